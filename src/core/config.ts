@@ -1,0 +1,68 @@
+/** The configuration after parsing: every default filled in, durations in milliseconds. */
+
+export type ValuePolicy = "show" | "hash" | "hide";
+
+export interface TimeConfig {
+  /** Path of the event time; absent: the broker's timestamp. */
+  readonly field?: string;
+  /** @default 0 */
+  readonly latenessMs: number;
+  readonly idleAfterMs: number;
+  readonly unheardAfterMs: number;
+  readonly maxAheadMs: number;
+  /** Absent: one day or 10 windows, whichever is less. */
+  readonly reviseForMs?: number;
+}
+
+/** Every size is a whole number of minutes, hours or days; days follow the time zone. */
+export interface WindowsConfig {
+  /** Ascending, milliseconds; a size of whole days counts calendar days. */
+  readonly sizesMs: readonly number[];
+  /** IANA name. @default "UTC" */
+  readonly timezone: string;
+}
+
+/** One slice per value of a field, named `<name>=<value>`. */
+export interface SliceByConfig {
+  readonly by: string;
+  /** @default the path */
+  readonly name: string;
+  /** Most values kept; the rest is `<name>=other`. @default 50 */
+  readonly limit: number;
+}
+
+export interface DetectConfig {
+  /** Windows per season; `auto` chooses from the size: 7 for a day, 24 for an hour or less … */
+  readonly season: number | "auto";
+  /** Windows before the first verdict. */
+  readonly warmup: number | "auto";
+}
+
+export interface DatasetConfig {
+  readonly topic: string;
+  readonly time: TimeConfig;
+  readonly windows: WindowsConfig;
+  readonly slices: readonly SliceByConfig[];
+  /** By path; patterns are not allowed. */
+  readonly fields: ReadonlyMap<string, { readonly values: ValuePolicy }>;
+  /** For fields not named. */
+  readonly valuesDefault: ValuePolicy;
+  readonly detect: DetectConfig;
+  /** Absent: refused records are only counted. */
+  readonly quarantine?: { readonly topic: string };
+  /** Event time or wall time between flushes. */
+  readonly flushEveryMs: number;
+  /** Avro schema (text) of recorded files that carry none. */
+  readonly schema?: string;
+}
+
+export type SinkConfig =
+  | { readonly kind: "console"; readonly severityAtLeast?: string }
+  | { readonly kind: "file"; readonly directory: string };
+
+export interface Config {
+  readonly deployment: string;
+  readonly topics: { readonly prefix: string };
+  readonly datasets: readonly DatasetConfig[];
+  readonly sinks: readonly SinkConfig[];
+}

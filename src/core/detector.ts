@@ -1,0 +1,41 @@
+/** The contract of a detector: scoring is pure, learning is a separate, visible call. */
+import type { MetricValue } from "./metric.ts";
+import type { Cause, Outcome, Severity } from "./verdict.ts";
+
+/** One row of the metric matrix. */
+export interface DetectorInput {
+  /**
+   * Position in the series: 0, 1, 2 … one per window, going on over windows that are missing, so that the season
+   * keeps its phase.
+   */
+  readonly index: number;
+  readonly metrics: readonly MetricValue[];
+}
+
+export interface LaneScore {
+  readonly lane: string;
+  readonly score: number | null;
+  readonly outcome: Outcome;
+  readonly causes: readonly Cause[];
+}
+
+export interface DetectorScore {
+  readonly outcome: Outcome;
+  /** 1 is the alarm threshold. Uncapped; null while warming up. */
+  readonly score: number | null;
+  readonly pValue: number | null;
+  readonly severity: Severity | null;
+  readonly causes: readonly Cause[];
+  readonly lanes: readonly LaneScore[];
+  /** Prediction interval of each metric that has one, in the metric's own unit: [low, mid, high]. */
+  readonly expected: ReadonlyMap<string, readonly [low: number, mid: number, high: number]>;
+}
+
+export interface Detector {
+  /** Pure: the same input twice gives the same score. */
+  scoreOne(input: DetectorInput): DetectorScore;
+  /** Takes the window into the model; `score` is what `scoreOne` said of it, so that alarms are not learned as normal. */
+  learnOne(input: DetectorInput, score: DetectorScore): void;
+  /** JSON-safe state; `restore` of the same kind of detector takes it back. */
+  snapshot(): unknown;
+}

@@ -1,0 +1,33 @@
+/** A number read off a profile, and what the detector needs to know about it. */
+
+/**
+ * How a metric is spread, which decides its transform before modelling: `count` (log1p), `share` (arcsin of the
+ * square root), `value` (as it is).
+ */
+export type MetricKind = "count" | "share" | "value";
+
+export interface MetricValue {
+  /** Such as `null_rate(trip.fare)`; unique within a profile. */
+  readonly id: string;
+  readonly kind: MetricKind;
+  /** Fields it speaks of: none for the dataset itself, two for a pair. */
+  readonly fields: readonly string[];
+  /** `undefined`: nothing to measure. Never NaN. */
+  readonly value: number | string | undefined;
+  /** Events (or elements) behind the value: the denominator of a share. */
+  readonly n: number;
+  /** Whether the detector looks at it; the others are published for people. */
+  readonly scored: boolean;
+}
+
+/** `name(argument)` with backticks where the argument of a path needs them; see `quotePath`. */
+export function metricId(name: string, ...args: readonly string[]): string {
+  return `${name}(${args.join(",")})`;
+}
+
+const PLAIN_NAME = /^[A-Za-z0-9_]+$/;
+
+/** A field's name as a path segment: with other characters than letters, digits and `_` in backticks, doubled inside. */
+export function quoteName(name: string): string {
+  return PLAIN_NAME.test(name) ? name : `\`${name.replaceAll("`", "``")}\``;
+}

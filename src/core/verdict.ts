@@ -1,0 +1,71 @@
+/** Verdicts, incidents, alerts: shapes of the output topics (times ISO 8601 UTC; absent is null, never NaN). */
+import type { LedgerCounts } from "./window.ts";
+
+export type Severity = "P0" | "P1" | "P2" | "P3" | "P4";
+export type Outcome = "pass" | "fail" | "unknown";
+
+/** Who judged: the fused detector (the only one that alarms), one of its lanes, a check, a drift measure. */
+export type VerdictBy = "detector" | `lane:${string}` | `check:${string}` | `drift:${string}`;
+
+export interface Cause {
+  /** Two for a pair, none for the dataset itself. */
+  readonly fields: readonly string[];
+  readonly metric: string;
+  /** Part of the blame, [0, 1]; the causes of one verdict sum to at most 1. */
+  readonly share: number;
+  readonly observed: number | null;
+  readonly expected: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+export interface MetricsRecord {
+  readonly dataset: string;
+  readonly slice: string;
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  readonly revision: number;
+  readonly partial: boolean;
+  readonly counts: Readonly<LedgerCounts>;
+  readonly metrics: Readonly<Record<string, number | string | null>>;
+  readonly expected: Readonly<Record<string, readonly [low: number, mid: number, high: number]>>;
+}
+
+export interface VerdictRecord {
+  readonly dataset: string;
+  readonly slice: string;
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  readonly revision: number;
+  readonly by: VerdictBy;
+  readonly outcome: Outcome;
+  /** Higher is worse, comparable across windows and refits, not capped; null with outcome `unknown`. */
+  readonly score: number | null;
+  /** Rank among past scores, (0, 1]. */
+  readonly pValue: number | null;
+  /** True if and only if the outcome is `fail`. */
+  readonly alarm: boolean;
+  readonly severity: Severity | null;
+  /** Most to blame first. */
+  readonly causes: readonly Cause[];
+}
+
+export type IncidentState = "opened" | "updated" | "resolved";
+
+export interface AlertRecord {
+  readonly incident: string;
+  readonly state: IncidentState;
+  readonly dataset: string;
+  /** Slices that alarm in this window, worst first. */
+  readonly slices: readonly string[];
+  readonly severity: Severity;
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  readonly revision: number;
+  /** Why this alert: `alarm`, `new-cause`, `worse`, `clean`, `corrected`. */
+  readonly reason: string;
+  /** One sentence in plain words. */
+  readonly sentence: string;
+  readonly causes: readonly Cause[];
+  readonly evidence: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+}
