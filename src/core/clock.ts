@@ -29,6 +29,12 @@ export function systemClock(): Clock {
   };
 }
 
+interface PendingTimer {
+  readonly dueMs: number;
+  readonly sequence: number;
+  readonly task: () => void;
+}
+
 /**
  * A clock that moves only when told: for replay (its time is that of the records) and for tests.
  * Timers fire in order of their due time, ties in order of creation, inside `moveTo`.
@@ -36,7 +42,7 @@ export function systemClock(): Clock {
 export class ManualClock implements Clock {
   #nowMs: number;
   #sequence = 0;
-  #timers: { dueMs: number; sequence: number; task: () => void }[] = [];
+  #timers: PendingTimer[] = [];
 
   constructor(startMs = 0) {
     this.#nowMs = startMs;
@@ -63,7 +69,7 @@ export class ManualClock implements Clock {
   /** Moves to `timeMs` and fires what is due on the way; a time in the past changes nothing. */
   moveTo(timeMs: number): void {
     for (;;) {
-      let next: (typeof this.#timers)[number] | undefined;
+      let next: PendingTimer | undefined;
       for (const timer of this.#timers) {
         if (timer.dueMs > timeMs) continue;
         if (
