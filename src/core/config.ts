@@ -5,10 +5,13 @@ export type ValuePolicy = "show" | "hash" | "hide";
 export interface TimeConfig {
   /** Path of the event time; absent: the broker's timestamp. */
   readonly field?: string;
-  /** @default 0 */
+  /** How far behind the newest event an event may be before its window closes. @default 2m */
   readonly latenessMs: number;
+  /** A caught-up partition without records for this long no longer holds the watermark. @default 1m */
   readonly idleAfterMs: number;
+  /** An incident of streamgauge itself after this long without a delta of a partition. @default 5m */
   readonly unheardAfterMs: number;
+  /** Further than this beyond the broker's timestamp is `future`. @default 1h */
   readonly maxAheadMs: number;
   /** Absent: one day or 10 windows, whichever is less. */
   readonly reviseForMs?: number;
@@ -16,7 +19,10 @@ export interface TimeConfig {
 
 /** Every size is a whole number of minutes, hours or days; days follow the time zone. */
 export interface WindowsConfig {
-  /** Ascending, milliseconds; a size of whole days counts calendar days. */
+  /**
+   * Ascending, milliseconds, each a multiple of the one before; a size of whole days counts calendar days.
+   * @default 1h
+   */
   readonly sizesMs: readonly number[];
   /** IANA name. @default "UTC" */
   readonly timezone: string;
@@ -50,19 +56,23 @@ export interface DatasetConfig {
   readonly detect: DetectConfig;
   /** Absent: refused records are only counted. */
   readonly quarantine?: { readonly topic: string };
-  /** Event time or wall time between flushes. */
+  /** Event time or wall time between flushes. @default 5s */
   readonly flushEveryMs: number;
   /** Avro schema (text) of recorded files that carry none. */
   readonly schema?: string;
 }
 
-export type SinkConfig =
-  | { readonly kind: "console"; readonly severityAtLeast?: string }
-  | { readonly kind: "file"; readonly directory: string };
+export interface AlertsConfig {
+  /** Clean windows, of the size that opened the incident, before it is resolved. @default 1 */
+  readonly resolveAfter: number;
+}
+
+export type SinkConfig = { readonly kind: "console" } | { readonly kind: "file"; readonly directory: string };
 
 export interface Config {
   readonly deployment: string;
   readonly topics: { readonly prefix: string };
+  readonly alerts: AlertsConfig;
   readonly datasets: readonly DatasetConfig[];
   readonly sinks: readonly SinkConfig[];
 }

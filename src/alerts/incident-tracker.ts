@@ -1,0 +1,224 @@
+/**
+ * Verdicts → incidents. One incident per dataset is open while any size, slice or metric alarms; what changes about
+ * it becomes an alert: `opened`, `updated` (a new field among the causes, worse, or still going on after a day),
+ * `resolved` (clean for `resolveAfter` windows of the size that opened it, or corrected by late data).
+ */
+import { isoTime } from "../core/text.ts";
+import type { AlertRecord, Cause, IncidentState, Severity } from "../core/verdict.ts";
+import { incidentSentence } from "./sentence.ts";
+
+/** What the fused detector said of one slice of a window. */
+export interface SliceVerdict {
+  readonly slice: string;
+  readonly alarm: boolean;
+  /** False while warming up or partial: says neither clean nor alarming. */
+  readonly judged: boolean;
+  readonly score: number | null;
+  readonly severity: Severity | null;
+  readonly causes: readonly Cause[];
+}
+
+/** All slices of one window of one size. */
+export interface Tick {
+  readonly sizeMs: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly revision: number;
+  readonly verdicts: readonly SliceVerdict[];
+}
+
+interface OpenIncident {
+  readonly id: string;
+  readonly sizeMs: number;
+  /** Fields (or metric, when a cause has no field) that an alert has already named. */
+  readonly named: string[];
+  severity: Severity;
+  /** Windows that alarm, `slice|start|end`. */
+  readonly alarming: string[];
+  lastAlert: { readonly startMs: number; readonly endMs: number };
+  lastCauses: readonly Cause[];
+  lastSlices: readonly string[];
+  cleanWindows: number;
+}
+
+/** Causes that count as named by an alert: further ones are context. */
+const NAMED_CAUSES = 3;
+const MAX_ALERT_CAUSES = 10;
+/** An incident that goes on is told again once a day of event time, so that it is not forgotten. */
+const REMIND_AFTER_MS = 86_400_000;
+/** Windows remembered as alarming; older ones can no longer be corrected. */
+const MAX_ALARMING = 4096;
+
+export class IncidentTracker {
+  readonly #dataset: string;
+  readonly #resolveAfter: number;
+  #open: OpenIncident | undefined;
+
+  constructor(options: { readonly dataset: string; readonly resolveAfter: number }) {
+    this.#dataset = options.dataset;
+    this.#resolveAfter = options.resolveAfter;
+  }
+
+  /** Takes in the verdicts of one window (first or revised) and says what is to be told: at most one alert. */
+  update(tick: Tick): AlertRecord | undefined {
+    const alarms = tick.verdicts.filter((verdict) => verdict.alarm).sort(worstFirst);
+    const open = this.#open;
+    if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
+    const corrected = this.#correct(open, tick);
+    if (alarms.length > 0) return this.#continueIncident(open, tick, alarms);
+    if (corrected && open.alarming.length === 0) return this.#resolve(open, tick, "corrected");
+    if (tick.revision > 0 || tick.sizeMs !== open.sizeMs) return undefined;
+    if (!tick.verdicts.some((verdict) => verdict.judged)) return undefined;
+    open.cleanWindows++;
+    return open.cleanWindows >= this.#resolveAfter ? this.#resolve(open, tick, "clean") : undefined;
+  }
+
+  snapshot(): unknown {
+    return this.#open === undefined ? null : structuredClone(this.#open);
+  }
+
+  restore(snapshot: unknown): void {
+    this.#open = snapshot === null ? undefined : (structuredClone(snapshot) as OpenIncident);
+  }
+
+  #openIncident(tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord {
+    const causes = mergedCauses(alarms);
+    const open: OpenIncident = {
+      id: `${this.#dataset}/${isoTime(tick.startMs)}/${isoTime(tick.endMs)}`,
+      sizeMs: tick.sizeMs,
+      named: namesOf(causes),
+      severity: worstSeverity(alarms),
+      alarming: alarms.map((alarm) => windowKey(alarm.slice, tick)),
+      lastAlert: { startMs: tick.startMs, endMs: tick.endMs },
+      lastCauses: causes,
+      lastSlices: alarms.map((alarm) => alarm.slice),
+      cleanWindows: 0,
+    };
+    this.#open = open;
+    return this.#alert(open, "opened", "alarm", tick, alarms);
+  }
+
+  #continueIncident(open: OpenIncident, tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord | undefined {
+    const causes = mergedCauses(alarms);
+    const fresh = namesOf(causes).filter((name) => !open.named.includes(name));
+    const severity = worstSeverity(alarms);
+    const worse = severity < open.severity;
+    const reminder = tick.startMs - open.lastAlert.startMs >= REMIND_AFTER_MS;
+    open.named.push(...fresh);
+    if (worse) open.severity = severity;
+    for (const alarm of alarms) {
+      const key = windowKey(alarm.slice, tick);
+      if (!open.alarming.includes(key)) open.alarming.push(key);
+    }
+    if (open.alarming.length > MAX_ALARMING) open.alarming.splice(0, open.alarming.length - MAX_ALARMING);
+    open.cleanWindows = 0;
+    open.lastCauses = causes;
+    open.lastSlices = alarms.map((alarm) => alarm.slice);
+    if (fresh.length === 0 && !worse && !reminder) return undefined;
+    open.lastAlert = { startMs: tick.startMs, endMs: tick.endMs };
+    const reason = fresh.length > 0 ? "new-cause" : worse ? "worse" : "continues";
+    return this.#alert(open, "updated", reason, tick, alarms);
+  }
+
+  /** Forgets alarms that a revised verdict took back; true when there were any. */
+  #correct(open: OpenIncident, tick: Tick): boolean {
+    const before = open.alarming.length;
+    for (const verdict of tick.verdicts) {
+      if (verdict.alarm) continue;
+      const index = open.alarming.indexOf(windowKey(verdict.slice, tick));
+      if (index >= 0) open.alarming.splice(index, 1);
+    }
+    return open.alarming.length < before;
+  }
+
+  #resolve(open: OpenIncident, tick: Tick, reason: string): AlertRecord {
+    this.#open = undefined;
+    const sentence = incidentSentence({
+      state: "resolved",
+      reason,
+      sizeMs: tick.sizeMs,
+      startMs: tick.startMs,
+      alarms: [],
+    });
+    return {
+      incident: open.id,
+      state: "resolved",
+      dataset: this.#dataset,
+      slices: open.lastSlices,
+      severity: open.severity,
+      windowStart: isoTime(tick.startMs),
+      windowEnd: isoTime(tick.endMs),
+      revision: tick.revision,
+      reason,
+      sentence,
+      causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
+      evidence: [],
+    };
+  }
+
+  #alert(
+    open: OpenIncident,
+    state: IncidentState,
+    reason: string,
+    tick: Tick,
+    alarms: readonly SliceVerdict[],
+  ): AlertRecord {
+    return {
+      incident: open.id,
+      state,
+      dataset: this.#dataset,
+      slices: alarms.map((alarm) => alarm.slice),
+      severity: worstSeverity(alarms),
+      windowStart: isoTime(tick.startMs),
+      windowEnd: isoTime(tick.endMs),
+      revision: tick.revision,
+      reason,
+      sentence: incidentSentence({ state, reason, sizeMs: tick.sizeMs, startMs: tick.startMs, alarms }),
+      causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
+      evidence: [],
+    };
+  }
+}
+
+/**
+ * The causes of all alarming slices, each field once with the slice in which its part of the excess is largest;
+ * `alarms` stand worst first. The weight of a cause is its share of blame times the slice's score.
+ */
+function mergedCauses(alarms: readonly SliceVerdict[]): readonly Cause[] {
+  const best = new Map<string, { cause: Cause; weight: number }>();
+  let total = 0;
+  for (const alarm of alarms) {
+    for (const cause of alarm.causes) {
+      const weight = cause.share * (alarm.score ?? 0);
+      const name = causeName(cause);
+      const known = best.get(name);
+      if (known === undefined || weight > known.weight) best.set(name, { cause, weight });
+    }
+  }
+  for (const { weight } of best.values()) total += weight;
+  return [...best.values()]
+    .sort((a, b) => b.weight - a.weight)
+    .map(({ cause, weight }) => ({ ...cause, share: total > 0 ? weight / total : 0 }));
+}
+
+function namesOf(causes: readonly Cause[]): string[] {
+  return causes.slice(0, NAMED_CAUSES).map(causeName);
+}
+
+function causeName(cause: Cause): string {
+  return cause.fields.length === 0 ? cause.metric : cause.fields.join("+");
+}
+
+function worstFirst(a: SliceVerdict, b: SliceVerdict): number {
+  return (b.score ?? 0) - (a.score ?? 0);
+}
+
+function worstSeverity(alarms: readonly SliceVerdict[]): Severity {
+  let worst: Severity = "P4";
+  for (const alarm of alarms) if (alarm.severity !== null && alarm.severity < worst) worst = alarm.severity;
+  return worst;
+}
+
+function windowKey(slice: string, tick: Tick): string {
+  return `${slice}|${tick.startMs}|${tick.endMs}`;
+}

@@ -1,0 +1,63 @@
+/** The detector over a plain matrix of numbers: one row per point in time, one column per metric of any name. */
+import type { MetricValue } from "../core/metric.ts";
+import type { Cause, Severity } from "../core/verdict.ts";
+import { createDetector, type DetectorOptions } from "./detector.ts";
+
+export interface MatrixRow {
+  /** Echoed as it stands. */
+  readonly time: string;
+  /** Position in the series, growing; a gap advances the season. See `seriesIndex`. */
+  readonly index: number;
+  /** One per name; `undefined` (and whatever is not a finite number) is missing. */
+  readonly values: readonly (number | undefined)[];
+}
+
+export interface MatrixVerdict {
+  readonly time: string;
+  readonly score: number | null;
+  readonly pValue: number | null;
+  readonly severity: Severity | null;
+  readonly alarm: boolean;
+  readonly causes: readonly Omit<Cause, "fields">[];
+}
+
+/** One verdict per row, each from the rows before it alone. Throws for names that are not distinct. */
+export function* detectMatrix(
+  rows: Iterable<MatrixRow>,
+  names: readonly string[],
+  options: DetectorOptions,
+): Generator<MatrixVerdict> {
+  if (new Set(names).size !== names.length) {
+    throw new TypeError(`Cannot detect: metric names are not distinct (${names.join(", ")})`);
+  }
+  const detector = createDetector(options);
+  for (const { time, index, values } of rows) {
+    const metrics = names.map(
+      (id, column): MetricValue => ({
+        id,
+        kind: "value",
+        fields: [id],
+        value: Number.isFinite(values[column]) ? values[column] : undefined,
+        n: 0,
+        scored: true,
+      }),
+    );
+    const score = detector.scoreOne({ index, metrics });
+    detector.learnOne({ index, metrics }, score);
+    yield {
+      time,
+      score: score.score,
+      pValue: score.pValue,
+      severity: score.severity,
+      alarm: score.outcome === "fail",
+      causes: score.causes.map(({ metric, share, observed, expected, low, high }) => ({
+        metric,
+        share,
+        observed,
+        expected,
+        low,
+        high,
+      })),
+    };
+  }
+}

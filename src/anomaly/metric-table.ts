@@ -1,0 +1,202 @@
+/**
+ * Every metric the detector knows, each with its forecaster and its tail, and the last windows as matrices. Metrics come
+ * and go (the share of a top value), so a metric owns a slot; when all are taken, the one unseen longest gives way.
+ */
+import type { DetectorInput } from "../core/detector.ts";
+import type { MetricKind, MetricValue } from "../core/metric.ts";
+import { SeriesModel, type SeriesSnapshot } from "./series-model.ts";
+import { type Tail, tailOf } from "./tail.ts";
+import { isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
+import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
+
+/** Windows from which tails and principal components are read: four months of days, and five days of hours. */
+export const HISTORY_WINDOWS = 120;
+/** Windows between two fits of principal components. */
+export const REFIT_EVERY = 7;
+export const METRICS_MAX = 2_000;
+
+/** One metric of one window, seen through its own model. */
+export interface Observation {
+  readonly slot: number;
+  readonly metric: MetricValue;
+  /** Transformed value and what was expected of it. */
+  readonly value: number;
+  readonly expected: number;
+  readonly innovation: number;
+  readonly floor: number;
+  /** Root mean square of past innovations, not below the floor. */
+  readonly scale: number;
+  readonly tail: Tail;
+}
+
+export interface MetricTableOptions {
+  readonly season: number;
+  /** Values of a metric that start its model. */
+  readonly startAfter: number;
+  /** Innovations from which on a metric is judged. */
+  readonly readyAfter: number;
+}
+
+interface Slot {
+  readonly id: string;
+  readonly kind: MetricKind;
+  readonly model: SeriesModel;
+  seenAt: number;
+  floor: number;
+  tail: Tail;
+}
+
+export interface MetricTableSnapshot {
+  readonly slots: readonly (readonly [
+    id: string,
+    kind: MetricKind,
+    seenAt: number,
+    floor: number,
+    model: SeriesSnapshot,
+  ])[];
+  readonly values: WindowRingSnapshot;
+  readonly innovations: WindowRingSnapshot;
+}
+
+export class MetricTable {
+  readonly #options: MetricTableOptions;
+  readonly #slots: Slot[] = [];
+  readonly #slotOf = new Map<string, number>();
+  /** Transformed values of windows that did not alarm. */
+  readonly values: WindowRing;
+  /** Innovations of all windows, those of alarming ones winsorised. */
+  readonly innovations: WindowRing;
+
+  constructor(options: MetricTableOptions, snapshot?: MetricTableSnapshot) {
+    this.#options = options;
+    // One more refit interval than is used, so that a restored detector can repeat its last fit.
+    this.values = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.values);
+    this.innovations = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.innovations);
+    for (const [id, kind, seenAt, floor, model] of snapshot?.slots ?? []) {
+      this.#slotOf.set(id, this.#slots.length);
+      this.#slots.push({
+        id,
+        kind,
+        model: new SeriesModel(options.season, options.startAfter, model),
+        seenAt,
+        floor,
+        tail: tailOf(new Float64Array(0), 0),
+      });
+    }
+    for (let slot = 0; slot < this.#slots.length; slot++) this.#refreshTail(slot);
+  }
+
+  get slotCount(): number {
+    return this.#slots.length;
+  }
+
+  /** Innovations the longest-known metric has: how warm the table is. */
+  get innovationsMax(): number {
+    let max = 0;
+    for (const slot of this.#slots) max = Math.max(max, slot.model.innovations);
+    return max;
+  }
+
+  /** The metrics that have a model, with what it expected. */
+  observe(input: DetectorInput): Observation[] {
+    const observations: Observation[] = [];
+    for (const metric of input.metrics) {
+      const value = transformedValue(metric);
+      const slot = this.#slotOf.get(metric.id);
+      if (value === undefined || slot === undefined) continue;
+      const { model, tail, kind } = this.#slots[slot]!;
+      const expected = model.forecast(input.index);
+      if (expected === undefined || kind !== metric.kind || model.innovations < this.#options.readyAfter) continue;
+      const floor = spreadFloor(kind, metric.n, value, expected);
+      const innovation = isTrivialChange(kind, value, expected) ? 0 : value - expected;
+      const scale = Math.max(model.scale, floor);
+      observations.push({ slot, metric, value, expected, innovation, floor, scale, tail });
+    }
+    return observations;
+  }
+
+  /** Returns whether a slot changed hands: fits that know its column are void then. */
+  learn(input: DetectorInput, alarmed: boolean): boolean {
+    let cleared = false;
+    const slotsBefore = this.#slots.length;
+    const values: number[] = [];
+    const innovations: number[] = [];
+    const touched: number[] = [];
+    for (const metric of input.metrics) {
+      const value = transformedValue(metric);
+      if (value === undefined) continue;
+      const known = this.#slotOf.get(metric.id);
+      const slot = known ?? this.#allocate(metric, input.index);
+      if (slot === undefined) continue;
+      if (known === undefined && slot < slotsBefore) cleared = true;
+      const entry = this.#slots[slot]!;
+      if (entry.kind !== metric.kind) continue;
+      entry.seenAt = input.index;
+      entry.floor = spreadFloor(entry.kind, metric.n, value, entry.model.forecast(input.index) ?? value);
+      const innovation = entry.model.learn(input.index, value, entry.floor, alarmed);
+      values[slot] = value;
+      if (innovation !== undefined) {
+        innovations[slot] = innovation;
+        touched.push(slot);
+      }
+    }
+    if (!alarmed) this.values.push(input.index, toRow(values, this.#slots.length));
+    this.innovations.push(input.index, toRow(innovations, this.#slots.length));
+    for (const slot of touched) this.#refreshTail(slot);
+    return cleared;
+  }
+
+  snapshot(): MetricTableSnapshot {
+    return {
+      slots: this.#slots.map(
+        ({ id, kind, seenAt, floor, model }) => [id, kind, seenAt, floor, model.snapshot()] as const,
+      ),
+      values: this.values.snapshot(),
+      innovations: this.innovations.snapshot(),
+    };
+  }
+
+  #refreshTail(slot: number): void {
+    const entry = this.#slots[slot]!;
+    const sizes = columnSizes(this.innovations, slot);
+    entry.tail = tailOf(sizes, Math.max(entry.model.scale, entry.floor));
+  }
+
+  #allocate(metric: MetricValue, index: number): number | undefined {
+    let slot = this.#slots.length;
+    if (slot >= METRICS_MAX) {
+      slot = 0;
+      for (let i = 1; i < this.#slots.length; i++) if (this.#slots[i]!.seenAt < this.#slots[slot]!.seenAt) slot = i;
+      // Nobody gives way who was here in the last window: more metrics than slots would chase each other out.
+      if (this.#slots[slot]!.seenAt >= index - 1) return undefined;
+      this.#slotOf.delete(this.#slots[slot]!.id);
+      this.values.clearSlot(slot);
+      this.innovations.clearSlot(slot);
+    }
+    const model = new SeriesModel(this.#options.season, this.#options.startAfter);
+    const tail = tailOf(new Float64Array(0), 0);
+    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0, tail };
+    this.#slotOf.set(metric.id, slot);
+    return slot;
+  }
+}
+
+/** Sizes of the last values of a column that are there. */
+export function columnSizes(ring: WindowRing, slot: number): Float64Array {
+  const sizes = new Float64Array(ring.count);
+  let count = 0;
+  for (let position = Math.max(0, ring.count - HISTORY_WINDOWS); position < ring.count; position++) {
+    const value = ring.at(position, slot);
+    if (!Number.isNaN(value)) sizes[count++] = Math.abs(value);
+  }
+  return sizes.subarray(0, count);
+}
+
+function toRow(sparse: readonly (number | undefined)[], width: number): Float32Array {
+  const row = new Float32Array(width).fill(Number.NaN);
+  for (let slot = 0; slot < sparse.length; slot++) {
+    const value = sparse[slot];
+    if (value !== undefined) row[slot] = value;
+  }
+  return row;
+}

@@ -1,0 +1,193 @@
+/**
+ * PCA, then Holt-Winters on each leading component (the shape published by Uber): the metrics, transformed and
+ * standardised, are projected on the components that hold 90 % of their variance, each component's series is forecast, and
+ * a window is as bad as its component furthest beyond its prediction interval (the levels 0–4 of `levelOf`). Between two fits the
+ * components stand still; at a fit their forecasters are run again over the whole history, so that a rotated component
+ * never continues another one's series.
+ */
+import { blameOf, type LaneResult, noVerdict } from "./lane.ts";
+import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
+import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
+import { SeriesModel } from "./series-model.ts";
+import { type Tail, tailOf, tailScore } from "./tail.ts";
+import type { WindowRing } from "./window-ring.ts";
+
+const VARIANCE_SHARE = 0.9;
+/** Tail score of a component that raises the alarm; see METRIC_LANE_THRESHOLD. */
+const PCA_LANE_THRESHOLD = 12;
+/** A column takes part when it was there in this share of the history. */
+const PRESENCE_MIN = 0.8;
+const FIT_CLIP = 6;
+
+interface Component {
+  readonly loading: Float64Array;
+  readonly model: SeriesModel;
+  readonly sizes: number[];
+  tail: Tail;
+}
+
+interface Fit {
+  readonly slots: readonly number[];
+  readonly means: readonly number[];
+  readonly deviations: readonly number[];
+  readonly columnOf: Int32Array;
+  readonly components: readonly Component[];
+}
+
+export interface PcaLaneOptions {
+  readonly season: number;
+  readonly startAfter: number;
+  readonly fitFrom: number;
+}
+
+export interface PcaLaneSnapshot {
+  readonly sinceFit: number;
+  readonly fitted: boolean;
+}
+
+export class PcaLane {
+  readonly #table: MetricTable;
+  readonly #options: PcaLaneOptions;
+  #fit: Fit | undefined;
+  /** Rows that entered the history since the last fit. */
+  #sinceFit = 0;
+
+  constructor(table: MetricTable, options: PcaLaneOptions, snapshot?: PcaLaneSnapshot) {
+    this.#table = table;
+    this.#options = options;
+    if (snapshot === undefined) return;
+    this.#sinceFit = snapshot.sinceFit;
+    if (!snapshot.fitted) return;
+    const ring = table.values;
+    this.#fit = fit(table, ring.count - snapshot.sinceFit, options);
+    for (let position = ring.count - snapshot.sinceFit; position < ring.count; position++) this.#follow(ring, position);
+  }
+
+  score(index: number, observations: readonly Observation[]): LaneResult {
+    if (this.#fit === undefined) return noVerdict(observations);
+    const { slots, means, deviations, columnOf, components } = this.#fit;
+    const row = new Float64Array(slots.length);
+    const surprise = new Float64Array(slots.length);
+    for (const { slot, value, innovation } of observations) {
+      const column = slot < columnOf.length ? columnOf[slot]! : -1;
+      if (column < 0) continue;
+      row[column] = (value - means[column]!) / deviations[column]!;
+      surprise[column] = innovation / deviations[column]!;
+    }
+    let worst = 0;
+    const blame = new Float64Array(slots.length);
+    for (const { loading, model, tail } of components) {
+      const expected = model.forecast(index);
+      if (expected === undefined) continue;
+      const innovation = dot(loading, row) - expected;
+      const score = tailScore(Math.abs(innovation), tail, 0);
+      worst = Math.max(worst, score);
+      const weight = blameOf(score);
+      const sign = Math.sign(innovation);
+      // Back through the loadings: the part of the component's surprise that came in through this metric.
+      for (let column = 0; column < blame.length; column++) {
+        const part = sign * loading[column]! * surprise[column]!;
+        if (part > 0) blame[column]! += (weight * part) / Math.max(Math.abs(innovation), 1e-9);
+      }
+    }
+    return {
+      score: worst / PCA_LANE_THRESHOLD,
+      blame: Float64Array.from(observations, ({ slot }) => {
+        const column = slot < columnOf.length ? columnOf[slot]! : -1;
+        return column >= 0 ? blame[column]! : 0;
+      }),
+    };
+  }
+
+  /** After the table has learned the same window. */
+  learn(alarmed: boolean, refit: boolean): void {
+    const ring = this.#table.values;
+    if (!alarmed) {
+      this.#sinceFit++;
+      if (this.#fit !== undefined) this.#follow(ring, ring.count - 1);
+    }
+    const due = this.#fit === undefined ? ring.count >= this.#options.fitFrom : this.#sinceFit >= REFIT_EVERY;
+    if (!due && !(refit && this.#fit !== undefined)) return;
+    this.#fit = fit(this.#table, ring.count, this.#options);
+    this.#sinceFit = 0;
+  }
+
+  snapshot(): PcaLaneSnapshot {
+    return { sinceFit: this.#sinceFit, fitted: this.#fit !== undefined };
+  }
+
+  #follow(ring: WindowRing, position: number): void {
+    if (this.#fit === undefined) return;
+    const { slots, means, deviations, components } = this.#fit;
+    const row = standardised(ring, position, slots, means, deviations);
+    for (const component of components) follow(component, ring.indexAt(position), dot(component.loading, row));
+  }
+}
+
+function follow(component: Component, index: number, value: number): void {
+  const innovation = component.model.learn(index, value, 1e-9, false);
+  if (innovation === undefined) return;
+  component.sizes.push(Math.abs(innovation));
+  component.tail = tailOf(Float64Array.from(component.sizes), component.model.scale);
+}
+
+function fit(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {
+  const ring = table.values;
+  const from = Math.max(0, end - HISTORY_WINDOWS);
+  const columnOf = new Int32Array(table.slotCount).fill(-1);
+  const slots: number[] = [];
+  const means: number[] = [];
+  const deviations: number[] = [];
+  for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
+    let count = 0;
+    let mean = 0;
+    let square = 0;
+    for (let position = from; position < end; position++) {
+      const value = ring.at(position, slot);
+      if (Number.isNaN(value)) continue;
+      count++;
+      const delta = value - mean;
+      mean += delta / count;
+      square += delta * (value - mean);
+    }
+    if (count < PRESENCE_MIN * (end - from)) continue;
+    const deviation = Math.sqrt(square / count);
+    if (!(deviation > 1e-6 * Math.max(1e-3, Math.abs(mean)))) continue;
+    columnOf[slot] = slots.length;
+    slots.push(slot);
+    means.push(mean);
+    deviations.push(deviation);
+  }
+  if (slots.length < 2) return undefined;
+  const rows: Float64Array[] = [];
+  for (let position = from; position < end; position++) {
+    rows.push(standardised(ring, position, slots, means, deviations));
+  }
+  const clipped = rows.map((row) => Array.from(row, (value) => Math.max(-FIT_CLIP, Math.min(FIT_CLIP, value))));
+  const { loadings } = principalComponents(clipped, VARIANCE_SHARE);
+  const components = loadings.map((loading): Component => {
+    const model = new SeriesModel(options.season, options.startAfter);
+    const component: Component = { loading, model, sizes: [], tail: tailOf(new Float64Array(0), 0) };
+    for (let i = 0; i < rows.length; i++) {
+      const innovation = model.learn(ring.indexAt(from + i), dot(loading, rows[i]!), 1e-9, false);
+      if (innovation !== undefined) component.sizes.push(Math.abs(innovation));
+    }
+    component.tail = tailOf(Float64Array.from(component.sizes), model.scale);
+    return component;
+  });
+  return { slots, means, deviations, columnOf, components };
+}
+
+/** Missing becomes the mean: it moves no component. */
+function standardised(
+  ring: WindowRing,
+  position: number,
+  slots: readonly number[],
+  means: readonly number[],
+  deviations: readonly number[],
+): Float64Array {
+  return Float64Array.from(slots, (slot, column) => {
+    const value = ring.at(position, slot);
+    return Number.isNaN(value) ? 0 : (value - means[column]!) / deviations[column]!;
+  });
+}

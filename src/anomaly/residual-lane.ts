@@ -1,0 +1,170 @@
+/**
+ * PCA on the innovations, residual subspace: r = (I − PP′) e, with e the innovations in units of their scale. A storm moves
+ * many metrics together along directions it has moved them before, and leaves no residual; a fault moves one metric
+ * without its companions. Only the projector is used, so sign and rotation of the components do not matter.
+ * Each metric's residual is judged in the tail of its own *out-of-sample* residuals: in-sample ones are far too small
+ * with as many metrics as windows.
+ */
+import { blameOf, type LaneResult, noVerdict } from "./lane.ts";
+import { columnSizes, HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
+import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
+import { type Tail, tailOf, tailScore } from "./tail.ts";
+import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
+
+/** High, so that metrics that say nearly the same thing leave almost no residual as long as they agree. */
+const VARIANCE_SHARE = 0.95;
+/** Tail score of a residual that raises the alarm; see METRIC_LANE_THRESHOLD. */
+const RESIDUAL_LANE_THRESHOLD = 10;
+/** Windows of innovations before the first fit. */
+const FIT_FROM = 21;
+/** A column takes part when it was there in this share of the history. */
+const PRESENCE_MIN = 0.5;
+/** Out-of-sample residuals of a metric before it is judged. */
+const READY_AFTER = 21;
+/** No single window shapes the components by more than this, in units of the scale. */
+const FIT_CLIP = 3;
+/** Least spread of a residual, in units of the scale: below, the agreement of two metrics is taken for chance. */
+const FLOOR_MIN = 0.2;
+/** What an alarming window may teach the tail, in multiples of its q90. */
+const ALARM_CLIP = 4;
+
+interface Fit {
+  /** Column of the matrix per slot, −1 where the slot is not in it. */
+  readonly columnOf: Int32Array;
+  readonly loadings: readonly Float64Array[];
+}
+
+export interface ResidualLaneSnapshot {
+  readonly sinceFit: number;
+  readonly fitted: boolean;
+  readonly residuals: WindowRingSnapshot;
+}
+
+export class ResidualLane {
+  readonly #table: MetricTable;
+  readonly #residuals: WindowRing;
+  #tails: Tail[] = [];
+  #fit: Fit | undefined;
+  #sinceFit = 0;
+
+  constructor(table: MetricTable, snapshot?: ResidualLaneSnapshot) {
+    this.#table = table;
+    this.#residuals = new WindowRing(HISTORY_WINDOWS, snapshot?.residuals);
+    if (snapshot === undefined) return;
+    this.#sinceFit = snapshot.sinceFit;
+    if (snapshot.fitted) this.#fit = fit(table, table.innovations.count - snapshot.sinceFit);
+    this.#refreshTails();
+  }
+
+  score(observations: readonly Observation[]): LaneResult {
+    const residuals = this.#residualsOf(observations);
+    if (residuals === undefined || this.#residuals.count < READY_AFTER) return noVerdict(observations);
+    const blame = new Float64Array(observations.length);
+    let worst = 0;
+    for (let i = 0; i < observations.length; i++) {
+      const { slot, floor, scale } = observations[i]!;
+      const tail = this.#tails[slot];
+      const residual = residuals[i]!;
+      if (tail === undefined || Number.isNaN(residual)) continue;
+      const score = tailScore(Math.abs(residual), tail, Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1));
+      blame[i] = blameOf(score);
+      worst = Math.max(worst, score);
+    }
+    return { score: worst / RESIDUAL_LANE_THRESHOLD, blame };
+  }
+
+  /** After the table has learned the same window. */
+  learn(
+    input: { readonly index: number },
+    observations: readonly Observation[],
+    alarmed: boolean,
+    refit: boolean,
+  ): void {
+    const residuals = this.#residualsOf(observations);
+    if (residuals !== undefined) {
+      const row = new Float32Array(this.#table.slotCount).fill(Number.NaN);
+      for (let i = 0; i < observations.length; i++) {
+        const { slot } = observations[i]!;
+        const limit = alarmed ? ALARM_CLIP * (this.#tails[slot]?.q90 ?? 1) : Number.POSITIVE_INFINITY;
+        row[slot] = Math.max(-limit, Math.min(limit, residuals[i]!));
+      }
+      this.#residuals.push(input.index, row);
+    }
+    this.#sinceFit++;
+    const due = this.#fit === undefined ? this.#table.innovations.count >= FIT_FROM : this.#sinceFit >= REFIT_EVERY;
+    if (due || (refit && this.#fit !== undefined)) {
+      this.#fit = fit(this.#table, this.#table.innovations.count);
+      this.#sinceFit = 0;
+    }
+    this.#refreshTails();
+  }
+
+  snapshot(): ResidualLaneSnapshot {
+    return { sinceFit: this.#sinceFit, fitted: this.#fit !== undefined, residuals: this.#residuals.snapshot() };
+  }
+
+  #residualsOf(observations: readonly Observation[]): Float64Array | undefined {
+    if (this.#fit === undefined) return undefined;
+    const { columnOf, loadings } = this.#fit;
+    const width = loadings[0]?.length ?? 0;
+    const scaled = new Float64Array(width);
+    for (const { slot, innovation, scale } of observations) {
+      const column = slot < columnOf.length ? columnOf[slot]! : -1;
+      if (column >= 0) scaled[column] = scale > 0 ? innovation / scale : 0;
+    }
+    const residual = Float64Array.from(scaled);
+    for (const loading of loadings) {
+      const t = dot(loading, scaled);
+      for (let column = 0; column < width; column++) residual[column]! -= t * loading[column]!;
+    }
+    return Float64Array.from(observations, ({ slot }) => {
+      const column = slot < columnOf.length ? columnOf[slot]! : -1;
+      return column >= 0 ? residual[column]! : Number.NaN;
+    });
+  }
+
+  #refreshTails(): void {
+    this.#tails = [];
+    for (let slot = 0; slot < this.#table.slotCount; slot++) {
+      const sizes = columnSizes(this.#residuals, slot);
+      if (sizes.length < READY_AFTER) continue;
+      let square = 0;
+      for (const size of sizes) square += size * size;
+      this.#tails[slot] = tailOf(sizes, Math.sqrt(square / sizes.length));
+    }
+  }
+}
+
+/** Fits on the rows before `end`. */
+function fit(table: MetricTable, end: number): Fit | undefined {
+  const ring = table.innovations;
+  const from = Math.max(0, end - HISTORY_WINDOWS);
+  const columnOf = new Int32Array(table.slotCount).fill(-1);
+  const scales: number[] = [];
+  const slots: number[] = [];
+  for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
+    let square = 0;
+    let count = 0;
+    for (let position = from; position < end; position++) {
+      const value = ring.at(position, slot);
+      if (Number.isNaN(value)) continue;
+      square += value * value;
+      count++;
+    }
+    if (count < PRESENCE_MIN * (end - from) || square === 0) continue;
+    columnOf[slot] = slots.length;
+    slots.push(slot);
+    scales.push(Math.sqrt(square / count));
+  }
+  if (slots.length < 2) return undefined;
+  const rows: number[][] = [];
+  for (let position = from; position < end; position++) {
+    rows.push(
+      slots.map((slot, column) => {
+        const value = ring.at(position, slot);
+        return Number.isNaN(value) ? 0 : Math.max(-FIT_CLIP, Math.min(FIT_CLIP, value / scales[column]!));
+      }),
+    );
+  }
+  return { columnOf, ...principalComponents(rows, VARIANCE_SHARE) };
+}

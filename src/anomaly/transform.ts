@@ -1,0 +1,80 @@
+/**
+ * What a metric is turned into before it is modelled, and the least spread that is believed of it.
+ *
+ * `count` → log1p, `share` → arcsin √ (the variance of a binomial share becomes 1/(4n), whatever the share), `value` → as
+ * it is. The floor keeps a metric that never moved from having a spread of zero: without it one stray row outranks every
+ * fault. NaN and ±∞ never get here (the caller drops them); −0 equals 0; a share outside [0, 1] is clamped.
+ */
+import type { MetricKind, MetricValue } from "../core/metric.ts";
+
+/** A count has at least a spread of 1 %: below that nobody wants to be told. */
+const COUNT_FLOOR = 0.01;
+/** A value has at least a spread of 0.1 % of its size. */
+const VALUE_FLOOR = 0.001;
+/** A share whose denominator is not known is taken as measured on this many rows. */
+const SHARE_ROWS_UNKNOWN = 1_000;
+/**
+ * Half the binomial standard error 1/(2√n): a share that never moved is known better than one binomial sample, and five
+ * rows where there never was one reach the alarm threshold. The whole standard error needs twenty and finds no fewer
+ * false alarms.
+ */
+const SHARE_FLOOR = 0.25;
+/** A share that moved by less than this is silent, however large the window: 1 row in 10,000. */
+const SHARE_CHANGE_MIN = 1e-4;
+
+export function forward(kind: MetricKind, value: number): number {
+  switch (kind) {
+    case "count":
+      return Math.log1p(Math.max(0, value));
+    case "share":
+      return Math.asin(Math.sqrt(Math.min(1, Math.max(0, value))));
+    case "value":
+      return value;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Back to the metric's own unit; what lies outside its range is moved to the edge. */
+export function inverse(kind: MetricKind, transformed: number): number {
+  switch (kind) {
+    case "count":
+      return Math.expm1(Math.max(0, transformed));
+    case "share":
+      return Math.sin(Math.min(Math.PI / 2, Math.max(0, transformed))) ** 2;
+    case "value":
+      return transformed;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/**
+ * The least standard deviation, in transformed units, that is believed of this metric. `observed` and `expected` are in
+ * transformed units too.
+ */
+export function spreadFloor(kind: MetricKind, n: number, observed: number, expected: number): number {
+  switch (kind) {
+    case "count":
+      return COUNT_FLOOR;
+    case "share":
+      return SHARE_FLOOR / Math.sqrt(n > 0 ? n : SHARE_ROWS_UNKNOWN);
+    case "value":
+      // The larger of the two, so that a metric that was always 0 still has a floor when it first moves.
+      return VALUE_FLOOR * Math.max(Math.abs(observed), Math.abs(expected));
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Whether the metric moved by so little that no spread makes it worth a word. */
+export function isTrivialChange(kind: MetricKind, observed: number, expected: number): boolean {
+  return kind === "share" && Math.abs(inverse(kind, observed) - inverse(kind, expected)) < SHARE_CHANGE_MIN;
+}
+
+/** The number the detector works on, or undefined where there is nothing to work on. */
+export function transformedValue(metric: MetricValue): number | undefined {
+  if (!metric.scored || typeof metric.value !== "number") return undefined;
+  const transformed = forward(metric.kind, metric.value);
+  return Number.isFinite(transformed) ? transformed : undefined;
+}

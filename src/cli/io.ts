@@ -1,0 +1,36 @@
+/** What a command may touch of its process; tests hand over their own. */
+export interface Io {
+  readonly stdout: (line: string) => void;
+  readonly stderr: (line: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The terminal to draw on, or undefined when the output is a file or a pipe. */
+  readonly terminal: Terminal | undefined;
+}
+
+export interface Terminal {
+  readonly columns: number;
+  readonly color: boolean;
+  write(text: string): void;
+}
+
+export function processIo(): Io {
+  const { stdout, stderr, env } = process;
+  return {
+    stdout: (line) => {
+      stdout.write(`${line}\n`);
+    },
+    stderr: (line) => {
+      stderr.write(`${line}\n`);
+    },
+    env,
+    terminal: stdout.isTTY
+      ? {
+          columns: stdout.columns || 80,
+          color: env.NO_COLOR === undefined && env.TERM !== "dumb",
+          write: (text) => {
+            stdout.write(text);
+          },
+        }
+      : undefined,
+  };
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+/** Command line: arguments in, exit code out. Commands are loaded when called, so that `--help` stays fast. */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { VERSION } from "../config/version.ts";
+import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { type Io, processIo } from "./io.ts";
+
+const program = new Command("streamgauge")
+  .description("Tells you that the data on a Kafka topic went bad, before its users find out, and which field did it.")
+  .version(VERSION)
+  .exitOverride()
+  .showHelpAfterError("(--help shows what is possible)");
+
+program
+  .command("demo")
+  .description("the whole pipeline on bundled real data, with four planted faults")
+  .option("--once", "end when the data ends")
+  .option("--out <dir>", "write metrics.jsonl, verdicts.jsonl and alerts.jsonl into this directory")
+  .option("--json", "alerts as JSON lines instead of the table")
+  .action(async (options: { once?: boolean; out?: string; json?: boolean }) => {
+    const { demo } = await import("./demo.ts");
+    await finish((io) => demo({ json: options.json === true, ...(options.out ? { out: options.out } : {}) }, io));
+  });
+
+program
+  .command("replay")
+  .description("the same stages over recorded files (Avro containers, JSON lines, CSV; .gz of each)")
+  .argument("<input...>", "files, merged by event time")
+  .requiredOption("-c, --config <file>", "configuration")
+  .requiredOption("--out <dir>", "write metrics.jsonl, verdicts.jsonl and alerts.jsonl into this directory")
+  .option("--json", "the summary as one JSON object")
+  .action(async (inputs: string[], options: { config: string; out: string; json?: boolean }) => {
+    const { replay } = await import("./replay.ts");
+    await finish((io) => replay({ inputs, config: options.config, out: options.out, json: options.json === true }, io));
+  });
+
+program
+  .command("detect")
+  .description("the detector over any metric matrix: one JSON line per row")
+  .argument("<metrics.csv>", "first column time, then one column per metric; empty = missing")
+  .option("--season <n>", "rows per season", parseCount)
+  .option("--warmup <n>", "rows before the first verdict", parseCount)
+  .option("--false-alarms <budget>", 'how many false alarms are tolerated, such as "1 per 30"')
+  .option("--json", "accepted for symmetry: the output is always JSON lines")
+  .action(async (file: string, options: { season?: number; warmup?: number; falseAlarms?: string }) => {
+    const { detect } = await import("./detect.ts");
+    await finish((io) => detect({ file, ...options }, io));
+  });
+
+const profile = program.command("profile").description("profile files, without a detector");
+profile
+  .command("write", { isDefault: true, hidden: true })
+  .argument("<input...>", "files, merged by event time")
+  .requiredOption("--out <dir>", "write one .profile per window into this directory")
+  .option("--time-field <path>", "event time; without it there is one window")
+  .option("--window <size>", "window size, such as 1h or 1d", "1d")
+  .option("--json", "the list of files as one JSON object")
+  .action(async (inputs: string[], options: { out: string; timeField?: string; window: string; json?: boolean }) => {
+    const { writeProfiles } = await import("./profile.ts");
+    await finish((io) => writeProfiles({ inputs, ...options, json: options.json === true }, io));
+  });
+profile
+  .command("show")
+  .description("print a .profile file")
+  .argument("<file>")
+  .option("--json", "as one JSON object")
+  .action(async (file: string, options: { json?: boolean }) => {
+    const { showProfile } = await import("./profile.ts");
+    await finish((io) => showProfile({ file, json: options.json === true }, io));
+  });
+
+program
+  .command("validate")
+  .description("check a configuration file")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--json", "the result as one JSON object")
+  .action(async (options: { config: string; json?: boolean }) => {
+    const { validate } = await import("./validate.ts");
+    await finish((io) => validate({ config: options.config, json: options.json === true }, io));
+  });
+
+/** Runs a command and sets the exit code; what a user can mend is one line, without a stack. */
+async function finish(command: (io: Io) => Promise<number>): Promise<void> {
+  const io = processIo();
+  try {
+    process.exitCode = await command(io);
+  } catch (error) {
+    if (error instanceof StreamgaugeError) {
+      io.stderr(error.message);
+      process.exitCode = error.exitCode;
+      return;
+    }
+    io.stderr(`Internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    process.exitCode = EXIT_CODES.internal;
+  }
+}
+
+function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number of 1 or more");
+  return value;
+}
+
+/** A second signal ends at once; the first lets a command write what it has. */
+let interrupts = 0;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    interrupts++;
+    if (interrupts > 1 || signal === "SIGINT") process.exit(EXIT_CODES.interrupted);
+    process.exitCode = EXIT_CODES.interrupted;
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.configuration;
+}

@@ -1,0 +1,167 @@
+/** `streamgauge profile` and `profile show`: profile files of recorded data, without a detector. */
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { parseDuration } from "../config/duration.ts";
+import { MemoryLog } from "../consumers/memory-log.ts";
+import { systemClock } from "../core/clock.ts";
+import type { DatasetConfig } from "../core/config.ts";
+import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { isoTime } from "../core/text.ts";
+import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
+import { collectProfiles } from "../stages/profile-collector.ts";
+import { type ProfileRecord, readProfileFile, writeProfileFile } from "../state/profile-container.ts";
+import { openFileFeed } from "./file-feed.ts";
+import { createHashLabel } from "./hash-label.ts";
+import type { Io } from "./io.ts";
+import { createLogger } from "./logger.ts";
+import { createProgress } from "./progress.ts";
+
+export interface WriteProfilesArgs {
+  readonly inputs: readonly string[];
+  readonly out: string;
+  readonly timeField?: string;
+  /** Such as `1d`. */
+  readonly window: string;
+  readonly json: boolean;
+}
+
+const PROFILES_TOPIC = "streamgauge.profiles";
+const FLUSH_RECORDS = 20_000;
+const DAY_MS = 86_400_000;
+/** Without an event time there is one window, longer than any file's time: it begins with the epoch. */
+const ONE_WINDOW_MS = 36_500 * DAY_MS;
+
+export async function writeProfiles(args: WriteProfilesArgs, io: Io): Promise<number> {
+  const sizeMs = args.timeField === undefined ? ONE_WINDOW_MS : windowSize(args.window);
+  const clock = systemClock();
+  const registry = new InProcessRegistry();
+  const dataset = datasetFor(args, sizeMs);
+  const feed = await openFileFeed({
+    inputs: args.inputs,
+    datasets: [dataset],
+    registry,
+    futureLimitMs: clock.nowMs() + dataset.time.maxAheadMs,
+  });
+  const progress = createProgress(io, clock, { total: feed.eventCount, unit: "events" });
+  const log = new MemoryLog({ clock });
+  await log.createTopics([
+    { name: dataset.topic, partitions: 1, forgetConsumed: true },
+    { name: PROFILES_TOPIC, partitions: 1, forgetConsumed: true },
+  ]);
+  await mkdir(args.out, { recursive: true });
+  const written = new Set<string>();
+  try {
+    await collectProfiles({
+      log,
+      readers: createReaderSource(registry, { clock }),
+      clock,
+      logger: createLogger(io),
+      dataset,
+      profilesTopic: PROFILES_TOPIC,
+      hashLabel: createHashLabel("profile", io.env),
+      feed: feed.records,
+      flushRecords: FLUSH_RECORDS,
+      onProgress: progress.update,
+      onWindow: async ({ window, revision, profile, names }) => {
+        const start = args.timeField === undefined ? "all" : isoTime(window.startMs).replaceAll(":", "-");
+        const path = join(args.out, `${dataset.topic}.${start}.profile`);
+        await writeProfileFile(path, window, revision, profile, names);
+        written.add(path);
+      },
+    });
+  } finally {
+    progress.finish();
+  }
+  for (const note of feed.notes()) io.stderr(note);
+  if (args.json) io.stdout(JSON.stringify({ events: feed.eventCount, files: [...written] }));
+  else io.stdout(`${feed.eventCount.toLocaleString("en-US")} events, ${written.size} profiles in ${args.out}`);
+  return EXIT_CODES.ok;
+}
+
+export async function showProfile(args: { readonly file: string; readonly json: boolean }, io: Io): Promise<number> {
+  const records = await readProfileFile(args.file);
+  if (args.json) {
+    io.stdout(JSON.stringify(records));
+    return EXIT_CODES.ok;
+  }
+  const [first] = records;
+  if (first === undefined) {
+    io.stdout(`${args.file}: a window without events`);
+    return EXIT_CODES.ok;
+  }
+  io.stdout(`${first.dataset} · ${first.slice} · ${isoTime(first.windowStart)} to ${isoTime(first.windowEnd)}`);
+  const table = [SHOWN_COLUMNS.map(([title]) => title), ...records.map(rowOf)];
+  const widths = SHOWN_COLUMNS.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
+  for (const row of table) {
+    io.stdout(
+      row
+        .map((cell, column) => align(cell, widths[column] ?? 0, column < 2))
+        .join("  ")
+        .trimEnd(),
+    );
+  }
+  return EXIT_CODES.ok;
+}
+
+const SHOWN_COLUMNS: readonly (readonly [title: string, value: (record: ProfileRecord) => string])[] = [
+  ["field", (record) => record.field],
+  ["type", (record) => record.type],
+  ["values", (record) => String(record.values)],
+  ["null", (record) => percent(record.nulls, record.values + record.nulls)],
+  ["missing", (record) => percent(record.missing, record.values + record.nulls + record.missing)],
+  ["distinct", (record) => number(record.distinct)],
+  ["min", (record) => number(record.min)],
+  ["mean", (record) => number(record.mean)],
+  ["max", (record) => number(record.max)],
+  ["s.d.", (record) => number(record.stddev)],
+  ["length", (record) => number(record.lengthMean)],
+];
+
+function rowOf(record: ProfileRecord): string[] {
+  return SHOWN_COLUMNS.map(([, value]) => value(record));
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 || part === 0 ? "0" : `${((part / whole) * 100).toFixed(1)} %`;
+}
+
+function number(value: number | string | null): string {
+  if (value === null) return "";
+  if (typeof value === "string" || Number.isInteger(value)) return String(value);
+  return String(Number(value.toPrecision(6)));
+}
+
+function align(cell: string, width: number, left: boolean): string {
+  return left ? cell.padEnd(width) : cell.padStart(width);
+}
+
+function windowSize(text: string): number {
+  const sizeMs = parseDuration(text);
+  if (sizeMs === undefined || sizeMs < 60_000 || sizeMs % 60_000 !== 0) {
+    throw new StreamgaugeError(
+      "SG_CONFIG",
+      `--window: expected whole minutes, hours or days such as 1h or 1d, got "${text}"`,
+    );
+  }
+  return sizeMs;
+}
+
+function datasetFor(args: WriteProfilesArgs, sizeMs: number): DatasetConfig {
+  const [first = "input"] = args.inputs;
+  return {
+    topic: basename(first).replace(/\..*$/, "") || "input",
+    time: {
+      ...(args.timeField === undefined ? {} : { field: args.timeField }),
+      latenessMs: DAY_MS,
+      idleAfterMs: 60_000,
+      unheardAfterMs: 300_000,
+      maxAheadMs: DAY_MS,
+    },
+    windows: { sizesMs: [sizeMs], timezone: "UTC" },
+    slices: [],
+    fields: new Map(),
+    valuesDefault: "show",
+    detect: { season: 1, warmup: 1 },
+    flushEveryMs: 5000,
+  };
+}

@@ -1,0 +1,246 @@
+/**
+ * A tree of the right form → Config: defaults, units, and the rules that span several values. Values with a mistake
+ * of form are no longer in the tree; the Config is good only when no mistake was found at all.
+ */
+import type {
+  Config,
+  DatasetConfig,
+  DetectConfig,
+  SinkConfig,
+  SliceByConfig,
+  TimeConfig,
+  ValuePolicy,
+  WindowsConfig,
+} from "../core/config.ts";
+import { topicNames } from "../core/topics.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { shown } from "./explain.ts";
+import type { MapNode, Mistake, TreeNode } from "./yaml-tree.ts";
+import { toValue } from "./yaml-tree.ts";
+import { checkedTimezone } from "./zone.ts";
+
+export interface BuildOptions {
+  /** For fields that are not named. */
+  readonly valuesDefault: ValuePolicy;
+  /** Text of a file by the name that stands in the configuration; throws when it cannot be read. */
+  readonly readFile: (name: string) => string;
+}
+
+export function buildConfig(root: MapNode, options: BuildOptions, mistakes: Mistake[]): Config {
+  const prefix = textAt(mapAt(root, "topics"), "prefix") ?? "streamgauge.";
+  const datasets = mapsOf(child(root, "datasets"));
+  checkTopics(datasets, prefix, mistakes);
+  const sinks = mapsOf(child(root, "sinks"));
+  checkDistinct(
+    sinks.map((sink) => child(mapAt(sink, "file"), "directory")),
+    "directory",
+    mistakes,
+  );
+  return {
+    deployment: textAt(root, "deployment") ?? "default",
+    topics: { prefix },
+    alerts: { resolveAfter: numberAt(mapAt(root, "alerts"), "resolveAfter") ?? 1 },
+    datasets: datasets.map((node) => buildDataset(node, options, mistakes)),
+    sinks: sinks.map(buildSink),
+  };
+}
+
+function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[]): DatasetConfig {
+  const quarantine = textAt(mapAt(node, "quarantine"), "topic");
+  const schema = buildSchema(child(node, "schema"), options, mistakes);
+  return {
+    topic: textAt(node, "topic") ?? "",
+    time: buildTime(mapAt(node, "time"), mistakes),
+    windows: buildWindows(mapAt(node, "windows"), mistakes),
+    slices: buildSlices(mapsOf(child(node, "slices")), mistakes),
+    fields: buildFields(mapAt(node, "fields")),
+    valuesDefault: options.valuesDefault,
+    detect: buildDetect(mapAt(node, "detect")),
+    ...(quarantine === undefined ? {} : { quarantine: { topic: quarantine } }),
+    flushEveryMs: durationAt(node, "flushEvery") ?? 5_000,
+    ...(schema === undefined ? {} : { schema }),
+  };
+}
+
+function buildTime(node: MapNode | undefined, mistakes: Mistake[]): TimeConfig {
+  const field = child(node, "field");
+  if (field !== undefined) checkOnePerEvent(field, "the time of an event", mistakes);
+  const path = textOf(field);
+  const reviseForMs = durationAt(node, "reviseFor");
+  return {
+    ...(path === undefined ? {} : { field: path }),
+    latenessMs: durationAt(node, "lateness") ?? 120_000,
+    idleAfterMs: durationAt(node, "idleAfter") ?? 60_000,
+    unheardAfterMs: durationAt(node, "unheardAfter") ?? 300_000,
+    maxAheadMs: durationAt(node, "maxAhead") ?? 3_600_000,
+    ...(reviseForMs === undefined ? {} : { reviseForMs }),
+  };
+}
+
+function buildWindows(node: MapNode | undefined, mistakes: Mistake[]): WindowsConfig {
+  const timezone = checkedTimezone(child(node, "timezone"), mistakes);
+  const list = child(node, "sizes");
+  if (list?.kind !== "list") return { sizesMs: [3_600_000], timezone };
+  const sizes = list.items
+    .map((item) => ({ item, sizeMs: parseDuration(textOf(item)) ?? 0 }))
+    .sort((a, b) => a.sizeMs - b.sizeMs);
+  const kept: typeof sizes = [];
+  for (const size of sizes) {
+    const smaller = kept.at(-1);
+    if (smaller?.sizeMs === size.sizeMs) {
+      mistakes.push(mistake(size.item, `${shown(size.item)} is the same size as ${shown(smaller.item)}`));
+    } else if (smaller !== undefined && size.sizeMs % smaller.sizeMs !== 0) {
+      const next = formatDuration(Math.ceil(size.sizeMs / smaller.sizeMs) * smaller.sizeMs);
+      mistakes.push(
+        mistake(
+          size.item,
+          `expected a multiple of the next smaller size ${formatDuration(smaller.sizeMs)}, of which windows are put together, got ${shown(size.item)} — for example ${next}`,
+        ),
+      );
+    } else {
+      kept.push(size);
+    }
+  }
+  return { sizesMs: kept.map((size) => size.sizeMs), timezone };
+}
+
+function buildSlices(nodes: readonly MapNode[], mistakes: Mistake[]): SliceByConfig[] {
+  checkDistinct(
+    nodes.map((node) => child(node, "name") ?? child(node, "by")),
+    "slice name",
+    mistakes,
+  );
+  return nodes.map((node) => {
+    const byNode = child(node, "by");
+    // A slice without `by` is one with `where`, which was refused, or has a mistake of its own.
+    if (byNode !== undefined) checkOnePerEvent(byNode, "the value of a slice", mistakes);
+    const by = textOf(byNode) ?? "";
+    return { by, name: textAt(node, "name") ?? by, limit: numberAt(node, "limit") ?? 50 };
+  });
+}
+
+function buildFields(node: MapNode | undefined): DatasetConfig["fields"] {
+  const fields = new Map<string, { readonly values: ValuePolicy }>();
+  for (const [path, field] of node?.entries ?? []) {
+    const values = field.kind === "map" ? textAt(field, "values") : undefined;
+    if (values !== undefined) fields.set(path, { values: values as ValuePolicy });
+  }
+  return fields;
+}
+
+function buildDetect(node: MapNode | undefined): DetectConfig {
+  return { season: numberAt(node, "season") ?? "auto", warmup: numberAt(node, "warmup") ?? "auto" };
+}
+
+function buildSink(node: MapNode): SinkConfig {
+  const file = mapAt(node, "file");
+  if (file !== undefined) return { kind: "file", directory: textAt(file, "directory") ?? "" };
+  return { kind: "console" };
+}
+
+/** The schema's text: of the file, or of the block that stands in the configuration. */
+function buildSchema(node: TreeNode | undefined, options: BuildOptions, mistakes: Mistake[]): string | undefined {
+  if (node === undefined) return undefined;
+  if (node.kind !== "scalar") return JSON.stringify(toValue(node));
+  const name = textOf(node) ?? "";
+  if (/^\s*[[{"]/.test(name)) return checkedJson(name, "the schema", node, mistakes);
+  try {
+    return checkedJson(options.readFile(name), `the schema file ${shown(node)}`, node, mistakes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    mistakes.push(mistake(node, `cannot read the schema file ${shown(node)}: ${reason}`));
+    return undefined;
+  }
+}
+
+function checkedJson(text: string, subject: string, node: TreeNode, mistakes: Mistake[]): string | undefined {
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    mistakes.push(mistake(node, `expected JSON as Avro schemas are written, but ${subject} is not JSON`));
+    return undefined;
+  }
+}
+
+// ---- rules that span several values
+
+function checkTopics(datasets: readonly MapNode[], prefix: string, mistakes: Mistake[]): void {
+  const topics = datasets.map((dataset) => child(dataset, "topic"));
+  checkDistinct(topics, "topic", mistakes);
+  const own = new Set<string>(Object.values(topicNames(prefix)));
+  const inputs = new Map(topics.map((topic) => [textOf(topic), topic]));
+  for (const dataset of datasets) {
+    const topic = child(dataset, "topic");
+    if (topic !== undefined && own.has(textOf(topic) ?? "")) {
+      mistakes.push(mistake(topic, `${shown(topic)} is a topic that streamgauge writes — change topics.prefix`));
+    }
+    const refused = child(mapAt(dataset, "quarantine"), "topic");
+    const input = inputs.get(textOf(refused));
+    if (refused !== undefined && input !== undefined) {
+      mistakes.push(
+        mistake(refused, `expected another topic than ${input.path}: refused records would be read again without end`),
+      );
+    } else if (refused !== undefined && own.has(textOf(refused) ?? "")) {
+      mistakes.push(mistake(refused, `${shown(refused)} is a topic that streamgauge writes for something else`));
+    }
+  }
+}
+
+function checkDistinct(nodes: readonly (TreeNode | undefined)[], what: string, mistakes: Mistake[]): void {
+  const firsts = new Map<string, TreeNode>();
+  for (const node of nodes) {
+    const text = textOf(node);
+    if (node === undefined || text === undefined) continue;
+    const first = firsts.get(text);
+    if (first === undefined) firsts.set(text, node);
+    else mistakes.push(mistake(node, `the ${what} ${shown(node)} is that of ${first.path} already`));
+  }
+}
+
+function checkOnePerEvent(node: TreeNode, what: string, mistakes: Mistake[]): void {
+  // Inside backticks brackets are letters of a name.
+  const bare = (textOf(node) ?? "").replaceAll(/`(?:[^`]|``)*`/g, "x");
+  if (/\[\]|\{\}/.test(bare)) {
+    mistakes.push(
+      mistake(node, `expected a field with one value per event for ${what}, got the elements of ${shown(node)}`),
+    );
+  }
+}
+
+function mistake(node: TreeNode, message: string): Mistake {
+  return { offset: node.offset, path: node.path, message };
+}
+
+// ---- reading the tree
+
+function child(node: MapNode | undefined, key: string): TreeNode | undefined {
+  return node?.entries.get(key);
+}
+
+function mapAt(node: MapNode | undefined, key: string): MapNode | undefined {
+  const found = child(node, key);
+  return found?.kind === "map" ? found : undefined;
+}
+
+function mapsOf(node: TreeNode | undefined): MapNode[] {
+  return node?.kind === "list" ? node.items.filter((item) => item.kind === "map") : [];
+}
+
+function textOf(node: TreeNode | undefined): string | undefined {
+  return node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
+}
+
+function textAt(node: MapNode | undefined, key: string): string | undefined {
+  return textOf(child(node, key));
+}
+
+function numberAt(node: MapNode | undefined, key: string): number | undefined {
+  const found = child(node, key);
+  return found?.kind === "scalar" && typeof found.value === "number" ? found.value : undefined;
+}
+
+function durationAt(node: MapNode | undefined, key: string): number | undefined {
+  const found = child(node, key);
+  return found?.kind === "scalar" ? parseDuration(found.value) : undefined;
+}

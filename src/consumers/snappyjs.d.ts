@@ -1,0 +1,5 @@
+/** snappyjs 0.7 carries no types. */
+declare module "snappyjs" {
+  /** @throws {Error} for damaged bytes, or when the text would be longer than `maxLength` bytes. */
+  export function uncompress(compressed: Uint8Array, maxLength?: number): Uint8Array;
+}

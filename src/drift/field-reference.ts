@@ -1,0 +1,330 @@
+/**
+ * What the last windows knew of one field: its values, where every window counted them exactly, and its histogram.
+ * Nothing is said before all windows of the reference have seen the field.
+ */
+import { StreamgaugeError } from "../core/errors.ts";
+import type { FieldProfile } from "../profiles/field-profile.ts";
+import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { ValueCounts } from "../sketches/value-counts.ts";
+import { PooledCounts, type WindowCounts } from "./pooled-counts.ts";
+import { populationStabilityIndex } from "./psi.ts";
+
+/** Groups of about equal share in the reference: the usual ten. */
+const HISTOGRAM_GROUPS = 10;
+
+/** Share of one value of the reference among the values of now. */
+export interface ValueShare {
+  readonly label: string;
+  readonly share: number;
+}
+
+interface WindowRecord {
+  /** Absent: too many distinct values to be counted. */
+  readonly values: WindowCounts | undefined;
+  readonly bins: WindowCounts;
+}
+
+export class FieldReference {
+  readonly #topValues: number;
+  /** One per window of the reference, oldest first; `undefined`: the window did not know the field. */
+  #records: (WindowRecord | undefined)[] = [];
+  /** Once there were too many values for a pool there is none any more: what comes and goes would look like drift. */
+  #isOpen = false;
+  #values = new PooledCounts();
+  #bins = new PooledCounts();
+  #groups: readonly HistogramGroup[] | undefined;
+  #top: ReturnType<PooledCounts["top"]> | undefined;
+  #last: { dictionary: ValueCounts; total: number; counted: CountedValues } | undefined;
+
+  /** `topValues` most frequent values of the reference have a share of their own. */
+  constructor(topValues: number) {
+    this.#topValues = topValues;
+  }
+
+  /** No window of the reference knows the field. */
+  get isGone(): boolean {
+    return this.#records.every((record) => record === undefined);
+  }
+
+  /** Share of values that no window of the reference had; `undefined`: it cannot be told. */
+  unseenShare(field: FieldProfile, size: number): number | undefined {
+    const dictionary = field.dictionary;
+    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return undefined;
+    let unseen = 0;
+    const { lo, hi, counts } = this.#countsOf(field, dictionary).window;
+    for (let i = 0; i < lo.length; i++) if (this.#values.countOf(lo[i]!, hi[i]!) === 0) unseen += counts[i]!;
+    return unseen / dictionary.totalCount;
+  }
+
+  /** Shares of the most frequent values of the reference that have a label. */
+  topShares(field: FieldProfile, size: number): readonly ValueShare[] {
+    const dictionary = field.dictionary;
+    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return [];
+    return this.#topOfReference().flatMap(({ lo, hi, label }) =>
+      label === undefined ? [] : [{ label, share: dictionary.countOf(lo, hi) / dictionary.totalCount }],
+    );
+  }
+
+  /** Population stability index over the histogram, or over the most frequent values and the rest. */
+  stability(field: FieldProfile, size: number): number | undefined {
+    if (field.histogram !== undefined) return this.#histogramStability(field.histogram, size);
+    const dictionary = field.dictionary;
+    if (field.class !== "text" || dictionary === undefined || !this.#knowsValues(size)) return undefined;
+    const top = this.#topOfReference();
+    const reference = top.map(({ count }) => count);
+    const current = top.map(({ lo, hi }) => dictionary.countOf(lo, hi));
+    return populationStabilityIndex(
+      [...reference, this.#values.totalCount - sum(reference)],
+      [...current, dictionary.totalCount - sum(current)],
+    );
+  }
+
+  /** Takes a window in, `undefined` when it did not know the field, and lets the oldest beyond `size` go. */
+  learn(field: FieldProfile | undefined, size: number): void {
+    this.#groups = undefined;
+    this.#top = undefined;
+    while (this.#records.length >= size) this.#forgetOldest();
+    if (field === undefined) {
+      this.#records.push(undefined);
+      return;
+    }
+    const bins = binCounts(field);
+    this.#bins.add(bins, undefined);
+    this.#records.push({ values: this.#learnValues(field), bins });
+  }
+
+  /** Marks that `count` windows came before the field did. */
+  skip(count: number): void {
+    for (let i = 0; i < count; i++) this.#records.push(undefined);
+  }
+
+  /**
+   * u8 open · varint values, each i32 lo, i32 hi, u8 has a label, label · varint records, each u8 (0 absent, 1 without
+   * values, 2 with), then the bins as (varint key + 2^16, varint count), then the values as (varint distance in the
+   * list above, varint count).
+   */
+  write(writer: ByteWriter): void {
+    writer.u8(this.#isOpen ? 1 : 0);
+    const pool = this.#values.entries();
+    const rank = new Map<string, number>();
+    writer.varint(pool.length);
+    for (const [i, { lo, hi, label }] of pool.entries()) {
+      rank.set(`${lo},${hi}`, i);
+      writer.i32(lo);
+      writer.i32(hi);
+      writer.u8(label === undefined ? 0 : 1);
+      if (label !== undefined) writer.string(label);
+    }
+    writer.varint(this.#records.length);
+    for (const record of this.#records) writeRecord(writer, record, rank);
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  static read(reader: ByteReader, topValues: number): FieldReference {
+    const reference = new FieldReference(topValues);
+    reference.#isOpen = reader.u8() !== 0;
+    const lo: number[] = [];
+    const hi: number[] = [];
+    const labels: (string | undefined)[] = [];
+    for (let left = reader.count(9); left > 0; left--) {
+      lo.push(reader.i32());
+      hi.push(reader.i32());
+      labels.push(reader.u8() === 0 ? undefined : reader.string());
+    }
+    for (let left = reader.count(1); left > 0; left--) {
+      const form = reader.u8();
+      if (form === ABSENT) {
+        reference.#records.push(undefined);
+        continue;
+      }
+      const bins = readBins(reader);
+      reference.#bins.add(bins, undefined);
+      if (form === WITHOUT_VALUES) {
+        reference.#records.push({ values: undefined, bins });
+        continue;
+      }
+      const ranks: number[] = [];
+      const values = readValues(reader, lo, hi, ranks);
+      const known = ranks.map((index) => labels[index]);
+      if (!reference.#values.add(values, known)) throw corrupt("too many values");
+      reference.#records.push({ values, bins });
+    }
+    return reference;
+  }
+
+  #knowsValues(size: number): boolean {
+    return this.#isFull(size) && this.#records.every((record) => record?.values !== undefined);
+  }
+
+  #isFull(size: number): boolean {
+    return this.#records.length === size && this.#records.every((record) => record !== undefined);
+  }
+
+  #histogramStability(histogram: NonNullable<FieldProfile["histogram"]>, size: number): number | undefined {
+    if (!this.#isFull(size)) return undefined;
+    this.#groups ??= equalGroups(this.#bins);
+    const groups = this.#groups;
+    const current = groups.map(() => 0);
+    let group = 0;
+    for (const { key, count } of histogram.bins()) {
+      while (group < groups.length - 1 && key > groups[group]!.lastKey) group++;
+      current[group]! += count;
+    }
+    return populationStabilityIndex(
+      groups.map(({ count }) => count),
+      current,
+    );
+  }
+
+  #topOfReference(): ReturnType<PooledCounts["top"]> {
+    this.#top ??= this.#values.top(this.#topValues);
+    return this.#top;
+  }
+
+  #learnValues(field: FieldProfile): WindowCounts | undefined {
+    const counted = field.class === "number" || field.class === "text";
+    if (this.#isOpen || !counted || field.distinct !== undefined) return undefined;
+    const { window, labels } = field.dictionary === undefined ? NO_VALUES : this.#countsOf(field, field.dictionary);
+    this.#last = undefined;
+    if (this.#values.add(window, labels)) return window;
+    this.#isOpen = true;
+    this.#values = new PooledCounts();
+    this.#records = this.#records.map((record) => record && { values: undefined, bins: record.bins });
+    return undefined;
+  }
+
+  /** A window is mostly compared and then learned: what was read off its dictionary is kept until then. */
+  #countsOf(field: FieldProfile, dictionary: ValueCounts): CountedValues {
+    // Counts only grow, so an equal total is equal content.
+    const { dictionary: last, total, counted } = this.#last ?? {};
+    if (last === dictionary && total === dictionary.totalCount && counted !== undefined) return counted;
+    const fresh = countedValues(dictionary, field.class === "text");
+    this.#last = { dictionary, total: dictionary.totalCount, counted: fresh };
+    return fresh;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#records.shift();
+    if (oldest === undefined) return;
+    this.#bins.remove(oldest.bins);
+    if (oldest.values !== undefined) this.#values.remove(oldest.values);
+  }
+}
+
+interface HistogramGroup {
+  /** Bins up to this key belong to it; those beyond the last group's, to the last group. */
+  readonly lastKey: number;
+  readonly count: number;
+}
+
+/** Neighbouring bins joined until each group holds a tenth; a bin is never split. */
+function equalGroups(bins: PooledCounts): HistogramGroup[] {
+  const ascending = bins.entries().sort((a, b) => a.lo - b.lo);
+  const share = bins.totalCount / HISTOGRAM_GROUPS;
+  const groups: HistogramGroup[] = [];
+  let count = 0;
+  for (const [i, bin] of ascending.entries()) {
+    count += bin.count;
+    if (count < share && i < ascending.length - 1) continue;
+    groups.push({ lastKey: bin.lo, count });
+    count = 0;
+  }
+  return groups;
+}
+
+interface CountedValues {
+  readonly window: WindowCounts;
+  readonly labels: readonly (string | undefined)[] | undefined;
+}
+
+const NO_VALUES: CountedValues = {
+  window: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0) },
+  labels: undefined,
+};
+
+/** Labels are kept only of texts: numbers have no shares of their own. */
+function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
+  const { size } = dictionary;
+  const window = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
+  const labels: (string | undefined)[] = [];
+  let i = 0;
+  for (const { lo, hi, count, label } of dictionary.entries()) {
+    window.lo[i] = lo;
+    window.hi[i] = hi;
+    window.counts[i++] = count;
+    if (withLabels) labels.push(label === undefined ? undefined : String(label));
+  }
+  return { window, labels: withLabels ? labels : undefined };
+}
+
+/** Bins of a histogram as values: the key is the low word. */
+function binCounts(field: FieldProfile): WindowCounts {
+  const bins = field.histogram?.bins() ?? [];
+  return {
+    lo: Int32Array.from(bins, (bin) => bin.key),
+    hi: new Int32Array(bins.length),
+    counts: Float64Array.from(bins, (bin) => bin.count),
+  };
+}
+
+const ABSENT = 0;
+const WITHOUT_VALUES = 1;
+const WITH_VALUES = 2;
+const KEY_SHIFT = 2 ** 16;
+
+function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank: ReadonlyMap<string, number>): void {
+  if (record === undefined) {
+    writer.u8(ABSENT);
+    return;
+  }
+  writer.u8(record.values === undefined ? WITHOUT_VALUES : WITH_VALUES);
+  writer.varint(record.bins.lo.length);
+  for (let i = 0; i < record.bins.lo.length; i++) {
+    writer.varint(record.bins.lo[i]! + KEY_SHIFT);
+    writer.varint(record.bins.counts[i]!);
+  }
+  if (record.values === undefined) return;
+  const { lo, hi, counts } = record.values;
+  writer.varint(lo.length);
+  let previous = -1;
+  for (let i = 0; i < lo.length; i++) {
+    const index = rank.get(`${lo[i]},${hi[i]}`) ?? 0;
+    writer.varint(index - previous - 1);
+    writer.varint(counts[i]!);
+    previous = index;
+  }
+}
+
+function readBins(reader: ByteReader): WindowCounts {
+  const lo: number[] = [];
+  const counts: number[] = [];
+  for (let left = reader.count(2); left > 0; left--) {
+    lo.push(reader.varint() - KEY_SHIFT);
+    counts.push(reader.varint());
+  }
+  return { lo: Int32Array.from(lo), hi: new Int32Array(lo.length), counts: Float64Array.from(counts) };
+}
+
+function readValues(reader: ByteReader, lo: readonly number[], hi: readonly number[], ranks: number[]): WindowCounts {
+  const counts: number[] = [];
+  let index = -1;
+  for (let left = reader.count(2); left > 0; left--) {
+    index += reader.varint() + 1;
+    if (index >= lo.length) throw corrupt("a value that is not in the list");
+    ranks.push(index);
+    counts.push(reader.varint());
+  }
+  return {
+    lo: Int32Array.from(ranks, (rank) => lo[rank]!),
+    hi: Int32Array.from(ranks, (rank) => hi[rank]!),
+    counts: Float64Array.from(counts),
+  };
+}
+
+function corrupt(state: string): StreamgaugeError {
+  return new StreamgaugeError("SG_CORRUPT", `Cannot read field reference: ${state}`);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

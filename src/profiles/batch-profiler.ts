@@ -1,0 +1,285 @@
+/**
+ * Takes a column batch into profiles. Each column is hashed once; then, for each slice dimension, its values are brought
+ * together by group and each sketch runs over contiguous values of one group. When all rows are of one group nothing
+ * is copied. No object is made per value; text is made only when a sketch keeps it.
+ */
+import type { ColumnBatch } from "../core/column-batch.ts";
+import { INVALID_REASONS } from "../core/violation.ts";
+import { ColumnRun } from "./column-run.ts";
+import type { LabelPolicy } from "./labels.ts";
+import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
+import type { Profile } from "./profile.ts";
+
+/** What is known of the rows of a batch beside their columns; arrays hold at least `rowCount` entries. */
+export interface RowFacts {
+  /** All rows of a batch are of one writer schema. */
+  readonly schemaId: number;
+  /** Bit i set: the row is invalid for `INVALID_REASONS[i]`. 0: the row is valid. */
+  readonly invalidReasons: Uint8Array;
+  /** NaN where there is none. */
+  readonly eventTimesMs: Float64Array;
+  readonly brokerTimesMs: Float64Array;
+}
+
+export interface BatchProfilerOptions {
+  readonly labels: LabelPolicy;
+  /** Paths left out of the content hash, such as ingest times and retry counters. @default none */
+  readonly ignore?: ReadonlySet<string>;
+}
+
+export class BatchProfiler {
+  readonly #labels: LabelPolicy;
+  readonly #ignore: ReadonlySet<string>;
+  /** A batch keeps its columns, so what is derived from their fields is made once. */
+  readonly #prepared = new WeakMap<ColumnBatch["columns"], readonly PreparedColumn[]>();
+  readonly #run: ColumnRun;
+
+  #batch: ColumnBatch | undefined;
+  #facts: RowFacts | undefined;
+  #columns: readonly PreparedColumn[] = [];
+
+  /** Content hash of each row. */
+  #rowLo = new Int32Array(0);
+  #rowHi = new Int32Array(0);
+  #payload = new Float64Array(0);
+  #lag = new Float64Array(0);
+
+  /** Rows in the order of their groups; those of group g are `[#groupStart[g], #groupStart[g + 1])`. */
+  #rowOrder = new Int32Array(0);
+  #groupStart = new Int32Array(0);
+  /** As `#rowOrder` and `#groupStart`, of the values of one column. */
+  #valueOrder = new Int32Array(0);
+  #valueStart = new Int32Array(0);
+  #nulls = new Int32Array(0);
+  #cursor = new Int32Array(0);
+  #words = new Int32Array(0);
+  #moreWords = new Int32Array(0);
+  #doubles = new Float64Array(0);
+
+  constructor(options: BatchProfilerOptions) {
+    this.#labels = options.labels;
+    this.#ignore = options.ignore ?? new Set();
+    this.#run = new ColumnRun((text) => options.labels.hashLabel(text));
+  }
+
+  /** Hashes a batch, which must stay as it is until `end()`. */
+  begin(batch: ColumnBatch, facts: RowFacts): void {
+    if (this.#batch !== undefined) throw new Error("Cannot begin a batch: the previous one has not ended");
+    this.#batch = batch;
+    this.#facts = facts;
+    const rowCount = batch.rowCount;
+    this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
+    this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
+    this.#columns = this.#columnsOf(batch);
+    for (const [i, column] of this.#columns.entries()) {
+      column.prepare(batch.columns[i]!, batch.arena);
+      if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi);
+      column.separateNonFinite();
+    }
+    this.#payload = grownDoubles(this.#payload, rowCount);
+    this.#lag = grownDoubles(this.#lag, rowCount);
+    for (let row = 0; row < rowCount; row++) {
+      this.#payload[row] = batch.payloadBytes[row]!;
+      this.#lag[row] = facts.brokerTimesMs[row]! - facts.eventTimesMs[row]!;
+    }
+  }
+
+  /**
+   * Takes the rows into the profiles of one slice dimension: row r into `groups[groupOfRow[r]]`, or nowhere when that
+   * is −1.
+   */
+  addGroups(groupOfRow: Int32Array, groups: readonly Profile[]): void {
+    const batch = this.#batch;
+    const facts = this.#facts;
+    if (batch === undefined || facts === undefined) throw new Error("Cannot add groups: no batch has begun");
+    if (batch.rowCount === 0 || groups.length === 0) return;
+    this.#sortRows(groupOfRow, groups.length, batch.rowCount);
+    const whole = this.#wholeGroup(groups.length, batch.rowCount);
+    const only = whole === undefined ? undefined : groups[whole];
+    if (only !== undefined) {
+      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#rowLo, this.#rowHi);
+      for (const column of this.#columns) this.#addWholeColumn(column, only);
+      return;
+    }
+    this.#addRowGroups(groups, facts);
+    for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
+  }
+
+  /** Lets go of the batch. */
+  end(): void {
+    this.#batch = undefined;
+    this.#facts = undefined;
+    this.#columns = [];
+    this.#run.release();
+  }
+
+  #columnsOf(batch: ColumnBatch): readonly PreparedColumn[] {
+    let columns = this.#prepared.get(batch.columns);
+    if (columns === undefined) {
+      const fields = batch.columns.map((column) => column.field);
+      columns = fields.map(
+        (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
+      );
+      this.#prepared.set(batch.columns, columns);
+    }
+    return columns;
+  }
+
+  /** Counting sort of the rows by group; rows of no group are left out. */
+  #sortRows(groupOfRow: Int32Array, groupCount: number, rowCount: number): void {
+    this.#groupStart = grownWords(this.#groupStart, groupCount + 1);
+    this.#valueStart = grownWords(this.#valueStart, groupCount + 1);
+    this.#cursor = grownWords(this.#cursor, groupCount + 1);
+    this.#nulls = grownWords(this.#nulls, groupCount);
+    this.#rowOrder = grownWords(this.#rowOrder, rowCount);
+    const starts = this.#groupStart.fill(0, 0, groupCount + 1);
+    for (let row = 0; row < rowCount; row++) {
+      const group = groupOfRow[row]!;
+      if (group >= groupCount) throw new RangeError(`Cannot add row ${row} to group ${group} of ${groupCount}`);
+      if (group >= 0) starts[group + 1]!++;
+    }
+    for (let group = 0; group < groupCount; group++) starts[group + 1]! += starts[group]!;
+    const cursor = this.#cursor;
+    cursor.set(starts.subarray(0, groupCount));
+    for (let row = 0; row < rowCount; row++) {
+      const group = groupOfRow[row]!;
+      if (group >= 0) this.#rowOrder[cursor[group]!++] = row;
+    }
+  }
+
+  /** The group that holds every row, if there is one. */
+  #wholeGroup(groupCount: number, rowCount: number): number | undefined {
+    for (let group = 0; group < groupCount; group++) {
+      if (this.#groupStart[group + 1]! - this.#groupStart[group]! === rowCount) return group;
+    }
+    return undefined;
+  }
+
+  #addRowGroups(groups: readonly Profile[], facts: RowFacts): void {
+    const starts = this.#groupStart;
+    const total = starts[groups.length]!;
+    const order = this.#rowOrder;
+    const payload = grownDoubles(this.#doubles, total * 2);
+    this.#doubles = payload;
+    const lag = payload.subarray(total);
+    const lo = grownWords(this.#words, total);
+    const hi = grownWords(this.#moreWords, total);
+    this.#words = lo;
+    this.#moreWords = hi;
+    for (let i = 0; i < total; i++) {
+      const row = order[i]!;
+      payload[i] = this.#payload[row]!;
+      lag[i] = this.#lag[row]!;
+      lo[i] = this.#rowLo[row]!;
+      hi[i] = this.#rowHi[row]!;
+    }
+    for (let group = 0; group < groups.length; group++) {
+      const from = starts[group]!;
+      const to = starts[group + 1]!;
+      if (to > from) this.#addRows(groups[group]!, facts, from, to, payload, lag, lo, hi);
+    }
+  }
+
+  /** Rows `[from, to)` of arrays in row order: that of the batch, or that of the groups. */
+  #addRows(
+    profile: Profile,
+    facts: RowFacts,
+    from: number,
+    to: number,
+    payload: Float64Array,
+    lag: Float64Array,
+    lo: Int32Array,
+    hi: Int32Array,
+  ): void {
+    const order = this.#rowOrder;
+    let bytes = 0;
+    let invalid = 0;
+    for (let i = from; i < to; i++) {
+      bytes += payload[i]!;
+      const reasons = facts.invalidReasons[order[i]!]!;
+      if (reasons === 0) continue;
+      invalid++;
+      for (let bit = 0; bit < INVALID_REASONS.length; bit++) {
+        if ((reasons & (1 << bit)) !== 0) profile.countViolation(INVALID_REASONS[bit]!, 1);
+      }
+    }
+    profile.bytes += bytes;
+    profile.invalid += invalid;
+    profile.valid += to - from - invalid;
+    profile.countSchemaRows(facts.schemaId, to - from);
+    profile.payload.updateMany(payload, from, to);
+    profile.lag.updateMany(lag, from, to);
+    profile.contents.addMany(lo, hi, from, to);
+  }
+
+  #addWholeColumn(column: PreparedColumn, profile: Profile): void {
+    const field = profile.field(column.key, column.field, column.level);
+    if (field === undefined) {
+      profile.valuesLeftOut += column.count + column.nonFiniteCount + column.nullCount;
+      return;
+    }
+    field.nulls += column.nullCount;
+    for (let i = 0; i < column.nonFiniteCount; i++) field.updateNonFinite(column.nonFinite[i]!);
+    this.#run.useWhole(column);
+    this.#run.select(0, column.count);
+    field.update(this.#run, column.field.kind);
+  }
+
+  #addColumnGroups(
+    column: PreparedColumn,
+    groupOfRow: Int32Array,
+    groups: readonly Profile[],
+    batch: ColumnBatch,
+  ): void {
+    const nulls = this.#nulls.fill(0, 0, groups.length);
+    for (let i = 0; i < column.nullCount; i++) {
+      const group = groupOfRow[column.nullRows[i]!]!;
+      if (group >= 0) nulls[group]!++;
+    }
+    // One value in every row: the values are in the order of the rows.
+    const dense = column.count === batch.rowCount && column.field.level < 0;
+    if (!dense) this.#sortValues(column, groupOfRow, groups.length);
+    const order = dense ? this.#rowOrder : this.#valueOrder;
+    const starts = dense ? this.#groupStart : this.#valueStart;
+    this.#run.useGathered(column, order, starts[groups.length]!);
+    for (let group = 0; group < groups.length; group++) {
+      if (this.#groupStart[group + 1] === this.#groupStart[group]) continue;
+      const profile = groups[group]!;
+      const field = profile.field(column.key, column.field, column.level);
+      const from = starts[group]!;
+      const to = starts[group + 1]!;
+      if (field === undefined) {
+        profile.valuesLeftOut += to - from + nulls[group]!;
+        continue;
+      }
+      field.nulls += nulls[group]!;
+      this.#run.select(from, to);
+      field.update(this.#run, column.field.kind);
+    }
+    for (let i = 0; i < column.nonFiniteCount; i++) {
+      const profile = groups[groupOfRow[column.nonFiniteRows[i]!]!];
+      if (profile === undefined) continue;
+      const field = profile.field(column.key, column.field, column.level);
+      if (field === undefined) profile.valuesLeftOut++;
+      else field.updateNonFinite(column.nonFinite[i]!);
+    }
+  }
+
+  /** Counting sort of a column's values by the group of their rows. */
+  #sortValues(column: PreparedColumn, groupOfRow: Int32Array, groupCount: number): void {
+    this.#valueOrder = grownWords(this.#valueOrder, column.count);
+    const { rows, count } = column;
+    const starts = this.#valueStart.fill(0, 0, groupCount + 1);
+    for (let i = 0; i < count; i++) {
+      const group = groupOfRow[rows[i]!]!;
+      if (group >= 0) starts[group + 1]!++;
+    }
+    for (let group = 0; group < groupCount; group++) starts[group + 1]! += starts[group]!;
+    const cursor = this.#cursor;
+    cursor.set(starts.subarray(0, groupCount));
+    for (let i = 0; i < count; i++) {
+      const group = groupOfRow[rows[i]!]!;
+      if (group >= 0) this.#valueOrder[cursor[group]!++] = i;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
+import type { FieldRun } from "./field-profile.ts";
+import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
+import { grownDoubles, grownWords, type PreparedColumn } from "./prepared-column.ts";
+
+export class ColumnRun implements FieldRun {
+  from = 0;
+  to = 0;
+  numbers = EMPTY_DOUBLES;
+  lo = EMPTY_WORDS;
+  hi = EMPTY_WORDS;
+  hashLo = EMPTY_WORDS;
+  hashHi = EMPTY_WORDS;
+  sizes = EMPTY_DOUBLES;
+
+  readonly #hashLabel: (text: string) => string;
+  #column: PreparedColumn | undefined;
+  /** Index in the column of value i of the run; absent: i. */
+  #order: Int32Array | undefined;
+  #index = 0;
+
+  #numbers = new Float64Array(0);
+  #sizes = new Float64Array(0);
+  #lo = new Int32Array(0);
+  #hi = new Int32Array(0);
+  #hashesLo = new Int32Array(0);
+  #hashesHi = new Int32Array(0);
+
+  constructor(hashLabel: (text: string) => string) {
+    this.#hashLabel = hashLabel;
+  }
+
+  useWhole(column: PreparedColumn): void {
+    this.#column = column;
+    this.#order = undefined;
+    this.numbers = column.numbers;
+    this.lo = column.lo;
+    this.hi = column.hi;
+    this.hashLo = column.hashLo;
+    this.hashHi = column.hashHi;
+    this.sizes = column.sizes;
+  }
+
+  /** Brings the values `order[0, count)` together; only what the field's states read. */
+  useGathered(column: PreparedColumn, order: Int32Array, count: number): void {
+    this.#column = column;
+    this.#order = order;
+    const { states } = column;
+    if (states.identity === "bytes") {
+      this.#sizes = grownDoubles(this.#sizes, count);
+      gatherDoubles(column.sizes, order, count, this.#sizes);
+    } else {
+      this.#numbers = grownDoubles(this.#numbers, count);
+      gatherDoubles(column.numbers, order, count, this.#numbers);
+    }
+    if (states.range) {
+      this.#lo = grownWords(this.#lo, count);
+      this.#hi = grownWords(this.#hi, count);
+      gatherWords(column.lo, order, count, this.#lo);
+      gatherWords(column.hi, order, count, this.#hi);
+    }
+    if (states.dictionary) {
+      this.#hashesLo = grownWords(this.#hashesLo, count);
+      this.#hashesHi = grownWords(this.#hashesHi, count);
+      gatherWords(column.hashLo, order, count, this.#hashesLo);
+      gatherWords(column.hashHi, order, count, this.#hashesHi);
+    }
+    this.numbers = this.#numbers;
+    this.sizes = this.#sizes;
+    this.lo = this.#lo;
+    this.hi = this.#hi;
+    this.hashLo = this.#hashesLo;
+    this.hashHi = this.#hashesHi;
+  }
+
+  select(from: number, to: number): void {
+    this.from = from;
+    this.to = to;
+  }
+
+  /** Lets go of the column. */
+  release(): void {
+    this.#column = undefined;
+    this.#order = undefined;
+  }
+
+  labelAt(index: number): () => Label {
+    this.#index = index;
+    return this.#label;
+  }
+
+  textAt(index: number): () => string | undefined {
+    this.#index = index;
+    return this.#text;
+  }
+
+  readonly #label = (): Label => {
+    const column = this.#column;
+    if (column === undefined) return undefined;
+    const index = this.#order === undefined ? this.#index : this.#order[this.#index]!;
+    switch (column.states.class) {
+      case "text":
+        return textLabel(column.arena, column.starts[index]!, column.lengths[index]!, column.policy, this.#hashLabel);
+      case "bytes":
+        return undefined;
+      default:
+        return column.field.kind === "long"
+          ? longLabel(column.numbers[index]!, column.lo[index]!, column.hi[index]!, column.policy)
+          : numberLabel(column.numbers[index]!, column.policy);
+    }
+  };
+
+  readonly #text = (): string | undefined => {
+    const label = this.#label();
+    return label === undefined ? undefined : String(label);
+  };
+}
+
+const EMPTY_WORDS: Int32Array = new Int32Array(0);
+const EMPTY_DOUBLES: Float64Array = new Float64Array(0);
+
+function gatherDoubles(from: Float64Array, order: Int32Array, count: number, into: Float64Array): void {
+  for (let i = 0; i < count; i++) into[i] = from[order[i]!]!;
+}
+
+function gatherWords(from: Int32Array, order: Int32Array, count: number, into: Int32Array): void {
+  for (let i = 0; i < count; i++) into[i] = from[order[i]!]!;
+}

@@ -1,0 +1,196 @@
+/**
+ * A column as the sketches want it: hashed, measured, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
+ * used for every slice dimension; arrays are reused from batch to batch.
+ *
+ * The content hash of a row is the sum over its values of a 64-bit mix of (path, index of the element within the row,
+ * hash of the value). So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
+ * where the event stands in the log; a null adds nothing.
+ */
+import type { Column, FieldDescriptor } from "../core/column-batch.ts";
+import type { ValuePolicy } from "../core/config.ts";
+import { hashByteRanges, hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
+import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
+
+export class PreparedColumn {
+  readonly field: FieldDescriptor;
+  readonly key: string;
+  readonly level: string | undefined;
+  readonly states: KindStates;
+  readonly policy: ValuePolicy;
+  /** Left out of the content hash. */
+  readonly ignored: boolean;
+
+  /** Finite values. */
+  count = 0;
+  rows: Int32Array = new Int32Array(0);
+  numbers: Float64Array = new Float64Array(0);
+  lo: Int32Array = new Int32Array(0);
+  hi: Int32Array = new Int32Array(0);
+  starts: Int32Array = new Int32Array(0);
+  lengths: Int32Array = new Int32Array(0);
+  /** Code points of strings, bytes of the others. */
+  sizes = new Float64Array(0);
+  hashLo = new Int32Array(0);
+  hashHi = new Int32Array(0);
+  nullCount = 0;
+  nullRows: Int32Array = new Int32Array(0);
+  nonFiniteCount = 0;
+  nonFiniteRows = new Int32Array(0);
+  nonFinite = new Float64Array(0);
+  arena: Uint8Array = new Uint8Array(0);
+
+  readonly #pathLo: number;
+  readonly #pathHi: number;
+  #cleanRows = new Int32Array(0);
+  #cleanNumbers = new Float64Array(0);
+
+  constructor(field: FieldDescriptor, fields: readonly FieldDescriptor[], policy: ValuePolicy, ignored: boolean) {
+    this.field = field;
+    this.key = fieldKey(field.path, field.kind);
+    this.level = levelKey(field, fields);
+    this.states = KIND_STATES[field.kind];
+    this.policy = policy;
+    this.ignored = ignored;
+    const path = hashText(field.path);
+    this.#pathLo = path.lo;
+    this.#pathHi = path.hi;
+  }
+
+  /** Points to the values of the batch and hashes them. */
+  prepare(column: Column, arena: Uint8Array): void {
+    const count = column.count;
+    this.count = count;
+    this.rows = column.rows;
+    this.numbers = column.numbers;
+    this.lo = column.lo;
+    this.hi = column.hi;
+    this.starts = column.starts;
+    this.lengths = column.lengths;
+    this.nullCount = column.nullCount;
+    this.nullRows = column.nullRows;
+    this.nonFiniteCount = 0;
+    this.arena = arena;
+    this.hashLo = grownWords(this.hashLo, count);
+    this.hashHi = grownWords(this.hashHi, count);
+    this.#hash(count);
+  }
+
+  /** Adds each value to the content hash of its row. */
+  addToRowHashes(rowLo: Int32Array, rowHi: Int32Array): void {
+    const { count, rows, hashLo, hashHi } = this;
+    const pathLo = this.#pathLo;
+    const pathHi = this.#pathHi;
+    let row = -1;
+    let index = 0;
+    for (let i = 0; i < count; i++) {
+      if (rows[i] === row) index++;
+      else {
+        row = rows[i]!;
+        index = 0;
+      }
+      let a = Math.imul(hashLo[i]! ^ pathLo ^ Math.imul(index, 0x9e3779b1), 0x85ebca6b);
+      let b = Math.imul(hashHi[i]! ^ pathHi ^ (a >>> 15), 0xc2b2ae35);
+      a = Math.imul(a ^ (b >>> 16), 0x27d4eb2f);
+      a ^= a >>> 14;
+      b = Math.imul(b ^ a ^ (b >>> 13), 0x165667b1);
+      b ^= b >>> 15;
+      rowLo[row] = (rowLo[row]! + a) | 0;
+      rowHi[row] = (rowHi[row]! + b) | 0;
+    }
+  }
+
+  /** Takes NaN and ±∞ out of the values and turns −0 into 0; copies only when there is one of them. */
+  separateNonFinite(): void {
+    if (this.states.identity !== "number") return;
+    const numbers = this.numbers;
+    const count = this.count;
+    let clean = true;
+    for (let i = 0; i < count && clean; i++) {
+      const value = numbers[i]!;
+      clean = value - value === 0 && (value !== 0 || 1 / value > 0);
+    }
+    if (!clean) this.#separate(numbers, this.rows, count);
+  }
+
+  #separate(numbers: Float64Array, rows: Int32Array, count: number): void {
+    this.#cleanNumbers = grownDoubles(this.#cleanNumbers, count);
+    this.#cleanRows = grownWords(this.#cleanRows, count);
+    this.nonFinite = grownDoubles(this.nonFinite, count);
+    this.nonFiniteRows = grownWords(this.nonFiniteRows, count);
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const value = numbers[i]!;
+      if (value - value !== 0) {
+        this.nonFinite[this.nonFiniteCount] = value;
+        this.nonFiniteRows[this.nonFiniteCount++] = rows[i]!;
+        continue;
+      }
+      this.#cleanNumbers[kept] = value + 0;
+      this.#cleanRows[kept] = rows[i]!;
+      this.hashLo[kept] = this.hashLo[i]!;
+      this.hashHi[kept++] = this.hashHi[i]!;
+    }
+    this.count = kept;
+    this.numbers = this.#cleanNumbers;
+    this.rows = this.#cleanRows;
+  }
+
+  #hash(count: number): void {
+    switch (this.states.identity) {
+      case "number":
+        hashDoubles(this.numbers, count, this.hashLo, this.hashHi);
+        return;
+      case "long":
+        hashDoubles(this.numbers, count, this.hashLo, this.hashHi);
+        this.#hashUnsafe(count);
+        return;
+      case "bytes":
+        hashByteRanges(this.arena, this.starts, this.lengths, count, this.hashLo, this.hashHi);
+        this.#measure(count);
+        return;
+      default:
+        this.states.identity satisfies never;
+    }
+  }
+
+  /** The words of longs beyond 2^53, whose doubles are rounded. */
+  #hashUnsafe(count: number): void {
+    const { numbers, hashLo, hashHi } = this;
+    for (let i = 0; i < count; i++) {
+      if (Number.isSafeInteger(numbers[i]!)) continue;
+      hashWords(this.lo.subarray(i), this.hi.subarray(i), 1, ONE_LO, ONE_HI);
+      hashLo[i] = ONE_LO[0]!;
+      hashHi[i] = ONE_HI[0]!;
+    }
+  }
+
+  #measure(count: number): void {
+    this.sizes = grownDoubles(this.sizes, count);
+    const { arena, starts, lengths, sizes } = this;
+    if (this.field.kind !== "string") {
+      for (let i = 0; i < count; i++) sizes[i] = lengths[i]!;
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const start = starts[i]!;
+      const end = start + lengths[i]!;
+      // Every code point has exactly one byte that is not a continuation byte.
+      let points = 0;
+      for (let at = start; at < end; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
+      sizes[i] = points;
+    }
+  }
+}
+
+const ONE_LO = new Int32Array(1);
+const ONE_HI = new Int32Array(1);
+
+/** An array of at least `size` entries: the same one when it is large enough; content is not kept. */
+export function grownWords(array: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
+  return array.length >= size ? array : new Int32Array(Math.max(size, array.length * 2));
+}
+
+/** As `grownWords()`. */
+export function grownDoubles(array: Float64Array<ArrayBuffer>, size: number): Float64Array<ArrayBuffer> {
+  return array.length >= size ? array : new Float64Array(Math.max(size, array.length * 2));
+}

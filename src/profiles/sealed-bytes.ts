@@ -1,0 +1,54 @@
+/**
+ * Bytes that tell when they are damaged:
+ *
+ *     content … | 64-bit hash of the content, little-endian low word first
+ */
+import { StreamgaugeError } from "../core/errors.ts";
+import { ByteReader } from "../sketches/bytes.ts";
+import { hashByteRanges } from "../sketches/hash.ts";
+
+const SEAL_BYTES = 8;
+
+export function sealed(content: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(content.length + SEAL_BYTES);
+  bytes.set(content);
+  const seal = sealOf(content);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(content.length, seal.lo, true);
+  view.setInt32(content.length + 4, seal.hi, true);
+  return bytes;
+}
+
+/**
+ * What `read` makes of sealed content, all of which it must use.
+ * @throws {StreamgaugeError} `SG_CORRUPT` when the seal does not fit, or the content does not read.
+ */
+export function readSealed<T>(what: string, bytes: Uint8Array, read: (reader: ByteReader) => T): T {
+  const length = bytes.length - SEAL_BYTES;
+  if (length < 0) throw new StreamgaugeError("SG_CORRUPT", `Cannot read ${what}: ${bytes.length} bytes`);
+  const content = bytes.subarray(0, length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset + length, SEAL_BYTES);
+  const seal = sealOf(content);
+  if (view.getInt32(0, true) !== seal.lo || view.getInt32(4, true) !== seal.hi) {
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read ${what}: its ${bytes.length} bytes are damaged`);
+  }
+  const reader = new ByteReader(content);
+  let result: T;
+  try {
+    result = read(reader);
+  } catch (error) {
+    if (error instanceof StreamgaugeError) throw error;
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read ${what}: unexpected content`, { cause: error });
+  }
+  if (reader.remaining !== 0) {
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read ${what}: ${reader.remaining} bytes left over`);
+  }
+  return result;
+}
+
+function sealOf(content: Uint8Array): { lo: number; hi: number } {
+  const lo = new Int32Array(1);
+  const hi = new Int32Array(1);
+  hashByteRanges(content, Int32Array.of(0), Int32Array.of(content.length), 1, lo, hi);
+  return { lo: lo[0]!, hi: hi[0]! };
+}

@@ -1,0 +1,291 @@
+/**
+ * Field tree to reader program: a flat array of integers that `avro-reader.ts` interprets. A program holds no text
+ * of the schema, so no schema can become code.
+ *
+ * Each instruction is an opcode and its operands (below). A column of -1 means: check the bytes, record nothing.
+ * What has columns is inline. A record, array, map or union that is only read past is a routine, compiled once and
+ * called, so a program is never larger than the field tree plus the schema, also for types inside themselves.
+ * `depth` counts records, arrays and maps from the start of the main program or routine.
+ */
+import type { FieldDescriptor } from "../core/column-batch.ts";
+import type { AvroComposite, AvroEnum, AvroLeaf, AvroType, AvroUnion } from "./avro-type.ts";
+import type { FieldNode, FieldTree } from "./field-tree.ts";
+
+/** End of the event. */
+export const OP_END = 0;
+/** column */
+export const OP_BOOLEAN = 1;
+/** column */
+export const OP_INT = 2;
+/** column */
+export const OP_LONG = 3;
+/** column, ticks per millisecond: a long that counts finer steps than milliseconds. */
+export const OP_TICKS = 4;
+/** column */
+export const OP_FLOAT = 5;
+/** column */
+export const OP_DOUBLE = 6;
+/** column */
+export const OP_BYTES = 7;
+/** column */
+export const OP_STRING = 8;
+/** column, size */
+export const OP_FIXED = 9;
+/** column, first symbol in the symbol tables, number of symbols */
+export const OP_ENUM = 10;
+/** column, scale */
+export const OP_DECIMAL_BYTES = 11;
+/** column, scale, size */
+export const OP_DECIMAL_FIXED = 12;
+/** column: 16 bytes, recorded as the 36 characters that a string uuid would have. */
+export const OP_UUID_FIXED = 13;
+/** encoded index of null, encoded index of the other branch, column of the null, target after null */
+export const OP_NULLABLE = 14;
+/** number of branches, target of each */
+export const OP_UNION = 15;
+/** number of columns, columns: a null for each */
+export const OP_NULLS = 16;
+/** target */
+export const OP_JUMP = 17;
+/** depth, target (the loop's OP_NEXT): start of an array or map */
+export const OP_LOOP = 18;
+/** column, least bytes of an item, target (the loop's body): next item, next block, or on behind the loop */
+export const OP_NEXT = 19;
+/** target, depth */
+export const OP_CALL = 20;
+export const OP_RETURN = 21;
+
+export interface AvroProgram {
+  readonly code: Int32Array;
+  readonly fields: readonly FieldDescriptor[];
+  /** Enum symbols, which stand in front of each arena, and where each one is. */
+  readonly symbols: Uint8Array;
+  readonly symbolStarts: Int32Array;
+  readonly symbolLengths: Int32Array;
+  /** Whether OP_UUID_FIXED may be used, which needs room in the arena. */
+  readonly writesText: boolean;
+}
+
+export function compileProgram(tree: FieldTree): AvroProgram {
+  return new ProgramCompiler().compile(tree);
+}
+
+const NO_COLUMN = -1;
+
+class ProgramCompiler {
+  readonly #code: number[] = [];
+  /** Start of each routine; calls are compiled with the routine's number and patched at the end. */
+  readonly #routineOf = new Map<AvroComposite, number>();
+  readonly #routines: AvroComposite[] = [];
+  readonly #callTargets: number[] = [];
+  readonly #enums = new Map<AvroEnum, number>();
+  readonly #symbols: string[] = [];
+
+  compile(tree: FieldTree): AvroProgram {
+    this.#node(tree.root, 0);
+    this.#emit(OP_END);
+    const starts: number[] = [];
+    // The list grows while it is worked through: a routine may call others.
+    for (const type of this.#routines) {
+      starts.push(this.#code.length);
+      this.#routine(type);
+      this.#emit(OP_RETURN);
+    }
+    const writesText = tree.fields.some((field) => field.kind === "uuid");
+    for (const at of this.#callTargets) this.#code[at] = starts[this.#code[at]!]!;
+    return { code: Int32Array.from(this.#code), fields: tree.fields, writesText, ...this.#symbolTables() };
+  }
+
+  /** `depth` is that of the record, array or map around. */
+  #node(node: FieldNode, depth: number): void {
+    switch (node.form) {
+      case "skip":
+        this.#skip(node.type, depth);
+        break;
+      case "value":
+        this.#value(node.type, node.column);
+        break;
+      case "record":
+        for (const child of node.children) this.#node(child, depth + 1);
+        break;
+      case "array":
+        this.#loop(node.column, node.type.items.minBytes, depth + 1, () => this.#node(node.items, depth + 1));
+        break;
+      case "map":
+        this.#loop(node.column, 1 + node.type.values.minBytes, depth + 1, () => {
+          this.#emit(OP_STRING, node.keyColumn);
+          this.#node(node.values, depth + 1);
+        });
+        break;
+      case "union":
+        this.#union(node.type, node.nullColumns, (index) => this.#node(node.branches[index]!, depth));
+        break;
+    }
+  }
+
+  #skip(type: AvroType, depth: number): void {
+    if (type.alwaysEmpty) return;
+    switch (type.kind) {
+      case "record":
+        this.#call(type, depth + 1);
+        break;
+      case "array":
+      case "map":
+      case "union":
+        this.#call(type, depth);
+        break;
+      default:
+        this.#value(type, NO_COLUMN);
+        break;
+    }
+  }
+
+  #routine(type: AvroComposite): void {
+    switch (type.kind) {
+      case "record":
+        for (const field of type.fields) this.#skip(field.type, 0);
+        break;
+      case "array":
+        this.#loop(NO_COLUMN, type.items.minBytes, 1, () => this.#skip(type.items, 1));
+        break;
+      case "map":
+        this.#loop(NO_COLUMN, 1 + type.values.minBytes, 1, () => {
+          this.#emit(OP_STRING, NO_COLUMN);
+          this.#skip(type.values, 1);
+        });
+        break;
+      case "union":
+        this.#union(type, [], (index) => this.#skip(type.branches[index]!, 0));
+        break;
+    }
+  }
+
+  #value(type: AvroLeaf, column: number): void {
+    switch (type.kind) {
+      case "null":
+        break;
+      case "boolean":
+        this.#emit(OP_BOOLEAN, column);
+        break;
+      case "int":
+        this.#emit(OP_INT, column);
+        break;
+      case "long": {
+        const ticks = ticksPerMillisecond(type.logical?.name);
+        if (ticks === 1) this.#emit(OP_LONG, column);
+        else this.#emit(OP_TICKS, column, ticks);
+        break;
+      }
+      case "float":
+        this.#emit(OP_FLOAT, column);
+        break;
+      case "double":
+        this.#emit(OP_DOUBLE, column);
+        break;
+      case "string":
+        this.#emit(OP_STRING, column);
+        break;
+      case "bytes":
+        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_BYTES, column, type.logical.scale);
+        else this.#emit(OP_BYTES, column);
+        break;
+      case "fixed":
+        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_FIXED, column, type.logical.scale, type.size);
+        else if (type.logical?.name === "uuid") this.#emit(OP_UUID_FIXED, column);
+        else this.#emit(OP_FIXED, column, type.size);
+        break;
+      case "enum":
+        this.#emit(OP_ENUM, column, this.#firstSymbol(type), type.symbols.length);
+        break;
+    }
+  }
+
+  #loop(column: number, minItemBytes: number, depth: number, body: () => void): void {
+    this.#emit(OP_LOOP, depth, 0);
+    const start = this.#code.length;
+    body();
+    this.#code[start - 1] = this.#code.length;
+    this.#emit(OP_NEXT, column, Math.min(minItemBytes, 0x7fffffff), start);
+  }
+
+  #union(type: AvroUnion, nullColumns: readonly number[], branch: (index: number) => void): void {
+    const nullIndex = type.branches.findIndex(({ kind }) => kind === "null");
+    if (type.branches.length === 2 && nullIndex >= 0 && nullColumns.length <= 1) {
+      this.#emit(OP_NULLABLE, 2 * nullIndex, 2 * (1 - nullIndex), nullColumns[0] ?? NO_COLUMN, 0);
+      const target = this.#code.length - 1;
+      branch(1 - nullIndex);
+      this.#code[target] = this.#code.length;
+      return;
+    }
+    this.#emit(OP_UNION, type.branches.length);
+    const table = this.#code.length;
+    for (let index = 0; index < type.branches.length; index++) this.#emit(0);
+    const ends: number[] = [];
+    for (let index = 0; index < type.branches.length; index++) {
+      this.#code[table + index] = this.#code.length;
+      if (index === nullIndex) this.#emitAll(OP_NULLS, nullColumns);
+      else branch(index);
+      this.#emit(OP_JUMP, 0);
+      ends.push(this.#code.length - 1);
+    }
+    for (const at of ends) this.#code[at] = this.#code.length;
+  }
+
+  #call(type: AvroComposite, depth: number): void {
+    let routine = this.#routineOf.get(type);
+    if (routine === undefined) {
+      routine = this.#routines.length;
+      this.#routineOf.set(type, routine);
+      this.#routines.push(type);
+    }
+    this.#emit(OP_CALL, routine, depth);
+    this.#callTargets.push(this.#code.length - 2);
+  }
+
+  #firstSymbol(type: AvroEnum): number {
+    let first = this.#enums.get(type);
+    if (first === undefined) {
+      first = this.#symbols.length;
+      this.#enums.set(type, first);
+      for (const symbol of type.symbols) this.#symbols.push(symbol);
+    }
+    return first;
+  }
+
+  #symbolTables(): Pick<AvroProgram, "symbols" | "symbolStarts" | "symbolLengths"> {
+    const symbolStarts = new Int32Array(this.#symbols.length);
+    const symbolLengths = new Int32Array(this.#symbols.length);
+    let length = 0;
+    for (const [index, symbol] of this.#symbols.entries()) {
+      symbolStarts[index] = length;
+      // Symbols are ASCII: the parser has seen to it.
+      symbolLengths[index] = symbol.length;
+      length += symbol.length;
+    }
+    const symbols = new TextEncoder().encode(this.#symbols.join(""));
+    return { symbols, symbolStarts, symbolLengths };
+  }
+
+  #emit(...words: readonly number[]): void {
+    for (const word of words) this.#code.push(word);
+  }
+
+  #emitAll(opcode: number, operands: readonly number[]): void {
+    this.#emit(opcode, operands.length);
+    for (const operand of operands) this.#code.push(operand);
+  }
+}
+
+function ticksPerMillisecond(logicalName: string | undefined): number {
+  switch (logicalName) {
+    case "time-micros":
+    case "timestamp-micros":
+    case "local-timestamp-micros":
+      return 1000;
+    case "timestamp-nanos":
+    case "local-timestamp-nanos":
+      return 1_000_000;
+    default:
+      return 1;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Writes `metrics.jsonl`, `verdicts.jsonl` and `alerts.jsonl` into a directory.
+ *
+ * `atomic`: for bounded runs. Lines go to `<name>.part`, which `close` renames, so that a run that fails leaves no
+ * file that looks whole. Without it lines are appended as they come.
+ * Delivery guarantee: at least once; a reader drops repeats by (dataset, slice, window, revision, by).
+ */
+import { createWriteStream, type WriteStream } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { LogRecord } from "../core/log.ts";
+import type { Sink, SinkTopic } from "../core/sink.ts";
+
+const FILES = ["metrics", "verdicts", "alerts"] as const satisfies readonly SinkTopic[];
+const NEWLINE = Uint8Array.of(10);
+
+export interface FileSink extends Sink {
+  close(): Promise<void>;
+  /** Removes what `atomic` writing has begun. */
+  discard(): Promise<void>;
+}
+
+export async function openFileSink(options: {
+  readonly directory: string;
+  readonly atomic: boolean;
+}): Promise<FileSink> {
+  await mkdir(options.directory, { recursive: true });
+  const suffix = options.atomic ? ".jsonl.part" : ".jsonl";
+  const pathOf = (name: string, ending = suffix) => join(options.directory, `${name}${ending}`);
+  const streams = new Map<SinkTopic, WriteStream>();
+  let failure: Error | undefined;
+  for (const name of FILES) {
+    const stream = createWriteStream(pathOf(name), { flags: options.atomic ? "w" : "a" });
+    stream.on("error", (error) => {
+      failure ??= error;
+    });
+    streams.set(name, stream);
+  }
+  const end = () =>
+    Promise.all(
+      [...streams.values()].map(
+        (stream) => new Promise<void>((resolve) => (stream.closed ? resolve() : stream.end(() => resolve()))),
+      ),
+    );
+  return {
+    name: "file",
+    topics: FILES,
+    async write(topic, records: readonly LogRecord[]) {
+      if (failure !== undefined) throw failure;
+      const stream = streams.get(topic);
+      if (stream === undefined) return;
+      for (const record of records) {
+        if (record.value === null) continue;
+        stream.write(record.value);
+        if (!stream.write(NEWLINE)) await drained(stream);
+      }
+    },
+    async close() {
+      await end();
+      if (failure !== undefined) throw failure;
+      if (options.atomic) for (const name of FILES) await rename(pathOf(name), pathOf(name, ".jsonl"));
+    },
+    async discard() {
+      await end();
+      if (options.atomic) for (const name of FILES) await rm(pathOf(name), { force: true });
+    },
+  };
+}
+
+function drained(stream: WriteStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.once("drain", resolve);
+    stream.once("error", reject);
+  });
+}

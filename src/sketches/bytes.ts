@@ -1,0 +1,214 @@
+/**
+ * The byte codec that every sketch writes with: little-endian, no padding, and read with every bound checked before
+ * anything is allocated. Hostile bytes give a `StreamgaugeError` with code `SG_CORRUPT`, never another error.
+ *
+ * `varint`: unsigned, 7 bits a byte, least significant first, high bit = another byte follows; at most 2^53 - 1.
+ * `bytes`, `string`: varint of the length in bytes, then the bytes (UTF-8).
+ */
+import { StreamgaugeError } from "../core/errors.ts";
+
+const MAX_VARINT_BYTES = 8;
+/** Below 128 the length is one byte. */
+const MOST_SHORT = 64;
+
+/** A growing buffer. A method refuses with `RangeError` what its format cannot hold. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(initialCapacity = 256) {
+    this.#bytes = new Uint8Array(Math.max(16, initialCapacity));
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  u32(value: number): void {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
+  }
+
+  i32(value: number): void {
+    this.#reserve(4);
+    this.#view.setInt32(this.#length, value, true);
+    this.#length += 4;
+  }
+
+  /** Every NaN is written as the same bits, so that equal content gives equal bytes. */
+  f64(value: number): void {
+    this.#reserve(8);
+    this.#view.setFloat64(this.#length, value, true);
+    if (Number.isNaN(value)) {
+      this.#view.setUint32(this.#length, 0, true);
+      this.#view.setUint32(this.#length + 4, 0x7ff80000, true);
+    }
+    this.#length += 8;
+  }
+
+  /** @throws {RangeError} when `value` is not an integer in [0, 2^53). */
+  varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`Cannot write a varint: expected an integer from 0 to 2^53 - 1, got ${value}`);
+    }
+    this.#reserve(MAX_VARINT_BYTES);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  bytes(value: Uint8Array): void {
+    this.varint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  /** A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
+  string(value: string): void {
+    if (!this.#ascii(value)) this.bytes(ENCODER.encode(value));
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** Short ASCII, which most values are, goes without the encoder: calling it costs more than copying the text. */
+  #ascii(value: string): boolean {
+    const length = value.length;
+    if (length > MOST_SHORT) return false;
+    this.#reserve(1 + length);
+    const start = this.#length + 1;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.#bytes[start + i] = code;
+    }
+    this.#bytes[start - 1] = length;
+    this.#length = start + length;
+    return true;
+  }
+
+  #reserve(extra: number): void {
+    const needed = this.#length + extra;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
+}
+
+/** Reads `bytes` from the front. Every method throws `StreamgaugeError` `SG_CORRUPT` when the bytes do not fit. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #position = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#position;
+  }
+
+  u8(): number {
+    return this.#bytes[this.#advance(1)]!;
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#advance(4), true);
+  }
+
+  i32(): number {
+    return this.#view.getInt32(this.#advance(4), true);
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#advance(8), true);
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < MAX_VARINT_BYTES; i++) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (byte === 0 && i > 0) throw corrupt(`varint with a needless byte at ${this.#position - 1}`);
+        if (value > Number.MAX_SAFE_INTEGER) throw corrupt(`varint beyond 2^53 - 1 at ${this.#position - 1}`);
+        return value;
+      }
+      scale *= 0x80;
+    }
+    throw corrupt(`varint of more than ${MAX_VARINT_BYTES} bytes at ${this.#position - 1}`);
+  }
+
+  /** A varint that says how many parts of at least `minimumBytes` each follow: refused when they cannot all be there. */
+  count(minimumBytes: number): number {
+    const value = this.varint();
+    if (value * minimumBytes > this.remaining) {
+      throw corrupt(`${value} entries of at least ${minimumBytes} bytes, but ${this.remaining} bytes are left`);
+    }
+    return value;
+  }
+
+  /** A copy. */
+  bytes(): Uint8Array {
+    const length = this.count(1);
+    const start = this.#advance(length);
+    return this.#bytes.slice(start, start + length);
+  }
+
+  string(): string {
+    const length = this.count(1);
+    const start = this.#advance(length);
+    try {
+      return DECODER.decode(this.#bytes.subarray(start, start + length));
+    } catch {
+      throw corrupt(`text at ${start} is not UTF-8`);
+    }
+  }
+
+  /** Reads the version byte of `what`. */
+  version(expected: number, what: string): void {
+    const version = this.u8();
+    if (version !== expected) throw corrupt(`${what} of version ${version}, expected ${expected}`);
+  }
+
+  #advance(length: number): number {
+    const start = this.#position;
+    if (length > this.#bytes.length - start) {
+      throw corrupt(`${length} bytes expected at ${start}, but ${this.remaining} are left`);
+    }
+    this.#position = start + length;
+    return start;
+  }
+}
+
+/** The error of bytes that are not what they should be. */
+export function corrupt(state: string): StreamgaugeError {
+  return new StreamgaugeError("SG_CORRUPT", `Cannot read sketch: ${state}`);
+}
+
+const ENCODER = new TextEncoder();
+/** A leading U+FEFF is part of a value, so it is kept. */
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,0 +1,187 @@
+/**
+ * A coordinated sample: the distinct values (or rows) whose 64-bit hash is among the 1024 lowest, each with its exact count.
+ * Every part of a stream chooses the same values, so the merge is exactly the sample of the whole, in any order.
+ * Cohen, Kaplan 2007, "Summarizing data using bottom-k sketches"; distinct count by Bar-Yossef et al. 2002 ((k - 1) / the
+ * k-th lowest hash as a fraction), relative standard error 1 / sqrt(k - 2) = 3.1 %.
+ *
+ * Exact while no more than 1024 distinct hashes came. Empty: duplicateShare `undefined`, distinctEstimate 0.
+ *
+ * Invariant: every hash at or below the limit that ever came is in the table with all its occurrences. Room for twice the
+ * capacity makes trimming rare.
+ */
+import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { compareHashes, HashTable } from "./hash-table.ts";
+
+const VERSION = 1;
+/** Duplicate share with a standard deviation of 0.06 % in 16 KB. */
+const DEFAULT_CAPACITY = 1024;
+const LEAST_CAPACITY = 3;
+const MOST_CAPACITY = 8192;
+/** Hash and count. */
+const ENTRY_BYTES = 9;
+const MOST_UINT32 = 0xffff_ffff;
+
+export class HashSample {
+  readonly capacity: number;
+  readonly #table = new HashTable();
+  /** Largest hash that may be kept, as unsigned words. */
+  #limitHi = MOST_UINT32;
+  #limitLo = MOST_UINT32;
+  #dropped = false;
+  #totalCount = 0;
+
+  /** `capacity` in distinct hashes, 3 to 8192, @default 1024. */
+  constructor(options: { readonly capacity?: number } = {}) {
+    this.capacity = options.capacity ?? DEFAULT_CAPACITY;
+    if (!Number.isInteger(this.capacity) || this.capacity < LEAST_CAPACITY || this.capacity > MOST_CAPACITY) {
+      throw new RangeError(
+        `Cannot create HashSample: capacity is ${this.capacity}, expected ${LEAST_CAPACITY} to ${MOST_CAPACITY}`,
+      );
+    }
+  }
+
+  /** Nothing was dropped: the sample is the whole. */
+  get exact(): boolean {
+    return !this.#dropped && this.#table.size <= this.capacity;
+  }
+
+  /** Distinct hashes in the sample. */
+  get size(): number {
+    return Math.min(this.#table.size, this.capacity);
+  }
+
+  /** Everything that came, in the sample or not. */
+  get totalCount(): number {
+    return this.#totalCount;
+  }
+
+  /** @throws {RangeError} when `count` is not a positive integer. */
+  add(lo: number, hi: number, count = 1): void {
+    if (!(count > 0) || !Number.isSafeInteger(count)) {
+      throw new RangeError(`Cannot add to HashSample: count is ${count}, expected a positive integer`);
+    }
+    this.#totalCount += count;
+    this.#keep(lo, hi, count);
+  }
+
+  /** Hashes `[from, to)`, once each. */
+  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
+    if (to > from) this.#totalCount += to - from;
+    for (let i = from; i < to; i++) this.#keep(lo[i]!, hi[i]!, 1);
+  }
+
+  /** @throws {Error} when the other has another capacity. */
+  merge(other: HashSample): void {
+    if (other.capacity !== this.capacity) {
+      throw new Error(`Cannot merge HashSample: capacity is ${other.capacity}, expected ${this.capacity}`);
+    }
+    // What the other dropped is missing above its limit, so nothing above it can be kept here either.
+    if (compareHashes(other.#limitHi, other.#limitLo, this.#limitHi, this.#limitLo) < 0) {
+      this.#lowerLimit(other.#limitHi, other.#limitLo);
+    }
+    if (other.#dropped) this.#dropped = true;
+    this.#totalCount += other.#totalCount;
+    const theirs = other.#table;
+    for (let i = 0; i < theirs.size; i++) this.#keep(theirs.lo[i]!, theirs.hi[i]!, theirs.counts[i]!);
+  }
+
+  /** Sum of (count - 1) over sum of count, in the sample; `undefined` when empty. */
+  duplicateShare(): number | undefined {
+    this.#trim();
+    const { size, counts } = this.#table;
+    if (size === 0) return undefined;
+    let total = 0;
+    for (let i = 0; i < size; i++) total += counts[i]!;
+    return (total - size) / total;
+  }
+
+  /** Distinct hashes that came. */
+  distinctEstimate(): number {
+    this.#trim();
+    if (!this.#dropped) return this.#table.size;
+    const highest = (this.#limitHi * 2 ** 32 + this.#limitLo + 1) / 2 ** 64;
+    return (this.capacity - 1) / highest;
+  }
+
+  /** Version, varint capacity, varint total, u8 1 when something was dropped, varint size, then by hash: i32 low, i32 high, varint count. */
+  write(w: ByteWriter): void {
+    this.#trim();
+    w.u8(VERSION);
+    w.varint(this.capacity);
+    w.varint(this.#totalCount);
+    w.u8(this.#dropped ? 1 : 0);
+    w.varint(this.#table.size);
+    for (const entry of this.#table.order()) {
+      w.i32(this.#table.lo[entry]!);
+      w.i32(this.#table.hi[entry]!);
+      w.varint(this.#table.counts[entry]!);
+    }
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  static read(r: ByteReader): HashSample {
+    r.version(VERSION, "HashSample");
+    const capacity = r.varint();
+    if (capacity < LEAST_CAPACITY || capacity > MOST_CAPACITY) throw corrupt(`HashSample of capacity ${capacity}`);
+    const sample = new HashSample({ capacity });
+    sample.#totalCount = r.varint();
+    const dropped = r.u8();
+    const size = r.count(ENTRY_BYTES);
+    // A sample that dropped something is full, and its limit is its highest hash.
+    if (dropped > 1 || size > capacity || (dropped === 1 && size < capacity)) {
+      throw corrupt(`HashSample of ${size} hashes with dropped ${dropped}, capacity ${capacity}`);
+    }
+    const table = sample.#table;
+    let total = 0;
+    for (let i = 0; i < size; i++) {
+      const lo = r.i32();
+      const hi = r.i32();
+      const count = r.varint();
+      const ordered = i === 0 || compareHashes(hi, lo, table.hi[i - 1]!, table.lo[i - 1]!) > 0;
+      if (count === 0 || !ordered) throw corrupt("HashSample with a count of 0 or hashes out of order");
+      table.append(lo, hi, count);
+      total += count;
+    }
+    const complete = dropped === 1 ? total < sample.#totalCount : total === sample.#totalCount;
+    if (!complete) throw corrupt(`HashSample with counts of ${total} over ${sample.#totalCount}, dropped ${dropped}`);
+    if (dropped === 1) {
+      sample.#dropped = true;
+      sample.#limitHi = table.hi[size - 1]! >>> 0;
+      sample.#limitLo = table.lo[size - 1]! >>> 0;
+    }
+    return sample;
+  }
+
+  #keep(lo: number, hi: number, count: number): void {
+    const high = hi >>> 0;
+    if (high > this.#limitHi || (high === this.#limitHi && lo >>> 0 > this.#limitLo)) {
+      this.#dropped = true;
+      return;
+    }
+    const entry = this.#table.find(lo, hi);
+    if (entry >= 0) {
+      this.#table.counts[entry]! += count;
+      return;
+    }
+    this.#table.append(lo, hi, count);
+    if (this.#table.size >= this.capacity * 2) this.#trim();
+  }
+
+  /** Drops what is not among the lowest; the highest left becomes the limit. */
+  #trim(): void {
+    if (this.#table.size <= this.capacity) return;
+    const last = this.#table.order()[this.capacity - 1]!;
+    this.#dropped = true;
+    this.#lowerLimit(this.#table.hi[last]! >>> 0, this.#table.lo[last]! >>> 0);
+  }
+
+  #lowerLimit(hi: number, lo: number): void {
+    const table = this.#table;
+    this.#limitHi = hi;
+    this.#limitLo = lo;
+    table.retain(
+      (entry) => compareHashes(table.hi[entry]!, table.lo[entry]!, hi, lo) <= 0,
+      () => {},
+    );
+  }
+}

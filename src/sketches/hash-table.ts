@@ -1,0 +1,106 @@
+/**
+ * Counters keyed by a 64-bit hash: entries lie dense, in order of arrival, in typed arrays that double; an index of
+ * 16-bit slots (open addressing, linear probing, at most half full) finds them. The owner bounds the number of entries.
+ *
+ * Invariants: 1. every entry [0, size) is found by its hash · 2. no two entries have the same hash.
+ */
+
+/** Slots are 16 bits wide and hold an entry's index + 1. */
+const MOST_ENTRIES = 32_768;
+/** More than any index of an entry. */
+const INDEX_RANGE = 65_536;
+const FIRST_CAPACITY = 8;
+
+export class HashTable {
+  size = 0;
+  lo = new Int32Array(FIRST_CAPACITY);
+  hi = new Int32Array(FIRST_CAPACITY);
+  counts = new Float64Array(FIRST_CAPACITY);
+  #slots = new Uint16Array(FIRST_CAPACITY * 2);
+
+  /** Index of the entry, or -1. */
+  find(lo: number, hi: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = lo & mask; ; slot = (slot + 1) & mask) {
+      const entry = slots[slot]! - 1;
+      if (entry < 0 || (this.lo[entry] === lo && this.hi[entry] === hi)) return entry;
+    }
+  }
+
+  /** Adds an entry that is not there yet and returns its index. */
+  append(lo: number, hi: number, count: number): number {
+    if (this.size === this.lo.length) this.#grow();
+    const entry = this.size++;
+    this.lo[entry] = lo;
+    this.hi[entry] = hi;
+    this.counts[entry] = count;
+    this.#index(entry);
+    return entry;
+  }
+
+  /** Keeps the entries that `keep` says; the rest close up in their order, `moved` is told of each kept one. */
+  retain(keep: (entry: number) => boolean, moved: (from: number, to: number) => void): void {
+    let size = 0;
+    for (let entry = 0; entry < this.size; entry++) {
+      if (!keep(entry)) continue;
+      this.lo[size] = this.lo[entry]!;
+      this.hi[size] = this.hi[entry]!;
+      this.counts[size] = this.counts[entry]!;
+      moved(entry, size);
+      size++;
+    }
+    this.size = size;
+    this.#slots.fill(0);
+    for (let entry = 0; entry < size; entry++) this.#index(entry);
+  }
+
+  /** Indices of all entries, ascending by hash (unsigned, high word first): the same for the same content. */
+  order(): number[] {
+    const { lo, hi } = this;
+    // High word and index in one double: the built-in sort of numbers is many times faster than one that calls back.
+    const keys = new Float64Array(this.size);
+    for (let entry = 0; entry < keys.length; entry++) keys[entry] = (hi[entry]! >>> 0) * INDEX_RANGE + entry;
+    keys.sort();
+    const order = Array.from(keys, (key) => key % INDEX_RANGE);
+    // Equal high words are rare: insertion puts them right.
+    for (let i = 1; i < order.length; i++) {
+      const entry = order[i]!;
+      let j = i;
+      for (; j > 0; j--) {
+        const before = order[j - 1]!;
+        if (compareHashes(hi[before]!, lo[before]!, hi[entry]!, lo[entry]!) <= 0) break;
+        order[j] = before;
+      }
+      order[j] = entry;
+    }
+    return order;
+  }
+
+  #index(entry: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = this.lo[entry]! & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = entry + 1;
+  }
+
+  #grow(): void {
+    const capacity = this.lo.length * 2;
+    if (capacity > MOST_ENTRIES) throw new RangeError(`Cannot grow HashTable: it holds ${this.size} entries`);
+    const { lo, hi, counts } = this;
+    this.lo = new Int32Array(capacity);
+    this.hi = new Int32Array(capacity);
+    this.counts = new Float64Array(capacity);
+    this.lo.set(lo);
+    this.hi.set(hi);
+    this.counts.set(counts);
+    this.#slots = new Uint16Array(capacity * 2);
+    for (let entry = 0; entry < this.size; entry++) this.#index(entry);
+  }
+}
+
+/** Order of hashes as unsigned 64-bit numbers: negative, 0 or positive. */
+export function compareHashes(hiA: number, loA: number, hiB: number, loB: number): number {
+  return (hiA >>> 0) - (hiB >>> 0) || (loA >>> 0) - (loB >>> 0);
+}

@@ -1,0 +1,158 @@
+/**
+ * HyperLogLog: how many distinct values, from 64-bit hashes.
+ *
+ * 4096 registers (lgK = 12), each the largest rank (leading zeros + 1) of the 52 hash bits after the 12 that choose the
+ * register: Flajolet, Fusy, Gandouet, Meunier 2007. Estimator: Ertl 2017, "New cardinality estimation algorithms for
+ * HyperLogLog sketches", algorithm 6 ("improved raw estimator"): no bias correction table, no switch to linear counting.
+ * Relative standard error 1.04 / sqrt(4096) = 1.6 % for every count up to far beyond 2^53; below some hundreds it is
+ * smaller. Merging takes the larger register: exactly the sketch of the union, in any order. Empty: estimate 0.
+ */
+import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+
+const VERSION = 1;
+/** 4096 registers: 1.6 % standard error in 4 KB. */
+const LG_K = 12;
+const REGISTERS = 1 << LG_K;
+/** Hash bits behind the register's index. */
+const RANK_BITS = 64 - LG_K;
+const MAX_RANK = RANK_BITS + 1;
+const SPARSE = 0;
+const DENSE = 1;
+
+export class HllSketch {
+  readonly registers = new Uint8Array(REGISTERS);
+
+  updateHash(lo: number, hi: number): void {
+    const index = lo & (REGISTERS - 1);
+    const rank = rankOf(lo, hi);
+    if (rank > this.registers[index]!) this.registers[index] = rank;
+  }
+
+  /** Hashes `[from, to)`. */
+  updateHashes(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
+    const registers = this.registers;
+    for (let i = from; i < to; i++) {
+      const low = lo[i]!;
+      const index = low & (REGISTERS - 1);
+      const rank = rankOf(low, hi[i]!);
+      if (rank > registers[index]!) registers[index] = rank;
+    }
+  }
+
+  merge(other: HllSketch): void {
+    const registers = this.registers;
+    const others = other.registers;
+    for (let i = 0; i < REGISTERS; i++) {
+      const rank = others[i]!;
+      if (rank > registers[i]!) registers[i] = rank;
+    }
+  }
+
+  /** Number of distinct values, not rounded. */
+  estimate(): number {
+    const histogram = new Float64Array(MAX_RANK + 1);
+    for (let i = 0; i < REGISTERS; i++) histogram[this.registers[i]!]! += 1;
+    let z = REGISTERS * tau(1 - histogram[MAX_RANK]! / REGISTERS);
+    for (let rank = RANK_BITS; rank >= 1; rank--) z = 0.5 * (z + histogram[rank]!);
+    z += REGISTERS * sigma(histogram[0]! / REGISTERS);
+    return (REGISTERS * REGISTERS) / (2 * Math.LN2 * z);
+  }
+
+  /**
+   * Version, form, then: sparse = varint of the number of registers above 0, for each varint of the gap to the one
+   * before and u8; dense = 4096 six-bit values, four in three bytes, least significant first. The shorter form is taken.
+   */
+  write(w: ByteWriter): void {
+    const registers = this.registers;
+    let used = 0;
+    for (let i = 0; i < REGISTERS; i++) if (registers[i]! > 0) used++;
+    w.u8(VERSION);
+    if (used > MOST_SPARSE) {
+      w.u8(DENSE);
+      for (let i = 0; i < REGISTERS; i += 4) {
+        const a = registers[i]! | (registers[i + 1]! << 6) | (registers[i + 2]! << 12) | (registers[i + 3]! << 18);
+        w.u8(a & 0xff);
+        w.u8((a >>> 8) & 0xff);
+        w.u8(a >>> 16);
+      }
+      return;
+    }
+    w.u8(SPARSE);
+    w.varint(used);
+    let previous = -1;
+    for (let i = 0; i < REGISTERS; i++) {
+      if (registers[i] === 0) continue;
+      w.varint(i - previous - 1);
+      w.u8(registers[i]!);
+      previous = i;
+    }
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  static read(r: ByteReader): HllSketch {
+    r.version(VERSION, "HllSketch");
+    const sketch = new HllSketch();
+    const registers = sketch.registers;
+    const form = r.u8();
+    if (form === DENSE) {
+      for (let i = 0; i < REGISTERS; i += 4) {
+        const a = r.u8() | (r.u8() << 8) | (r.u8() << 16);
+        for (let part = 0; part < 4; part++) registers[i + part] = checkedRank((a >>> (6 * part)) & 63, 0);
+      }
+      return sketch;
+    }
+    if (form !== SPARSE) throw corrupt(`HllSketch of form ${form}`);
+    const used = r.count(2);
+    let index = -1;
+    for (let i = 0; i < used; i++) {
+      index += r.varint() + 1;
+      if (index >= REGISTERS) throw corrupt(`HllSketch with register ${index}, expected less than ${REGISTERS}`);
+      registers[index] = checkedRank(r.u8(), 1);
+    }
+    return sketch;
+  }
+}
+
+/** A sparse register takes 2 bytes while gaps stay below 128; 1536 of them are as long as the dense form. */
+const MOST_SPARSE = 1536;
+
+function rankOf(lo: number, hi: number): number {
+  if (hi !== 0) return Math.clz32(hi) + 1;
+  // clz32 of the 20 bits left counts the 12 that are shifted in; 0 gives 32 - 12 + 33 = 53 = MAX_RANK.
+  return Math.clz32(lo >>> LG_K) - LG_K + 33;
+}
+
+function checkedRank(rank: number, least: number): number {
+  if (rank < least || rank > MAX_RANK) throw corrupt(`HllSketch with rank ${rank}, expected ${least} to ${MAX_RANK}`);
+  return rank;
+}
+
+/** Ertl 2017, equation 14: x + sum of x^(2^k) 2^(k-1), k >= 1. */
+function sigma(x: number): number {
+  if (x === 1) return Number.POSITIVE_INFINITY;
+  let power = x;
+  let weight = 1;
+  let sum = x;
+  for (let previous = Number.NaN; sum !== previous; ) {
+    previous = sum;
+    power *= power;
+    sum += power * weight;
+    weight *= 2;
+  }
+  return sum;
+}
+
+/** Ertl 2017, equation 15: (1 - x - sum of (1 - x^(2^-k))^2 2^-k, k >= 1) / 3. */
+function tau(x: number): number {
+  if (x === 0 || x === 1) return 0;
+  let root = x;
+  let weight = 1;
+  let sum = 1 - x;
+  for (let previous = Number.NaN; sum !== previous; ) {
+    previous = sum;
+    root = Math.sqrt(root);
+    weight *= 0.5;
+    sum -= (1 - root) ** 2 * weight;
+  }
+  return sum / 3;
+}

@@ -1,0 +1,377 @@
+/**
+ * KLL: quantiles and ranks of a stream of doubles in some 5 KB.
+ *
+ * Karnin, Lang, Liberty 2016, "Optimal quantile approximation in streams". Level h holds values that each stand for 2^h;
+ * a level that is full is sorted and every second value, first or second by the toss of a coin, moves up. The top level
+ * holds k values, each level below 2/3 of the one above, none less than 8. Departures: level 0 always holds k values
+ * (the sort is then spread over many updates; more values at the bottom can only lower the error), levels above are
+ * compacted only when all of them together are full, and an odd level keeps its smallest value back.
+ *
+ * Error: with k = 200 the rank of any one value is within 1.33 % of the count in 99 of 100 cases (the bound that
+ * Apache DataSketches publishes for its KLL, 2.296 / k^0.9723), merged or not; exact while count <= k. The tests find the
+ * worst of all ranks within it in 99 of 100 runs, for k = 200, 20 000 values, eight distributions, whole and in 20 parts.
+ * Sketches that will be merged should get different seeds: equal coins on equal data make equal errors, which do not cancel.
+ *
+ * Empty: quantile, rank, min, max `undefined`. NaN is refused. ±∞ are values like any other. -0 is taken as 0.
+ *
+ * Invariants: 1. sum over levels of size * 2^level = count · 2. levels above 0 are sorted · 3. min and max are exact ·
+ * 4. the levels above 0 hold at most the sum of their capacities.
+ */
+import { SeededRandom } from "../core/random.ts";
+import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { sortRange } from "./sort.ts";
+
+const VERSION = 1;
+/** 1.33 % rank error in about 5 KB. */
+const DEFAULT_K = 200;
+const LEAST_K = 8;
+const MOST_K = 65_535;
+const LEAST_LEVEL_CAPACITY = 8;
+/** Weights up to 2^52 keep the count a safe integer. */
+const MOST_LEVELS = 53;
+const DEFAULT_SEED = 0x5ee_d11;
+
+export class KllSketch {
+  readonly k: number;
+  #random: SeededRandom;
+  #count = 0;
+  #min = Number.POSITIVE_INFINITY;
+  #max = Number.NEGATIVE_INFINITY;
+  /** Level 0 is in order of arrival and grows up to k. */
+  readonly #levels: Level[];
+  #view: SortedView | undefined;
+
+  /** `k`: capacity of the top level, 8 to 65535, @default 200 · `seed` of the coins. */
+  constructor(options: { readonly k?: number; readonly seed?: number } = {}) {
+    this.k = options.k ?? DEFAULT_K;
+    if (!Number.isInteger(this.k) || this.k < LEAST_K || this.k > MOST_K) {
+      throw new RangeError(`Cannot create KllSketch: k is ${this.k}, expected ${LEAST_K} to ${MOST_K}`);
+    }
+    this.#random = new SeededRandom(options.seed ?? DEFAULT_SEED);
+    this.#levels = [new Level()];
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get min(): number | undefined {
+    return this.#count === 0 ? undefined : this.#min;
+  }
+
+  get max(): number | undefined {
+    return this.#count === 0 ? undefined : this.#max;
+  }
+
+  /** @throws {RangeError} for NaN. */
+  update(value: number): void {
+    ONE[0] = value;
+    this.updateMany(ONE, 0, 1);
+  }
+
+  /**
+   * Takes `values[from, to)`.
+   * @throws {RangeError} when one of them is NaN; nothing is taken then.
+   */
+  updateMany(values: Float64Array, from: number, to: number): void {
+    if (to <= from) return;
+    let min = this.#min;
+    let max = this.#max;
+    for (let i = from; i < to; i++) {
+      const value = values[i]!;
+      if (value < min) min = value;
+      if (value > max) max = value;
+      if (Number.isNaN(value)) throw new RangeError(`Cannot update KllSketch: value ${i - from} is NaN`);
+    }
+    this.#min = min + 0;
+    this.#max = max + 0;
+    this.#count += to - from;
+    this.#view = undefined;
+    this.#fillBase(values, from, to);
+  }
+
+  /** @throws {Error} when the other has another k. */
+  merge(other: KllSketch): void {
+    if (other === this) throw new Error("Cannot merge KllSketch: the other is the sketch itself");
+    if (other.k !== this.k) throw new Error(`Cannot merge KllSketch: k is ${other.k}, expected ${this.k}`);
+    if (other.#count === 0) return;
+    this.#count += other.#count;
+    this.#min = Math.min(this.#min, other.#min);
+    this.#max = Math.max(this.#max, other.#max);
+    this.#view = undefined;
+    for (let h = 1; h < other.#levels.length; h++) {
+      const level = other.#levels[h]!;
+      this.#level(h).mergeEvery(1, level.values, 0, level.size);
+    }
+    this.#fillBase(other.#levels[0]!.values, 0, other.#levels[0]!.size);
+    this.#compress();
+  }
+
+  /**
+   * The smallest kept value whose rank is at least `q`; 0 gives the minimum, 1 the maximum.
+   * @throws {RangeError} when `q` is outside [0, 1].
+   */
+  quantile(q: number): number | undefined {
+    if (!(q >= 0 && q <= 1)) throw new RangeError(`Cannot tell a quantile: q is ${q}, expected 0 to 1`);
+    if (this.#count === 0) return undefined;
+    if (q === 0) return this.#min;
+    if (q === 1) return this.#max;
+    const { values, cumulative } = this.#sorted();
+    // 0.07 * 100 is a little more than 7: the factor takes that back.
+    const target = q * this.#count * (1 - 2 ** -50);
+    return values[firstAtLeast(cumulative, target)]!;
+  }
+
+  /**
+   * Share of the values that are <= `value`.
+   * @throws {RangeError} for NaN.
+   */
+  rank(value: number): number | undefined {
+    if (Number.isNaN(value)) throw new RangeError("Cannot tell a rank: the value is NaN");
+    if (this.#count === 0) return undefined;
+    const { values, cumulative } = this.#sorted();
+    const index = firstAbove(values, value);
+    return index === 0 ? 0 : cumulative[index - 1]! / this.#count;
+  }
+
+  /** Bound of the error of one rank, as a share of the count, kept in 99 of 100 cases; 0 while every value is kept. */
+  normalizedRankError(): number {
+    return this.#levels.length === 1 ? 0 : 2.296 / this.k ** 0.9723;
+  }
+
+  /**
+   * Version, varint k, i32 state of the coins, varint count, then (when not 0) f64 min, f64 max, u8 levels, varint size of
+   * each, f64 values level by level, each level ascending.
+   */
+  write(w: ByteWriter): void {
+    w.u8(VERSION);
+    w.varint(this.k);
+    w.i32(this.#random.state);
+    w.varint(this.#count);
+    if (this.#count === 0) return;
+    w.f64(this.#min);
+    w.f64(this.#max);
+    w.u8(this.#levels.length);
+    for (const level of this.#levels) w.varint(level.size);
+    // The order within level 0 is of no effect: sorting it makes the bytes of an exact sketch independent of arrival.
+    const base = this.#levels[0]!.values.slice(0, this.#levels[0]!.size);
+    sortRange(base, 0, base.length);
+    for (const value of base) w.f64(value);
+    for (let h = 1; h < this.#levels.length; h++) {
+      const level = this.#levels[h]!;
+      for (let i = 0; i < level.size; i++) w.f64(level.values[i]!);
+    }
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  static read(r: ByteReader): KllSketch {
+    r.version(VERSION, "KllSketch");
+    const k = r.varint();
+    if (k < LEAST_K || k > MOST_K) throw corrupt(`KllSketch with k ${k}, expected ${LEAST_K} to ${MOST_K}`);
+    const sketch = new KllSketch({ k, seed: r.i32() });
+    const count = r.varint();
+    if (count === 0) return sketch;
+    const min = r.f64();
+    const max = r.f64();
+    const sizes = readSizes(r, k, count);
+    for (let h = 0; h < sizes.length; h++) {
+      const level = sketch.#level(h);
+      level.reserve(sizes[h]!);
+      let previous = min;
+      for (let i = 0; i < sizes[h]!; i++) {
+        const value = r.f64();
+        if (!(value >= previous && value <= max))
+          throw corrupt(`KllSketch with ${value} after ${previous} in level ${h}`);
+        level.values[i] = value;
+        previous = value;
+      }
+      level.size = sizes[h]!;
+    }
+    sketch.#count = count;
+    sketch.#min = min;
+    sketch.#max = max;
+    return sketch;
+  }
+
+  #level(h: number): Level {
+    while (this.#levels.length <= h) this.#levels.push(new Level());
+    return this.#levels[h]!;
+  }
+
+  #fillBase(values: Float64Array, from: number, to: number): void {
+    const base = this.#levels[0]!;
+    let next = from;
+    while (next < to) {
+      if (base.size === this.k) {
+        sortRange(base.values, 0, base.size);
+        this.#compact(0);
+        this.#compress();
+      }
+      const taken = Math.min(to - next, this.k - base.size);
+      base.reserve(Math.min(this.k, base.size + taken));
+      const target = base.values;
+      const start = base.size;
+      // Adding 0 turns -0 into 0.
+      for (let i = 0; i < taken; i++) target[start + i] = values[next + i]! + 0;
+      base.size += taken;
+      next += taken;
+    }
+  }
+
+  /** Moves every second value of level `h` up; half of them are gone, the weight stays. */
+  #compact(h: number): void {
+    const above = this.#level(h + 1);
+    const level = this.#levels[h]!;
+    const odd = level.size & 1;
+    const half = level.size >>> 1;
+    above.mergeEvery(2, level.values, odd + this.#random.bit(), half);
+    level.size = odd;
+  }
+
+  /** Restores invariant 4. */
+  #compress(): void {
+    for (;;) {
+      const height = this.#levels.length;
+      let size = 0;
+      let capacity = 0;
+      let full = 0;
+      for (let h = height - 1; h >= 1; h--) {
+        const levelCapacity = capacityOf(this.k, height - 1 - h);
+        size += this.#levels[h]!.size;
+        capacity += levelCapacity;
+        if (this.#levels[h]!.size >= levelCapacity) full = h;
+      }
+      if (size <= capacity) return;
+      this.#compact(full);
+    }
+  }
+
+  #sorted(): SortedView {
+    this.#view ??= sortedView(this.#levels, this.#count);
+    return this.#view;
+  }
+}
+
+/** Kept values ascending, and for each the weight of all up to it. */
+interface SortedView {
+  readonly values: Float64Array;
+  readonly cumulative: Float64Array;
+}
+
+class Level {
+  values = new Float64Array(8);
+  size = 0;
+
+  reserve(capacity: number): void {
+    if (capacity <= this.values.length) return;
+    const larger = new Float64Array(Math.max(capacity, this.values.length * 2));
+    larger.set(this.values.subarray(0, this.size));
+    this.values = larger;
+  }
+
+  /** Merges the sorted `source[from + stride * i]`, i in [0, count), into this sorted level. */
+  mergeEvery(stride: number, source: Float64Array, from: number, count: number): void {
+    this.reserve(this.size + count);
+    const values = this.values;
+    let mine = this.size - 1;
+    let theirs = count - 1;
+    let target = this.size + count - 1;
+    while (theirs >= 0 && mine >= 0) {
+      const a = values[mine]!;
+      const b = source[from + stride * theirs]!;
+      if (a > b) {
+        values[target--] = a;
+        mine--;
+      } else {
+        values[target--] = b;
+        theirs--;
+      }
+    }
+    for (; theirs >= 0; theirs--) values[target--] = source[from + stride * theirs]!;
+    this.size += count;
+  }
+}
+
+/** Reads and checks the level sizes: nothing is allocated for values that are not there. */
+function readSizes(r: ByteReader, k: number, count: number): number[] {
+  const height = r.u8();
+  if (height < 1 || height > MOST_LEVELS) throw corrupt(`KllSketch with ${height} levels`);
+  const sizes: number[] = [];
+  let items = 0;
+  let weight = 0;
+  let capacity = k;
+  for (let h = 0; h < height; h++) {
+    const size = r.varint();
+    sizes.push(size);
+    items += size;
+    weight += size * 2 ** h;
+    if (h > 0) capacity += capacityOf(k, height - 1 - h);
+  }
+  if (sizes[0]! > k || items > capacity || weight !== count) {
+    throw corrupt(
+      `KllSketch with ${items} values of weight ${weight}, expected at most ${capacity} of weight ${count}`,
+    );
+  }
+  if (items * 8 > r.remaining) throw corrupt(`KllSketch with ${items} values, but ${r.remaining} bytes are left`);
+  return sizes;
+}
+
+function capacityOf(k: number, depth: number): number {
+  return Math.max(LEAST_LEVEL_CAPACITY, Math.ceil(k * SHRINK[depth]!));
+}
+
+function sortedView(levels: readonly Level[], count: number): SortedView {
+  const items = levels.reduce((sum, level) => sum + level.size, 0);
+  const values = new Float64Array(items);
+  const weights = new Float64Array(items);
+  const base = levels[0]!;
+  values.set(base.values.subarray(0, base.size));
+  sortRange(values, 0, base.size);
+  weights.fill(1, 0, base.size);
+  let size = base.size;
+  for (let h = 1; h < levels.length; h++) {
+    const level = levels[h]!;
+    const weight = 2 ** h;
+    let mine = size - 1;
+    let theirs = level.size - 1;
+    let target = size + level.size - 1;
+    while (theirs >= 0) {
+      const taken = mine >= 0 && values[mine]! > level.values[theirs]!;
+      values[target] = taken ? values[mine]! : level.values[theirs]!;
+      weights[target] = taken ? weights[mine]! : weight;
+      target--;
+      if (taken) mine--;
+      else theirs--;
+    }
+    size += level.size;
+  }
+  for (let i = 1; i < items; i++) weights[i]! += weights[i - 1]!;
+  if (items > 0 && weights[items - 1] !== count) throw new Error("KllSketch: weights do not add up to the count");
+  return { values, cumulative: weights };
+}
+
+function firstAtLeast(ascending: Float64Array, target: number): number {
+  let low = 0;
+  let high = ascending.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! >= target) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function firstAbove(ascending: Float64Array, target: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! > target) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+const ONE = new Float64Array(1);
+/** (2/3)^depth: KLL's proof wants capacities that shrink geometrically, and 2/3 is near the best ratio. */
+const SHRINK = Float64Array.from({ length: MOST_LEVELS + 1 }, (_, depth) => (2 / 3) ** depth);

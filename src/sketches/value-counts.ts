@@ -1,0 +1,204 @@
+/**
+ * An exact counted dictionary of at most 4096 distinct values: everything that depends on how often each value occurs can
+ * be read from it. Values are 64-bit hashes, each with a representation (text, number, 64-bit integer, or none where it must
+ * not be shown), asked for only when a value is new. What would make a 4097th is refused and changes nothing: the caller
+ * then promotes the field to sketches.
+ *
+ * Merging is exact in any order. Empty: size 0. The labels -0 and 0 are one, and so is every NaN.
+ */
+import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { compareHashes, HashTable } from "./hash-table.ts";
+
+const VERSION = 1;
+/** What an entry takes at least in bytes: hash, count, label tag. */
+const ENTRY_BYTES = 10;
+const HIDDEN = 0;
+const TEXT = 1;
+const NUMBER = 2;
+const INTEGER = 3;
+
+/** Text, number or 64-bit integer; `undefined` = hidden. */
+export type ValueLabel = string | number | bigint | undefined;
+
+export interface CountedValue {
+  readonly lo: number;
+  readonly hi: number;
+  readonly count: number;
+  readonly label: ValueLabel;
+}
+
+export class ValueCounts {
+  static readonly LIMIT = 4096;
+  readonly #table = new HashTable();
+  readonly #labels: ValueLabel[] = [];
+  #totalCount = 0;
+
+  /** Distinct values. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  get totalCount(): number {
+    return this.#totalCount;
+  }
+
+  /**
+   * Counts a value `count` times, and says whether there was room; `label` is called only when the value is new.
+   * @throws {RangeError} when `count` is not a positive integer, or a label is an integer of more than 64 bits.
+   */
+  add(lo: number, hi: number, count: number, label: () => ValueLabel): boolean {
+    if (!(count > 0) || !Number.isSafeInteger(count)) {
+      throw new RangeError(`Cannot add to ValueCounts: count is ${count}, expected a positive integer`);
+    }
+    const entry = this.#table.find(lo, hi);
+    if (entry >= 0) {
+      this.#table.counts[entry]! += count;
+    } else {
+      if (this.#table.size === ValueCounts.LIMIT) return false;
+      const kept = checkedLabel(label());
+      this.#labels[this.#table.append(lo, hi, count)] = kept;
+    }
+    this.#totalCount += count;
+    return true;
+  }
+
+  /** Adds all of the other, or, when the union has more than 4096 values, nothing and returns false. */
+  merge(other: ValueCounts): boolean {
+    const theirs = other.#table;
+    const table = this.#table;
+    let fresh = 0;
+    for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
+    if (table.size + fresh > ValueCounts.LIMIT) return false;
+    for (let i = 0; i < theirs.size; i++) {
+      const lo = theirs.lo[i]!;
+      const hi = theirs.hi[i]!;
+      const entry = table.find(lo, hi);
+      if (entry >= 0) table.counts[entry]! += theirs.counts[i]!;
+      else this.#labels[table.append(lo, hi, theirs.counts[i]!)] = other.#labels[i];
+    }
+    this.#totalCount += other.#totalCount;
+    return true;
+  }
+
+  /** All values, ascending by hash. */
+  *entries(): IterableIterator<CountedValue> {
+    for (const entry of this.#table.order()) yield this.#entry(entry);
+  }
+
+  /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
+  top(limit: number): CountedValue[] {
+    const values = this.#table.order().map((entry) => this.#entry(entry));
+    return values.sort((a, b) => b.count - a.count || compareLabels(a.label, b.label)).slice(0, limit);
+  }
+
+  /** 0 for a value that is not there. */
+  countOf(lo: number, hi: number): number {
+    const entry = this.#table.find(lo, hi);
+    return entry < 0 ? 0 : this.#table.counts[entry]!;
+  }
+
+  /**
+   * Version, varint size, then for each, by hash: i32 low, i32 high, varint count, u8 kind of label and the label:
+   * 0 hidden, 1 string, 2 f64, 3 low and high i32.
+   */
+  write(w: ByteWriter): void {
+    w.u8(VERSION);
+    w.varint(this.size);
+    for (const entry of this.#table.order()) {
+      w.i32(this.#table.lo[entry]!);
+      w.i32(this.#table.hi[entry]!);
+      w.varint(this.#table.counts[entry]!);
+      writeLabel(w, this.#labels[entry]);
+    }
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  static read(r: ByteReader): ValueCounts {
+    r.version(VERSION, "ValueCounts");
+    const values = new ValueCounts();
+    const size = r.count(ENTRY_BYTES);
+    if (size > ValueCounts.LIMIT) throw corrupt(`ValueCounts of ${size} values, expected at most ${ValueCounts.LIMIT}`);
+    const table = values.#table;
+    for (let i = 0; i < size; i++) {
+      const lo = r.i32();
+      const hi = r.i32();
+      const count = r.varint();
+      if (count === 0) throw corrupt("ValueCounts with a count of 0");
+      if (i > 0 && compareHashes(hi, lo, table.hi[i - 1]!, table.lo[i - 1]!) <= 0) {
+        throw corrupt("ValueCounts with values out of order");
+      }
+      values.#labels[table.append(lo, hi, count)] = readLabel(r);
+      values.#totalCount += count;
+    }
+    if (values.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
+    return values;
+  }
+
+  #entry(entry: number): CountedValue {
+    const { lo, hi, counts } = this.#table;
+    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.#labels[entry] };
+  }
+}
+
+function checkedLabel(label: ValueLabel): ValueLabel {
+  if (typeof label === "number") return label + 0;
+  if (typeof label === "bigint" && BigInt.asIntN(64, label) !== label) {
+    throw new RangeError(`Cannot add to ValueCounts: label ${label} has more than 64 bits`);
+  }
+  return label;
+}
+
+function writeLabel(w: ByteWriter, label: ValueLabel): void {
+  switch (typeof label) {
+    case "string":
+      w.u8(TEXT);
+      w.string(label);
+      break;
+    case "number":
+      w.u8(NUMBER);
+      w.f64(label);
+      break;
+    case "bigint":
+      w.u8(INTEGER);
+      w.i32(Number(BigInt.asIntN(32, label)));
+      w.i32(Number(BigInt.asIntN(32, label >> 32n)));
+      break;
+    case "undefined":
+      w.u8(HIDDEN);
+      break;
+    default:
+      label satisfies never;
+  }
+}
+
+function readLabel(r: ByteReader): ValueLabel {
+  const kind = r.u8();
+  switch (kind) {
+    case HIDDEN:
+      return undefined;
+    case TEXT:
+      return r.string();
+    case NUMBER:
+      return r.f64() + 0;
+    case INTEGER: {
+      const lo = r.u32();
+      return (BigInt(r.i32()) << 32n) | BigInt(lo);
+    }
+    default:
+      throw corrupt(`label of kind ${kind}, expected 0 to 3`);
+  }
+}
+
+function compareLabels(a: ValueLabel, b: ValueLabel): number {
+  const kinds = labelRank(a) - labelRank(b);
+  if (kinds !== 0) return kinds;
+  if (a === undefined || b === undefined) return 0;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Numbers and integers compare with each other, so they are one kind; NaN, which compares with nothing, is its own. */
+function labelRank(label: ValueLabel): number {
+  if (label === undefined) return 3;
+  if (typeof label === "string") return 2;
+  return Number.isNaN(label) ? 1 : 0;
+}

@@ -1,0 +1,127 @@
+/**
+ * Both stages and the sinks over a bounded feed, in one process, on a log that can be sealed: what `demo` and `replay`
+ * run. The same feed gives the same outputs: the next block is appended only when the profiler has handled the last,
+ * so the order of the deltas does not depend on how fast files are read.
+ */
+import type { Clock } from "../core/clock.ts";
+import type { ReaderSource } from "../core/column-batch.ts";
+import type { Config } from "../core/config.ts";
+import type { Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import type { Sink } from "../core/sink.ts";
+import { topicNames } from "../core/topics.ts";
+import { startJudge } from "./judge.ts";
+import { startProfiler } from "./profiler.ts";
+import { startSink } from "./sink-runner.ts";
+
+/** A log whose topics can be given an end. All topics of the run exist. */
+export interface SealableLog extends Log {
+  seal(topic: string): void;
+}
+
+export interface BoundedRunOptions {
+  readonly log: SealableLog;
+  readonly readers: ReaderSource;
+  /** Says what is future; nothing else of the run depends on it. */
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: Config;
+  readonly hashLabel: (text: string) => string;
+  /** Records of the input topics, in blocks. */
+  readonly feed: AsyncIterable<readonly OutputRecord[]>;
+  readonly sinks: readonly Sink[];
+  /** Records of a partition between two flushes. */
+  readonly flushRecords: number;
+  /** Records handled so far. */
+  readonly onProgress?: (records: number) => void;
+}
+
+/** Settles when every window is closed and every sink has everything; rejects with the first failure. */
+export async function runBounded(options: BoundedRunOptions): Promise<void> {
+  const { log, config, logger } = options;
+  const topics = topicNames(config.topics.prefix);
+  const group = `${config.deployment}.streamgauge`;
+  const common = { log, logger, deployment: config.deployment, datasets: config.datasets };
+  const feeder = feedInLockstep(log, options.feed, options.onProgress);
+  const running: Subscription[] = [];
+  const started = async (subscription: Promise<Subscription>): Promise<Subscription> => {
+    const ready = await subscription;
+    running.push(ready);
+    return ready;
+  };
+  try {
+    const profiler = await started(
+      startProfiler({
+        ...common,
+        readers: options.readers,
+        clock: options.clock,
+        group: `${group}.profiler`,
+        profilesTopic: topics.profiles,
+        startFrom: "earliest",
+        flushRecords: options.flushRecords,
+        time: "records",
+        hashLabel: options.hashLabel,
+        onBatch: feeder.onBatch,
+      }),
+    );
+    const judge = await started(
+      startJudge({ ...common, group: `${group}.judge`, topics, resolveAfter: config.alerts.resolveAfter }),
+    );
+    const sinks: Subscription[] = [];
+    for (const sink of options.sinks) {
+      sinks.push(await started(startSink({ log, sink, topics, deployment: config.deployment, group })));
+    }
+
+    const failed = Promise.all(running.map((subscription) => subscription.done)).then(() => undefined);
+    // Awaited below through each part; a failure while feeding must not count as unhandled.
+    failed.catch(() => undefined);
+    await feeder.run(failed);
+    for (const dataset of config.datasets) log.seal(dataset.topic);
+    await Promise.race([profiler.done, failed]);
+    log.seal(topics.profiles);
+    await Promise.race([judge.done, failed]);
+    for (const topic of [topics.metrics, topics.verdicts, topics.alerts, topics.windows]) log.seal(topic);
+    await Promise.all(sinks.map((subscription) => subscription.done));
+    for (const sink of options.sinks) await sink.close?.();
+  } finally {
+    await Promise.all(running.map((subscription) => subscription.stop()));
+  }
+}
+
+/**
+ * Appends a feed block by block; the next block only when the profiler has handled the last. So what the stages do
+ * does not depend on how fast the feed is read, and at most one block waits in the log.
+ */
+export function feedInLockstep(
+  log: Log,
+  feed: AsyncIterable<readonly OutputRecord[]>,
+  onProgress: ((records: number) => void) | undefined,
+): { readonly onBatch: (batch: RecordBatch) => void; run(failed: Promise<void>): Promise<void> } {
+  let appended = 0;
+  let handled = 0;
+  let wake = () => {};
+  return {
+    onBatch(batch) {
+      handled += batch.records.length;
+      onProgress?.(handled);
+      wake();
+    },
+    async run(failed) {
+      for await (const block of feed) {
+        await log.append(block);
+        appended += block.length;
+        const caughtUp = new Promise<void>((resolve) => {
+          wake = () => {
+            if (handled >= appended) resolve();
+          };
+          wake();
+        });
+        await Promise.race([caughtUp, failed]);
+        // Much of the above runs in microtasks: a terminal, a signal and a slow sink get their turn here.
+        await new Promise<void>((resolve) => {
+          setImmediate(resolve);
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,381 @@
+/**
+ * What one input partition brought since its last flush: open column batches, profiles by pane and slice, the ledger's
+ * counts, and the refused records on their way to quarantine.
+ */
+import type { ColumnBatch, EventReader, SchemaRefusal } from "../core/column-batch.ts";
+import type { DatasetConfig, SliceByConfig } from "../core/config.ts";
+import type { LedgerEntry } from "../core/ledger.ts";
+import type { Claim, LogRecord, OutputRecord } from "../core/log.ts";
+import { textOf } from "../core/text.ts";
+import { INVALID_REASONS, type UndecodableReason } from "../core/violation.ts";
+import { ALL_SLICE, emptyCounts, type LedgerCounts, OTHER_VALUE } from "../core/window.ts";
+import { BatchProfiler } from "../profiles/batch-profiler.ts";
+import { encodeLedger, encodePane } from "../profiles/delta-codec.ts";
+import { Profile } from "../profiles/profile.ts";
+import { readWireHeader, WIRE_HEADER_BYTES, wireRefusal } from "../schemas/wire-format.ts";
+import { hashByteRanges } from "../sketches/hash.ts";
+import { eventTimes, timeColumn } from "../validation/event-time.ts";
+import { quarantineRecord, type Refusal } from "../validation/quarantine.ts";
+import { createPaneClock, type PaneClock } from "../windows/panes.ts";
+
+/** Readers of the schemas that a batch names. */
+export type SchemaTable = ReadonlyMap<number, EventReader | SchemaRefusal>;
+
+export interface PartitionProfilerOptions {
+  readonly dataset: DatasetConfig;
+  readonly partition: number;
+  /** Offset at which the first flush begins. */
+  readonly position: number;
+  readonly profilesTopic: string;
+  readonly hashLabel: (text: string) => string;
+  /** An event time beyond it is `future`; given the record's broker timestamp. */
+  readonly futureLimitMs: (brokerTimeMs: number) => number;
+  /** Wall time of a flush; given the largest broker timestamp so far. */
+  readonly wallTimeMs: (brokerTimeMaxMs: number) => number;
+}
+
+/** Rows decoded at a time: the columns of a batch stay in the cache. */
+const BATCH_ROWS = 1024;
+/** Writer schemas that have an open batch at a time. */
+const MAX_OPEN_BATCHES = 16;
+
+export class PartitionProfiler {
+  readonly #options: PartitionProfilerOptions;
+  readonly #panes: PaneClock;
+  readonly #profiler: BatchProfiler;
+  /** By schema id. */
+  readonly #open = new Map<number, OpenBatch>();
+  #profiles = new Map<number, Map<string, Profile>>();
+  /** Values of each slice field met since the last flush. */
+  #slices: SliceNames[];
+  #counts: LedgerCounts = emptyCounts();
+  #quarantine: OutputRecord[] = [];
+  #fromOffset: number;
+  #position: number;
+  #maxEventTimeMs: number | undefined;
+  #brokerTimeMaxMs = 0;
+  #records = 0;
+
+  constructor(options: PartitionProfilerOptions) {
+    this.#options = options;
+    this.#panes = createPaneClock(options.dataset.windows);
+    this.#fromOffset = options.position;
+    this.#position = options.position;
+    const { dataset } = options;
+    this.#profiler = new BatchProfiler({
+      labels: {
+        policyOf: (path) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
+        hashLabel: options.hashLabel,
+      },
+    });
+    this.#slices = this.#emptySlices();
+  }
+
+  get recordsSinceFlush(): number {
+    return this.#records;
+  }
+
+  /** Takes in `records[from, to)`, whose schemas are all in `schemas`. */
+  take(records: readonly LogRecord[], from: number, to: number, schemas: SchemaTable): void {
+    for (let index = from; index < to; index++) {
+      const record = records[index]!;
+      this.#records++;
+      if (record.timestampMs > this.#brokerTimeMaxMs) this.#brokerTimeMaxMs = record.timestampMs;
+      this.#takeOne(record, schemas);
+      this.#position = record.offset + 1;
+    }
+  }
+
+  /** The position has passed offsets without records. */
+  advanceTo(position: number): void {
+    this.#position = Math.max(this.#position, position);
+  }
+
+  /** Writes the deltas, the refused records and the new position in one transaction, and starts empty. */
+  async flush(claim: Claim): Promise<void> {
+    for (const open of this.#open.values()) this.#close(open);
+    const { dataset, partition, profilesTopic } = this.#options;
+    const origin = {
+      dataset: dataset.topic,
+      topic: dataset.topic,
+      partition,
+      fromOffset: this.#fromOffset,
+      toOffset: this.#position,
+    };
+    const deltas: Uint8Array[] = [];
+    for (const [paneStartMs, bySlice] of this.#profiles) {
+      for (const [slice, profile] of bySlice) {
+        deltas.push(...encodePane(origin, { slice, paneStartMs, profile: profile.write() }));
+      }
+    }
+    const entry: LedgerEntry = {
+      ...origin,
+      partitionCount: claim.partitionCount,
+      caughtUp: claim.caughtUp,
+      ended: claim.ended,
+      wallTimeMs: this.#options.wallTimeMs(this.#brokerTimeMaxMs),
+      ...(this.#maxEventTimeMs === undefined ? {} : { maxEventTimeMs: this.#maxEventTimeMs }),
+      counts: this.#counts,
+    };
+    const timestampMs = entry.wallTimeMs;
+    const outputs = [...deltas, encodeLedger(entry, deltas.length)].map(
+      (value): OutputRecord => ({ topic: profilesTopic, partition: 0, key: SHARD_KEY, value, timestampMs }),
+    );
+    outputs.push(...this.#quarantine);
+    this.#startEmpty();
+    await claim.commit(outputs, origin.toOffset);
+  }
+
+  #startEmpty(): void {
+    this.#profiles = new Map();
+    this.#slices = this.#emptySlices();
+    this.#counts = emptyCounts();
+    this.#quarantine = [];
+    this.#fromOffset = this.#position;
+    this.#maxEventTimeMs = undefined;
+    this.#records = 0;
+  }
+
+  #emptySlices(): SliceNames[] {
+    const { dataset, hashLabel } = this.#options;
+    return dataset.slices.map((slice) => {
+      const policy = dataset.fields.get(slice.by)?.values ?? dataset.valuesDefault;
+      return new SliceNames(slice, policy === "show" ? (text) => text : hashLabel);
+    });
+  }
+
+  #takeOne(record: LogRecord, schemas: SchemaTable): void {
+    const schemaId = readWireHeader(record.value);
+    if (schemaId < 0) {
+      const refusal = wireRefusal(schemaId);
+      if (refusal === "tombstone") this.#countOnly(record, "tombstone");
+      else this.#refuse(record, { reason: refusal });
+      return;
+    }
+    const reader = schemas.get(schemaId);
+    if (reader === undefined)
+      throw new RangeError(`Cannot take record ${record.offset}: schema ${schemaId} not loaded`);
+    if ("reason" in reader) {
+      this.#refuse(record, { reason: reader.reason });
+      return;
+    }
+    const open = this.#openBatch(schemaId, reader);
+    const value = record.value!;
+    const outcome = reader.read(open.batch, value, WIRE_HEADER_BYTES, value.length);
+    if (outcome !== "ok") {
+      this.#refuse(record, { reason: outcome, path: `byte ${reader.errorPosition}` });
+      return;
+    }
+    open.records[open.batch.rowCount - 1] = record;
+    if (open.batch.rowCount === open.batch.rowCapacity) this.#close(open);
+  }
+
+  #openBatch(schemaId: number, reader: EventReader): OpenBatch {
+    const known = this.#open.get(schemaId);
+    if (known !== undefined && known.reader === reader) return known;
+    if (known !== undefined) this.#close(known);
+    if (this.#open.size >= MAX_OPEN_BATCHES) {
+      const [oldest] = this.#open;
+      if (oldest !== undefined) {
+        this.#close(oldest[1]);
+        this.#open.delete(oldest[0]);
+      }
+    }
+    const open = new OpenBatch(schemaId, reader, this.#options.dataset);
+    this.#open.set(schemaId, open);
+    return open;
+  }
+
+  /** Takes the rows of a batch into the profiles and empties it. */
+  #close(open: OpenBatch): void {
+    const { batch } = open;
+    const { rowCount } = batch;
+    if (rowCount === 0) return;
+    open.readTimes();
+    for (let row = 0; row < rowCount; row++) this.#judgeRow(open, row);
+    this.#profiler.begin(batch, open);
+    this.#addSlice(open, undefined, -1);
+    for (const [index, names] of this.#slices.entries()) this.#addSlice(open, names, open.sliceColumns[index] ?? -1);
+    this.#profiler.end();
+    batch.reset();
+  }
+
+  /** Decides what a decoded row is, and which pane it belongs to. */
+  #judgeRow(open: OpenBatch, row: number): void {
+    const record = open.records[row]!;
+    const brokerTimeMs = record.timestampMs;
+    open.brokerTimesMs[row] = brokerTimeMs;
+    open.invalidReasons[row] = open.batch.invalidUtf8[row] === 1 ? UTF8_BIT : 0;
+    let timeMs = brokerTimeMs;
+    if (open.hasTimeField) {
+      timeMs = open.eventTimesMs[row]!;
+      if (Number.isNaN(timeMs)) {
+        open.invalidReasons[row]! |= TIME_BIT;
+        timeMs = brokerTimeMs;
+      } else if (timeMs > this.#options.futureLimitMs(brokerTimeMs)) {
+        open.paneOfRow[row] = Number.NaN;
+        this.#countOnly(record, "future");
+        return;
+      }
+    } else {
+      open.eventTimesMs[row] = brokerTimeMs;
+    }
+    if (this.#maxEventTimeMs === undefined || timeMs > this.#maxEventTimeMs) this.#maxEventTimeMs = timeMs;
+    open.paneOfRow[row] = this.#panes.paneStart(timeMs);
+    this.#counts.consumed++;
+    const invalid = open.invalidReasons[row]!;
+    if (invalid === 0) {
+      this.#counts.valid++;
+      return;
+    }
+    this.#counts.invalid++;
+    this.#toQuarantine(record, { reason: INVALID_REASONS[invalid & UTF8_BIT ? 0 : 1]! });
+  }
+
+  /** One slice dimension of a closed batch: `names` undefined is the whole. */
+  #addSlice(open: OpenBatch, names: SliceNames | undefined, columnIndex: number): void {
+    const { batch, groupOfRow } = open;
+    const sliceOfRow = names?.namesOfRows(batch, columnIndex);
+    const groups: Profile[] = [];
+    const groupOf = new Map<Profile, number>();
+    for (let row = 0; row < batch.rowCount; row++) {
+      groupOfRow[row] = -1;
+      const paneStartMs = open.paneOfRow[row]!;
+      const slice = sliceOfRow === undefined ? ALL_SLICE : sliceOfRow[row];
+      if (Number.isNaN(paneStartMs) || slice === undefined) continue;
+      const profile = this.#profile(paneStartMs, slice);
+      let group = groupOf.get(profile);
+      if (group === undefined) {
+        group = groups.push(profile) - 1;
+        groupOf.set(profile, group);
+      }
+      groupOfRow[row] = group;
+    }
+    this.#profiler.addGroups(groupOfRow, groups);
+  }
+
+  #profile(paneStartMs: number, slice: string): Profile {
+    let bySlice = this.#profiles.get(paneStartMs);
+    if (bySlice === undefined) {
+      bySlice = new Map();
+      this.#profiles.set(paneStartMs, bySlice);
+    }
+    let profile = bySlice.get(slice);
+    if (profile === undefined) {
+      // The seed is a function of the place in the log, so that the same log gives the same bytes.
+      profile = Profile.empty((this.#options.partition * 0x9e3779b1) ^ this.#fromOffset);
+      bySlice.set(slice, profile);
+    }
+    return profile;
+  }
+
+  /** Tombstones and future events: in the ledger, and in the pane of their broker timestamp. */
+  #countOnly(record: LogRecord, kind: "tombstone" | "future"): void {
+    this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused(kind, kind);
+    this.#counts.consumed++;
+    this.#counts[kind]++;
+  }
+
+  #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }): void {
+    this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused("undecodable", refusal.reason);
+    this.#counts.consumed++;
+    this.#counts.undecodable++;
+    this.#toQuarantine(record, refusal);
+  }
+
+  #toQuarantine(record: LogRecord, refusal: Refusal): void {
+    const { dataset, partition } = this.#options;
+    if (dataset.quarantine === undefined) return;
+    const source = { topic: dataset.topic, partition };
+    this.#quarantine.push(quarantineRecord(dataset.quarantine.topic, source, record, refusal));
+  }
+}
+
+/** Key of a delta: the shard. One judge owns a shard. */
+const SHARD_KEY = "main";
+const UTF8_BIT = 1 << INVALID_REASONS.indexOf("invalid_utf8");
+const TIME_BIT = 1 << INVALID_REASONS.indexOf("time_missing");
+
+/** A column batch of one writer schema, with what is known of its rows; serves as `RowFacts`. */
+class OpenBatch {
+  readonly schemaId: number;
+  readonly reader: EventReader;
+  readonly batch: ColumnBatch;
+  readonly hasTimeField: boolean;
+  readonly sliceColumns: readonly number[];
+  readonly records: LogRecord[] = [];
+  readonly invalidReasons = new Uint8Array(BATCH_ROWS);
+  readonly eventTimesMs = new Float64Array(BATCH_ROWS);
+  readonly brokerTimesMs = new Float64Array(BATCH_ROWS);
+  /** NaN: the row is of no pane. */
+  readonly paneOfRow = new Float64Array(BATCH_ROWS);
+  readonly groupOfRow = new Int32Array(BATCH_ROWS);
+  readonly #timeColumn: number;
+
+  constructor(schemaId: number, reader: EventReader, dataset: DatasetConfig) {
+    this.schemaId = schemaId;
+    this.reader = reader;
+    this.batch = reader.createBatch(BATCH_ROWS);
+    this.hasTimeField = dataset.time.field !== undefined;
+    this.#timeColumn = dataset.time.field === undefined ? -1 : timeColumn(reader.fields, dataset.time.field);
+    this.sliceColumns = dataset.slices.map((slice) =>
+      reader.fields.findIndex((field) => field.level === -1 && field.path === slice.by),
+    );
+  }
+
+  readTimes(): void {
+    if (this.hasTimeField) eventTimes(this.batch, this.#timeColumn, this.eventTimesMs);
+  }
+}
+
+/** Names of the slices of one field. At most twice the limit per flush; the judge needs some to choose from. */
+class SliceNames {
+  readonly #slice: SliceByConfig;
+  readonly #label: (text: string) => string;
+  readonly #other: string;
+  /** By value, a 53-bit part of its hash: text is made once per value, not per row. */
+  readonly #names = new Map<number, string>();
+  readonly #ofRow: (string | undefined)[] = [];
+  #lo = new Int32Array(BATCH_ROWS);
+  #hi = new Int32Array(BATCH_ROWS);
+
+  constructor(slice: SliceByConfig, label: (text: string) => string) {
+    this.#slice = slice;
+    this.#label = label;
+    this.#other = `${slice.name}=${OTHER_VALUE}`;
+  }
+
+  /** Slice of each row; a row without a value is of no slice. */
+  namesOfRows(batch: ColumnBatch, columnIndex: number): readonly (string | undefined)[] {
+    const names = this.#ofRow;
+    names.length = batch.rowCount;
+    names.fill(undefined);
+    const column = batch.columns[columnIndex];
+    if (column === undefined) return names;
+    if (column.field.storage === "bytes") {
+      hashByteRanges(batch.arena, column.starts, column.lengths, column.count, this.#lo, this.#hi);
+    }
+    for (let index = 0; index < column.count; index++) {
+      let name: string;
+      if (column.field.storage === "bytes") {
+        const key = (this.#hi[index]! >>> 11) * 4294967296 + (this.#lo[index]! >>> 0);
+        const start = column.starts[index]!;
+        const length = column.lengths[index]!;
+        name = this.#names.get(key) ?? this.#admit(key, textOf(batch.arena.subarray(start, start + length)));
+      } else {
+        const value = column.numbers[index]!;
+        const text = column.field.kind === "boolean" ? (value === 1 ? "true" : "false") : String(value);
+        name = this.#names.get(value) ?? this.#admit(value, text);
+      }
+      names[column.rows[index]!] = name;
+    }
+    return names;
+  }
+
+  #admit(key: number, value: string): string {
+    if (this.#names.size >= 2 * this.#slice.limit) return this.#other;
+    const name = `${this.#slice.name}=${this.#label(value)}`;
+    this.#names.set(key, name);
+    return name;
+  }
+}

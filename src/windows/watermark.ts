@@ -1,0 +1,172 @@
+/**
+ * How far the partitions of a dataset have come: offset ranges that must join, and the watermark.
+ *
+ * The watermark is read off the ledger entries alone: per partition the largest event time − `lateness`, and of these
+ * the minimum over the partitions.
+ * 1. A partition that was never heard holds it; so does one that was read from but had no row yet.
+ * 2. A partition that had nothing more to read and, by its own heartbeats, no row for `idleAfter` does not hold it.
+ *    Rows count, not records: one that receives only undecodable records must not stop the windows that would show it.
+ * 3. A partition without heartbeats for `unheardAfter` holds it again: nobody knows what it holds.
+ * 4. When all are idle it is the minimum of their heartbeats' wall times − `idleAfter` − `lateness`.
+ * 5. An ended partition does not hold it; when all have ended it is +Infinity.
+ */
+import type { TimeConfig } from "../core/config.ts";
+import type { LedgerEntry } from "../core/ledger.ts";
+
+/** How the range of an entry stands to the partition's position. */
+export interface RangeCheck {
+  readonly kind: "joined" | "replayed" | "offset-gap" | "offset-overlap";
+  /** Position before the entry. */
+  readonly expected: number;
+  /** Largest event time of the partition before the entry. */
+  readonly maxEventTimeMsBefore: number | undefined;
+}
+
+export interface Silence {
+  readonly kind: "unheard" | "heard";
+  readonly partition: number;
+  readonly sinceMs: number;
+}
+
+/** JSON-safe. Wall times are those of heartbeats; of a partition never heard, that at which it was first expected. */
+export interface PartitionState {
+  readonly partition: number;
+  heard: boolean;
+  reported: boolean;
+  position: number;
+  wallTimeMs: number;
+  /** Wall time of the last entry with rows, else of the first entry. */
+  activeMs: number;
+  maxEventTimeMs: number | null;
+  caughtUp: boolean;
+  ended: boolean;
+}
+
+export class Watermark {
+  readonly #time: Pick<TimeConfig, "latenessMs" | "idleAfterMs" | "unheardAfterMs">;
+  /** One per expected partition, by number. */
+  readonly #partitions: PartitionState[] = [];
+  #timeMs: number | undefined;
+
+  constructor(
+    time: Pick<TimeConfig, "latenessMs" | "idleAfterMs" | "unheardAfterMs">,
+    saved?: readonly PartitionState[],
+  ) {
+    this.#time = time;
+    for (const partition of saved ?? []) {
+      this.#partitions.push({ ...partition });
+      this.#timeMs = Math.max(this.#timeMs ?? partition.wallTimeMs, partition.wallTimeMs);
+    }
+  }
+
+  /** Largest wall time heard. */
+  get timeMs(): number | undefined {
+    return this.#timeMs;
+  }
+
+  /** Next offset expected of each partition that was heard. */
+  get positions(): ReadonlyMap<number, number> {
+    const heard = this.#partitions.filter((partition) => partition.heard);
+    return new Map(heard.map((partition) => [partition.partition, partition.position]));
+  }
+
+  /** Takes the entry, unless it is a replayed one. */
+  observe(entry: LedgerEntry): RangeCheck {
+    const known = this.#partitions[entry.partition];
+    const expected = known?.heard === true ? known.position : entry.fromOffset;
+    const check = {
+      kind: compareRange(entry, expected),
+      expected,
+      maxEventTimeMsBefore: known?.maxEventTimeMs ?? undefined,
+    };
+    if (check.kind === "replayed") return check;
+
+    this.#timeMs = Math.max(this.#timeMs ?? entry.wallTimeMs, entry.wallTimeMs);
+    this.#expect(Math.max(entry.partitionCount, entry.partition + 1));
+    const state = this.#partitions[entry.partition]!;
+    const hasRows = entry.counts.valid + entry.counts.invalid > 0;
+    if (!state.heard || hasRows) state.activeMs = Math.max(state.activeMs, entry.wallTimeMs);
+    state.wallTimeMs = Math.max(state.wallTimeMs, entry.wallTimeMs);
+    state.heard = true;
+    state.position = Math.max(expected, entry.toOffset);
+    if (entry.maxEventTimeMs !== undefined) {
+      state.maxEventTimeMs = Math.max(state.maxEventTimeMs ?? entry.maxEventTimeMs, entry.maxEventTimeMs);
+    }
+    state.caughtUp = entry.caughtUp;
+    state.ended = entry.ended;
+    return check;
+  }
+
+  /** Undefined: something holds it that has no time yet. It may be smaller than before; the caller keeps the maximum. */
+  compute(): number | undefined {
+    let oldestEvent = Number.POSITIVE_INFINITY;
+    let oldestHeartbeat = Number.POSITIVE_INFINITY;
+    let open = 0;
+    let active = 0;
+    for (const partition of this.#partitions) {
+      if (!partition.heard) return undefined;
+      if (partition.ended) continue;
+      open++;
+      if (this.#isIdle(partition)) {
+        oldestHeartbeat = Math.min(oldestHeartbeat, partition.wallTimeMs);
+        continue;
+      }
+      active++;
+      if (partition.maxEventTimeMs === null) return undefined;
+      oldestEvent = Math.min(oldestEvent, partition.maxEventTimeMs);
+    }
+    if (open === 0) return this.#partitions.length === 0 ? undefined : Number.POSITIVE_INFINITY;
+    if (active === 0) return oldestHeartbeat - this.#time.idleAfterMs - this.#time.latenessMs;
+    return oldestEvent - this.#time.latenessMs;
+  }
+
+  /** Partitions that fell silent, or were heard again, since the last call. */
+  silences(): Silence[] {
+    const found: Silence[] = [];
+    for (const partition of this.#partitions) {
+      const silent = !partition.ended && this.#isSilent(partition);
+      if (silent === partition.reported) continue;
+      partition.reported = silent;
+      found.push({ kind: silent ? "unheard" : "heard", partition: partition.partition, sinceMs: partition.wallTimeMs });
+    }
+    return found.sort(
+      (a, b) => Number(a.kind === "unheard") - Number(b.kind === "unheard") || a.partition - b.partition,
+    );
+  }
+
+  snapshot(): PartitionState[] {
+    return this.#partitions.map((partition) => ({ ...partition }));
+  }
+
+  #isIdle(partition: PartitionState): boolean {
+    if (!partition.caughtUp || this.#isSilent(partition)) return false;
+    return partition.wallTimeMs - partition.activeMs >= this.#time.idleAfterMs;
+  }
+
+  #isSilent(partition: PartitionState): boolean {
+    return (this.#timeMs ?? 0) - partition.wallTimeMs >= this.#time.unheardAfterMs;
+  }
+
+  #expect(partitionCount: number): void {
+    const wallTimeMs = this.#timeMs ?? 0;
+    while (this.#partitions.length < partitionCount) {
+      this.#partitions.push({
+        partition: this.#partitions.length,
+        heard: false,
+        reported: false,
+        position: 0,
+        wallTimeMs,
+        activeMs: Number.MIN_SAFE_INTEGER,
+        maxEventTimeMs: null,
+        caughtUp: false,
+        ended: false,
+      });
+    }
+  }
+}
+
+function compareRange(entry: LedgerEntry, expected: number): RangeCheck["kind"] {
+  if (entry.fromOffset === expected) return "joined";
+  if (entry.fromOffset > expected) return "offset-gap";
+  return entry.toOffset <= expected ? "replayed" : "offset-overlap";
+}

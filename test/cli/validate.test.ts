@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { validate } from "../../src/cli/validate.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "streamgauge-validate-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function run(text: string | undefined, json = false, env: Record<string, string> = {}) {
+  const config = join(folder, text === undefined ? "gone.yaml" : "streamgauge.yaml");
+  if (text !== undefined) writeFileSync(config, text);
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  const clean = (line: string) => line.replaceAll(config, "FILE");
+  const exitCode = await validate(
+    { config, json },
+    { stdout: (line) => stdout.push(clean(line)), stderr: (line) => stderr.push(clean(line)), env },
+  );
+  return { exitCode, stdout, stderr };
+}
+
+const GOOD = `
+deployment: \${WHERE}
+kafka: { brokers: [localhost:9092] }
+datasets:
+  - topic: trips
+    time: { field: at, lateness: 3m }
+    windows: { sizes: [1h, 1d], timezone: Europe/Berlin }
+    slices: [{ by: origin, limit: 7 }]
+    fields: { origin: { values: show } }
+    detect: { season: 24 }
+    quarantine: { topic: trips.refused }
+sinks: [{ file: { directory: out } }, { console: {} }]
+`;
+
+describe("validate()", () => {
+  test("says what was understood and exits with 0", async () => {
+    expect(await run(GOOD, false, { WHERE: "prod" })).toEqual({
+      exitCode: 0,
+      stderr: [],
+      stdout: [
+        "FILE: no mistakes",
+        "deployment prod, topics streamgauge.*",
+        "dataset trips",
+        "  time     at, lateness 3m",
+        "  windows  1h, 1d in Europe/Berlin",
+        "  slices   all, origin (at most 7 values)",
+        "  detect   season 24, warmup auto",
+        "  values   origin show, all other fields hash",
+        "  refused  records go to trips.refused",
+        "sink file out",
+        "sink console",
+        "note: FILE:3:1 kafka: not used by run in version 0.1.0",
+      ],
+    });
+  });
+
+  test("prints every mistake to stderr and exits with 2", async () => {
+    expect(await run("datasets: [{topic: a b, flushEvery: 5}]\n")).toEqual({
+      exitCode: 2,
+      stdout: [],
+      stderr: [
+        'FILE:1:20 datasets[0].topic: expected a topic name such as trips, got "a b"',
+        "FILE:1:37 datasets[0].flushEvery: expected a duration greater than 0 such as 5s, got 5 — write the unit, as in 5s",
+        "2 mistakes",
+      ],
+    });
+  });
+
+  test("prints one JSON object with --json", async () => {
+    const good = await run(GOOD, true, { WHERE: "prod" });
+    expect(good).toMatchObject({ exitCode: 0, stderr: [] });
+    expect(good.stdout).toHaveLength(1);
+    expect(JSON.parse(good.stdout[0] ?? "")).toMatchObject({
+      ok: true,
+      problems: [],
+      notices: [{ file: "FILE", line: 3, column: 1, path: "kafka" }],
+      config: { deployment: "prod", datasets: [{ topic: "trips", fields: { origin: "show" } }] },
+    });
+
+    const bad = await run("datasets: []\n", true);
+    expect(bad).toMatchObject({ exitCode: 2, stderr: [] });
+    expect(JSON.parse(bad.stdout[0] ?? "")).toEqual({
+      ok: false,
+      notices: [],
+      problems: [
+        {
+          file: "FILE",
+          line: 1,
+          column: 11,
+          path: "datasets",
+          message: 'expected a list of at least one dataset, each beginning with "- ", got an empty list',
+        },
+      ],
+    });
+  });
+
+  test("says in one sentence that there is no file, and exits with 2", async () => {
+    expect(await run(undefined)).toEqual({
+      exitCode: 2,
+      stdout: [],
+      stderr: ["FILE: cannot read the configuration: there is no such file"],
+    });
+  });
+});

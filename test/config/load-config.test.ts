@@ -1,0 +1,157 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatProblem } from "../../src/config/config-error.ts";
+import type { ConfigCommand } from "../../src/config/load-config.ts";
+import { loadConfigFile } from "../../src/config/load-config.ts";
+import { load, mistakes } from "./load.ts";
+
+const EVERY_KEY = `
+deployment: prod
+kafka:    { brokers: [localhost:9092], group: streamgauge }
+registry: { url: http://localhost:8081 }
+topics:   { prefix: sg. }
+alerts:   { resolveAfter: 3 }
+datasets:
+  - topic: trips
+    flushEvery: 500ms
+    time:    { field: picked_up_at, lateness: 3m, idleAfter: 0, unheardAfter: 6m, maxAhead: 2h, reviseFor: 2d }
+    windows: { sizes: [1d, 5m, 1h], timezone: europe/berlin }
+    slices:  [{ name: from, by: trip.origin, limit: 10 }, { by: "\`odd name\`" }]
+    fields:  { trip.origin: { values: show }, "stops[].at": { values: hide }, "f#string": {} }
+    detect:  { season: 7, warmup: 30 }
+    quarantine: { topic: trips.quarantine }
+    schema: { type: record, name: Trip, fields: [{ name: id, type: long }] }
+sinks: [{ console: {} }, { console: }, { file: { directory: out } }]
+`;
+
+describe("loadConfig()", () => {
+  test("fills in the defaults", async () => {
+    const { config, notices } = await load("datasets: [{topic: trips}]");
+    expect(notices).toEqual([]);
+    expect(config).toEqual({
+      deployment: "default",
+      topics: { prefix: "streamgauge." },
+      alerts: { resolveAfter: 1 },
+      datasets: [
+        {
+          topic: "trips",
+          time: { latenessMs: 120_000, idleAfterMs: 60_000, unheardAfterMs: 300_000, maxAheadMs: 3_600_000 },
+          windows: { sizesMs: [3_600_000], timezone: "UTC" },
+          slices: [],
+          fields: new Map(),
+          valuesDefault: "hash",
+          detect: { season: "auto", warmup: "auto" },
+          flushEveryMs: 5_000,
+        },
+      ],
+      sinks: [],
+    });
+  });
+
+  test("reads every key that works", async () => {
+    const { config } = await load(EVERY_KEY);
+    expect(config).toEqual({
+      deployment: "prod",
+      topics: { prefix: "sg." },
+      alerts: { resolveAfter: 3 },
+      datasets: [
+        {
+          topic: "trips",
+          time: {
+            field: "picked_up_at",
+            latenessMs: 180_000,
+            idleAfterMs: 0,
+            unheardAfterMs: 360_000,
+            maxAheadMs: 7_200_000,
+            reviseForMs: 172_800_000,
+          },
+          windows: { sizesMs: [300_000, 3_600_000, 86_400_000], timezone: "Europe/Berlin" },
+          slices: [
+            { by: "trip.origin", name: "from", limit: 10 },
+            { by: "`odd name`", name: "`odd name`", limit: 50 },
+          ],
+          fields: new Map([
+            ["trip.origin", { values: "show" }],
+            ["stops[].at", { values: "hide" }],
+          ]),
+          valuesDefault: "hash",
+          detect: { season: 7, warmup: 30 },
+          quarantine: { topic: "trips.quarantine" },
+          flushEveryMs: 500,
+          schema: '{"type":"record","name":"Trip","fields":[{"name":"id","type":"long"}]}',
+        },
+      ],
+      sinks: [{ kind: "console" }, { kind: "console" }, { kind: "file", directory: "out" }],
+    });
+  });
+
+  test.each([
+    ["run", "hash"],
+    ["replay", "show"],
+    ["demo", "show"],
+    ["profile", "show"],
+  ])("takes for %s the policy %s for fields that are not named", async (command, policy) => {
+    const { config } = await load("datasets: [{topic: t}]", { command: command as ConfigCommand });
+    expect(config.datasets[0]?.valuesDefault).toBe(policy);
+  });
+
+  test("accepts kafka and registry for every command, with a notice", async () => {
+    const { notices } = await load(EVERY_KEY, { command: "replay" });
+    expect(notices.map(formatProblem)).toEqual([
+      "streamgauge.yaml:3:1 kafka: not used by replay in version 0.1.0",
+      "streamgauge.yaml:4:1 registry: not used by replay in version 0.1.0",
+    ]);
+  });
+
+  test("takes a schema as text or from a file beside the configuration, and refuses what is not JSON", async () => {
+    const names: string[] = [];
+    const readFile = (name: string): string => {
+      names.push(name);
+      return name.endsWith("good.avsc") ? '{"type": "string"}' : "syntax = proto3";
+    };
+    const dataset = (schema: string) => `datasets:\n  - topic: t\n    schema: ${schema}\n`;
+    const options = { file: "conf/streamgauge.yaml", readFile };
+    const fromFile = await load(dataset("schemas/good.avsc"), options);
+    expect(fromFile.config.datasets[0]?.schema).toBe('{"type": "string"}');
+    const fromText = await load(dataset('\'{"type": "long"}\''), options);
+    expect(fromText.config.datasets[0]?.schema).toBe('{"type": "long"}');
+    expect(await mistakes(dataset("/abs/bad.proto"), options)).toEqual([
+      'conf/streamgauge.yaml:3:13 datasets[0].schema: expected JSON as Avro schemas are written, but the schema file "/abs/bad.proto" is not JSON',
+    ]);
+    expect(names).toEqual(["conf/schemas/good.avsc", "/abs/bad.proto"]);
+  });
+});
+
+describe("loadConfigFile()", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "streamgauge-config-"));
+    mkdirSync(join(folder, "conf"));
+    writeFileSync(join(folder, "conf", "ok.yaml"), "datasets: [{topic: t, schema: t.avsc}]\n");
+    writeFileSync(join(folder, "conf", "t.avsc"), '"string"');
+    writeFileSync(join(folder, "latin1.yaml"), Buffer.from([0x61, 0xe9, 0x0a]));
+    writeFileSync(join(folder, "large.yaml"), Buffer.alloc(1_000_001, "#"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("finds other files relative to the configuration", async () => {
+    const { config } = await loadConfigFile({ file: join(folder, "conf", "ok.yaml"), env: {}, command: "replay" });
+    expect(config.datasets[0]?.schema).toBe('"string"');
+  });
+
+  test.each([
+    ["gone.yaml", "there is no such file"],
+    ["conf", "it is a directory"],
+    ["latin1.yaml", "it is not UTF-8 text"],
+    ["large.yaml", "it is larger than 1 MB"],
+  ])("says in one sentence why it cannot read %s", async (name, reason) => {
+    const file = join(folder, name);
+    await expect(loadConfigFile({ file, env: {}, command: "run" })).rejects.toMatchObject({
+      code: "SG_CONFIG",
+      problems: [{ file, line: 0, column: 0, path: "", message: `cannot read the configuration: ${reason}` }],
+      message: `Cannot use configuration ${file}: 1 mistake\n${file}: cannot read the configuration: ${reason}`,
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import { readFileSync } from "node:fs";
+import { Ajv } from "ajv";
+import { describe, expect, test } from "vitest";
+import { CONFIG_SCHEMA, printSchema } from "../../src/config/schema.ts";
+import type { KeySchema } from "../../src/config/schema-parts.ts";
+import { VERSION } from "../../src/config/version.ts";
+
+/** Every key of the file; `!` marks those that do not work yet. */
+const KEYS = `
+deployment kafka kafka.brokers kafka.group registry registry.url topics topics.prefix startFrom! checkpointEvery!
+memory! memory.budget alerts alerts.resolveAfter datasets datasets[].topic datasets[].include! datasets[].exclude!
+datasets[].shard! datasets[].schema datasets[].flushEvery datasets[].time datasets[].time.field
+datasets[].time.lateness datasets[].time.idleAfter datasets[].time.unheardAfter datasets[].time.maxAhead
+datasets[].time.reviseFor datasets[].windows datasets[].windows.sizes datasets[].windows.timezone datasets[].slices
+datasets[].slices[].by datasets[].slices[].name datasets[].slices[].limit datasets[].slices[].where!
+datasets[].fields datasets[].fields{}.values datasets[].detect datasets[].detect.season datasets[].detect.warmup
+datasets[].detect.falseAlarms! datasets[].checks! datasets[].checks[].field datasets[].checks[].rule
+datasets[].checks[].min datasets[].checks[].max datasets[].checks[].mostly datasets[].checks[].expect
+datasets[].checks[].severity datasets[].checks[].refuse datasets[].quarantine datasets[].quarantine.topic sinks
+sinks[].console sinks[].file sinks[].file.directory sinks[].prometheus! sinks[].prometheus.port sinks[].postgres!
+sinks[].postgres.url sinks[].webhook! sinks[].webhook.url
+`;
+
+describe("CONFIG_SCHEMA", () => {
+  const keys = keysOf(CONFIG_SCHEMA, "");
+
+  test("has exactly the keys of the file", () => {
+    const names = keys.map(({ path, schema }) => (schema["x-not-yet"] ? `${path}!` : path));
+    expect(names.sort()).toEqual(KEYS.trim().split(/\s+/).sort());
+  });
+
+  test("describes every key, with examples that it allows itself", () => {
+    const ajv = new Ajv({ allowUnionTypes: true, strictRequired: false }).addVocabulary(["x-not-yet", "x-replaces"]);
+    for (const { path, schema } of keys) {
+      expect(schema.description, path).toMatch(/^[A-Z].*\.$/);
+      expect(schema.examples?.length, path).toBeGreaterThan(0);
+      const validate = ajv.compile(schema);
+      for (const example of schema.examples ?? [])
+        expect(validate(example), `${path} ${JSON.stringify(example)}`).toBe(true);
+      if (schema.default !== undefined) expect(validate(schema.default), path).toBe(true);
+    }
+  });
+
+  test("refuses unknown keys in every mapping", () => {
+    for (const { path, schema } of [{ path: "", schema: CONFIG_SCHEMA }, ...keys]) {
+      for (const mapping of [schema, schema.items]) {
+        if (mapping?.properties !== undefined) expect(mapping.additionalProperties, path).toBe(false);
+      }
+    }
+  });
+
+  test("is valid draft-07", () => {
+    const ajv = new Ajv();
+    expect(ajv.validateSchema(CONFIG_SCHEMA), ajv.errorsText()).toBe(true);
+    expect(CONFIG_SCHEMA.$schema).toBe("http://json-schema.org/draft-07/schema#");
+  });
+});
+
+describe("printSchema()", () => {
+  test("gives the schema as JSON text with a final newline", () => {
+    expect(JSON.parse(printSchema())).toEqual(CONFIG_SCHEMA);
+    expect(printSchema().endsWith("}\n")).toBe(true);
+  });
+});
+
+describe("VERSION", () => {
+  test("is that of package.json", () => {
+    const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(manifest).toMatchObject({ version: VERSION });
+  });
+});
+
+function keysOf(schema: KeySchema, path: string): { path: string; schema: KeySchema }[] {
+  const found = Object.entries(schema.properties ?? {}).flatMap(([key, child]) => {
+    const childPath = path === "" ? key : `${path}.${key}`;
+    return [{ path: childPath, schema: child }, ...keysOf(child, childPath)];
+  });
+  if (schema.items !== undefined) found.push(...keysOf(schema.items, `${path}[]`));
+  if (typeof schema.additionalProperties === "object") found.push(...keysOf(schema.additionalProperties, `${path}{}`));
+  return found;
+}
