@@ -8,10 +8,17 @@ export interface LaneResult {
   readonly blame: Float64Array;
 }
 
-/** The excess of a metric over what is usual, squared: one metric far out outweighs many a little out. */
+/**
+ * How much a tail score weighs: it grows by 1 per unit beyond the usual, and below falls towards 0 without reaching it, so
+ * that ordinary windows still rank. Scores are this over its value at the threshold.
+ */
+export function weightOf(tailScore: number): number {
+  return tailScore > 0 ? 1 + tailScore : Math.exp(tailScore);
+}
+
+/** Squared: one metric far out is to blame before many a little out. */
 export function blameOf(tailScore: number): number {
-  // A little blame for the ordinary, so that a window that is not out still names what is nearest to it.
-  return tailScore > 0 ? (1 + tailScore) ** 2 : Math.exp(tailScore);
+  return weightOf(tailScore) ** 2;
 }
 
 export function noVerdict(observations: readonly Observation[]): LaneResult {

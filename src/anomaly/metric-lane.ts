@@ -1,5 +1,5 @@
 /** Holt-Winters per metric: the metric that is furthest out in its own tail speaks for the window. */
-import { blameOf, type LaneResult, noVerdict } from "./lane.ts";
+import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import type { Observation } from "./metric-table.ts";
 import { tailScore } from "./tail.ts";
 
@@ -13,12 +13,12 @@ const METRIC_LANE_THRESHOLD = 12;
 export function scoreMetricLane(observations: readonly Observation[]): LaneResult {
   if (observations.length === 0) return noVerdict(observations);
   const blame = new Float64Array(observations.length);
-  let worst = 0;
+  let worst = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < observations.length; i++) {
     const { innovation, tail, floor } = observations[i]!;
     const score = tailScore(Math.abs(innovation), tail, floor);
     blame[i] = blameOf(score);
     worst = Math.max(worst, score);
   }
-  return { score: worst / METRIC_LANE_THRESHOLD, blame };
+  return { score: weightOf(worst) / weightOf(METRIC_LANE_THRESHOLD), blame };
 }

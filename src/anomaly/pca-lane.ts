@@ -5,7 +5,7 @@
  * components stand still; at a fit their forecasters are run again over the whole history, so that a rotated component
  * never continues another one's series.
  */
-import { blameOf, type LaneResult, noVerdict } from "./lane.ts";
+import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
 import { SeriesModel } from "./series-model.ts";
@@ -59,7 +59,7 @@ export class PcaLane {
     this.#sinceFit = snapshot.sinceFit;
     if (!snapshot.fitted) return;
     const ring = table.values;
-    this.#fit = fit(table, ring.count - snapshot.sinceFit, options);
+    this.#fit = fitComponents(table, ring.count - snapshot.sinceFit, options);
     for (let position = ring.count - snapshot.sinceFit; position < ring.count; position++) this.#follow(ring, position);
   }
 
@@ -74,7 +74,7 @@ export class PcaLane {
       row[column] = (value - means[column]!) / deviations[column]!;
       surprise[column] = innovation / deviations[column]!;
     }
-    let worst = 0;
+    let worst = Number.NEGATIVE_INFINITY;
     const blame = new Float64Array(slots.length);
     for (const { loading, model, tail } of components) {
       const expected = model.forecast(index);
@@ -91,7 +91,7 @@ export class PcaLane {
       }
     }
     return {
-      score: worst / PCA_LANE_THRESHOLD,
+      score: weightOf(worst) / weightOf(PCA_LANE_THRESHOLD),
       blame: Float64Array.from(observations, ({ slot }) => {
         const column = slot < columnOf.length ? columnOf[slot]! : -1;
         return column >= 0 ? blame[column]! : 0;
@@ -108,7 +108,7 @@ export class PcaLane {
     }
     const due = this.#fit === undefined ? ring.count >= this.#options.fitFrom : this.#sinceFit >= REFIT_EVERY;
     if (!due && !(refit && this.#fit !== undefined)) return;
-    this.#fit = fit(this.#table, ring.count, this.#options);
+    this.#fit = fitComponents(this.#table, ring.count, this.#options);
     this.#sinceFit = 0;
   }
 
@@ -131,7 +131,7 @@ function follow(component: Component, index: number, value: number): void {
   component.tail = tailOf(Float64Array.from(component.sizes), component.model.scale);
 }
 
-function fit(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {
+function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {
   const ring = table.values;
   const from = Math.max(0, end - HISTORY_WINDOWS);
   const columnOf = new Int32Array(table.slotCount).fill(-1);

@@ -5,7 +5,7 @@
  * Each metric's residual is judged in the tail of its own *out-of-sample* residuals: in-sample ones are far too small
  * with as many metrics as windows.
  */
-import { blameOf, type LaneResult, noVerdict } from "./lane.ts";
+import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { columnSizes, HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
 import { type Tail, tailOf, tailScore } from "./tail.ts";
@@ -52,7 +52,7 @@ export class ResidualLane {
     this.#residuals = new WindowRing(HISTORY_WINDOWS, snapshot?.residuals);
     if (snapshot === undefined) return;
     this.#sinceFit = snapshot.sinceFit;
-    if (snapshot.fitted) this.#fit = fit(table, table.innovations.count - snapshot.sinceFit);
+    if (snapshot.fitted) this.#fit = fitProjector(table, table.innovations.count - snapshot.sinceFit);
     this.#refreshTails();
   }
 
@@ -60,7 +60,7 @@ export class ResidualLane {
     const residuals = this.#residualsOf(observations);
     if (residuals === undefined || this.#residuals.count < READY_AFTER) return noVerdict(observations);
     const blame = new Float64Array(observations.length);
-    let worst = 0;
+    let worst = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < observations.length; i++) {
       const { slot, floor, scale } = observations[i]!;
       const tail = this.#tails[slot];
@@ -70,7 +70,7 @@ export class ResidualLane {
       blame[i] = blameOf(score);
       worst = Math.max(worst, score);
     }
-    return { score: worst / RESIDUAL_LANE_THRESHOLD, blame };
+    return { score: weightOf(worst) / weightOf(RESIDUAL_LANE_THRESHOLD), blame };
   }
 
   /** After the table has learned the same window. */
@@ -93,7 +93,7 @@ export class ResidualLane {
     this.#sinceFit++;
     const due = this.#fit === undefined ? this.#table.innovations.count >= FIT_FROM : this.#sinceFit >= REFIT_EVERY;
     if (due || (refit && this.#fit !== undefined)) {
-      this.#fit = fit(this.#table, this.#table.innovations.count);
+      this.#fit = fitProjector(this.#table, this.#table.innovations.count);
       this.#sinceFit = 0;
     }
     this.#refreshTails();
@@ -136,7 +136,7 @@ export class ResidualLane {
 }
 
 /** Fits on the rows before `end`. */
-function fit(table: MetricTable, end: number): Fit | undefined {
+function fitProjector(table: MetricTable, end: number): Fit | undefined {
   const ring = table.innovations;
   const from = Math.max(0, end - HISTORY_WINDOWS);
   const columnOf = new Int32Array(table.slotCount).fill(-1);

@@ -140,10 +140,11 @@ export class SeriesModel {
       model.update(index, model.forecast(index) + error);
     }
     const previous = Math.max(this.#stateScale, floor);
-    this.#stateScale =
-      this.#innovations < 8
-        ? Math.max(this.scale, floor)
-        : previous * Math.sqrt(1 + STATE_SCALE_RATE * (biweight(innovation / previous) - 1));
+    if (this.#innovations < 8) this.#stateScale = Math.max(this.scale, floor);
+    // Without any spread (a value that is always 0) there is nothing to move the scale by.
+    else if (previous > 0) {
+      this.#stateScale = previous * Math.sqrt(1 + STATE_SCALE_RATE * (biweight(innovation / previous) - 1));
+    }
     this.#followShift(innovation, s);
   }
 
@@ -207,7 +208,7 @@ export class SeriesModel {
 }
 
 function clamp(value: number, limit: number): number {
-  return value > limit ? limit : value < -limit ? -limit : value;
+  return Math.max(-limit, Math.min(limit, value));
 }
 
 /** Bounded biweight ρ with k = 2: grows like a square and stops at 2.52. */

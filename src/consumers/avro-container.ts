@@ -27,7 +27,7 @@ export async function openAvroContainer(path: string, gzip: boolean, options: In
     const header = await readHeader(window);
     const type = typeOf(path, header.schemaText);
     // Named here, so that a wrong path is refused at once and not with the first event.
-    new AvroSkipper(type, options.timeField);
+    new AvroSkipper(path, type, options.timeField);
     const { blockCount, eventCount } = await countBlocks(window, header);
     return {
       path,
@@ -50,7 +50,7 @@ async function* readBlocks(
   timeField: string | undefined,
 ): AsyncGenerator<EventBlock> {
   const window = await ByteWindow.open(path, gzip);
-  const skipper = new AvroSkipper(type, timeField);
+  const skipper = new AvroSkipper(path, type, timeField);
   try {
     const header = await readHeader(window);
     let ordinal = 0;

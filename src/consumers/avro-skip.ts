@@ -5,8 +5,8 @@
  * Every read is checked against the end of the bytes, nesting is limited, and the number of steps is limited by the
  * number of bytes: arrays of nulls and records of nothing cost no bytes, so their number could be anything.
  */
-import { StreamgaugeError } from "../core/errors.ts";
 import type { AvroType } from "./avro-type.ts";
+import { inputError } from "./input-error.ts";
 import { createIsoTime, isoTimeMs } from "./iso-time.ts";
 
 /** Linked lists of real data are shorter; the stack holds some thousand levels. */
@@ -39,10 +39,13 @@ export class AvroSkipper {
   #end = 0;
   #steps = 0;
 
-  /** @throws {StreamgaugeError} `SG_INPUT` when `timeField` is not a field that can hold a time. */
-  constructor(type: AvroType, timeField?: string) {
+  /**
+   * `path` is the file that errors name.
+   * @throws {StreamgaugeError} `SG_INPUT` when `timeField` is not a field that can hold a time.
+   */
+  constructor(path: string, type: AvroType, timeField: string | undefined) {
     this.#type = type;
-    this.#time = timeField === undefined ? undefined : timePlan(type, timeField);
+    this.#time = timeField === undefined ? undefined : timePlan(path, type, timeField);
   }
 
   /** The events that follow lie in `bytes[from, end)`. */
@@ -223,17 +226,16 @@ interface TimeUnit {
   readonly divide: number;
 }
 
-function timePlan(type: AvroType, timeField: string): TimePlan {
+function timePlan(path: string, type: AvroType, timeField: string): TimePlan {
   const names = timeField.split(".");
-  const found = typeAt(type, names);
-  if (found === undefined) {
-    const known = type.fields.map((field) => field.name);
-    const list = known.length > 20 ? `${known.slice(0, 20).join(", ")} …` : known.join(", ");
-    throw new StreamgaugeError("SG_INPUT", `Cannot find event time ${timeField}: the fields are ${list}`);
-  }
   const plan = planFor(type, names, 0);
   if (plan !== undefined) return plan;
-  throw new StreamgaugeError("SG_INPUT", `Cannot take event time from ${timeField}: ${nameOf(found)} holds no time`);
+  const found = typeAt(type, names);
+  if (found !== undefined)
+    throw inputError(path, "", `its event time ${timeField} is ${nameOf(found)}, which holds no time`);
+  const known = type.fields.map((field) => field.name);
+  const list = known.length > 20 ? `${known.slice(0, 20).join(", ")} …` : known.join(", ");
+  throw inputError(path, "", `it has no event time ${timeField}, only ${list}`);
 }
 
 function planFor(type: AvroType, names: readonly string[], at: number): TimePlan | undefined {

@@ -7,7 +7,7 @@
  */
 import { StreamgaugeError } from "../core/errors.ts";
 
-export type AvroKind =
+type AvroKind =
   | "null"
   | "boolean"
   | "int"
@@ -61,7 +61,7 @@ const LOGICAL_ON = {
   decimal: ["bytes", "fixed"],
 } as const satisfies Record<string, readonly AvroKind[]>;
 
-export type LogicalType = keyof typeof LOGICAL_ON;
+type LogicalType = keyof typeof LOGICAL_ON;
 
 const PRIMITIVES: ReadonlySet<string> = new Set([
   "null",

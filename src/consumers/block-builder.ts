@@ -17,8 +17,8 @@ export class BlockBuilder {
   #count = 0;
   #start = 0;
 
-  constructor(type: AvroType, timeField: string | undefined) {
-    this.#skipper = new AvroSkipper(type, timeField);
+  constructor(path: string, type: AvroType, timeField: string | undefined) {
+    this.#skipper = new AvroSkipper(path, type, timeField);
   }
 
   get full(): boolean {

@@ -29,7 +29,7 @@ export async function openCsv(path: string, gzip: boolean, options: InputOptions
     const schemaText = options.schemaText ?? (await inferSchema(rows));
     const type = parseAvroType(schemaText);
     const encoder = new RowEncoder(rows, type);
-    new AvroSkipper(type, options.timeField);
+    new AvroSkipper(path, type, options.timeField);
     if (options.schemaText !== undefined) await tryRows(rows, encoder);
     return {
       path,
@@ -53,7 +53,7 @@ async function* readBlocks(
   const rows = await CsvRows.open(path, gzip);
   try {
     const encoder = new RowEncoder(rows, type);
-    const builder = new BlockBuilder(type, timeField);
+    const builder = new BlockBuilder(path, type, timeField);
     while (await rows.fill()) {
       while (rows.next()) {
         encoder.write(builder.writer);

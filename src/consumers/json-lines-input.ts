@@ -31,7 +31,7 @@ export async function openJsonLines(path: string, gzip: boolean, options: InputO
     if (type.kind !== "record") throw inputError(path, "", "lines need a schema that is a record");
     if (options.schemaText !== undefined) await tryLines(lines, type);
     // A file without any line has no fields, and that is no reason to refuse it among others.
-    if (lines.eventCount > 0) new AvroSkipper(type, options.timeField);
+    if (lines.eventCount > 0) new AvroSkipper(path, type, options.timeField);
     return {
       path,
       format: "jsonl",
@@ -53,7 +53,7 @@ async function* readBlocks(
 ): AsyncGenerator<EventBlock> {
   const lines = await JsonLines.open(path, gzip);
   try {
-    const builder = new BlockBuilder(type, timeField);
+    const builder = new BlockBuilder(path, type, timeField);
     const encoder = new AvroEncoder(type, builder.writer);
     while (await lines.fill()) {
       while (lines.next()) {

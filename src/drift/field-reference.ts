@@ -13,7 +13,7 @@ import { populationStabilityIndex } from "./psi.ts";
 const HISTOGRAM_GROUPS = 10;
 
 /** Share of one value of the reference among the values of now. */
-export interface ValueShare {
+interface ValueShare {
   readonly label: string;
   readonly share: number;
 }

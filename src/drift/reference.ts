@@ -9,6 +9,7 @@
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import { type MetricValue, metricId } from "../core/metric.ts";
+import type { MetricEntry } from "../profiles/catalogue.ts";
 import type { FieldClass } from "../profiles/field-kinds.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
@@ -31,6 +32,29 @@ export interface ReferenceMetricsOptions {
   /** Path of the event time: always new, and so left out. */
   readonly eventTimeField?: string;
 }
+
+/** What is read off a window and its reference, for the documentation and for the figures themselves. */
+export const REFERENCE_METRICS = {
+  unseenShare: {
+    name: "unseen_share",
+    formula: "values that no window of the reference had / values; numbers and texts of at most 4,096 distinct values",
+    kind: "share",
+    scored: true,
+  },
+  share: {
+    name: "share",
+    formula: "share(field=value): this value / values, for the 16 most frequent values of the reference; texts",
+    kind: "share",
+    scored: true,
+  },
+  // Measured: it earns the detector nothing, and its noise grows as the window gets smaller.
+  psi: {
+    name: "psi",
+    formula: "population stability index over ten groups of the reference's histogram, or its 16 most frequent texts",
+    kind: "value",
+    scored: false,
+  },
+} as const satisfies Record<string, MetricEntry>;
 
 /** Times are always new, and of booleans the share of `true` says all. */
 const COMPARED: ReadonlySet<FieldClass> = new Set(["number", "text", "array", "map"]);
@@ -72,7 +96,7 @@ export class ReferenceWindows {
       const psi = reference.stability(field, this.size);
       if (psi === undefined) continue;
       const n = field.histogram?.totalCount ?? field.values;
-      metrics.push({ id: metricId("psi", name), kind: "value", fields: [name], value: psi, n, scored: false });
+      metrics.push(metricOf(REFERENCE_METRICS.psi, name, name, psi, n));
     }
     return metrics;
   }
@@ -125,17 +149,21 @@ export class ReferenceWindows {
     const unseen = reference.unseenShare(field, this.size);
     if (unseen === undefined) return;
     const n = field.dictionary?.totalCount ?? 0;
-    const common = { kind: "share", fields: [name], n, scored: true } as const;
-    metrics.push({ id: metricId("unseen_share", name), value: unseen, ...common });
+    metrics.push(metricOf(REFERENCE_METRICS.unseenShare, name, name, unseen, n));
     if (field.class !== "text") return;
     const named = new Set<string>();
     for (const { label, share } of reference.topShares(field, this.size)) {
       // Long values that begin alike are cut to the same label; an id stands for one value, the more frequent one.
       if (named.has(label)) continue;
       named.add(label);
-      metrics.push({ id: metricId("share", `${name}=${label}`), value: share, ...common });
+      metrics.push(metricOf(REFERENCE_METRICS.share, `${name}=${label}`, name, share, n));
     }
   }
+}
+
+function metricOf(entry: MetricEntry, argument: string, field: string, value: number, n: number): MetricValue {
+  const { name, kind, scored } = entry;
+  return { id: metricId(name, argument), kind, fields: [field], value, n, scored };
 }
 
 function checked(name: string, value: number, max: number): number {

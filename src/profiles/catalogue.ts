@@ -23,7 +23,7 @@ export interface MetricEntry {
 }
 
 /** A metric of the dataset: `name()`. */
-export interface DatasetMetric extends MetricEntry {
+interface DatasetMetric extends MetricEntry {
   measure(profile: Profile): Measured;
 }
 

@@ -23,7 +23,7 @@ export const FIELD_CLASSES: readonly FieldClass[] = [
  * What two equal values have in common, which is what is hashed: `number` the number, so that 1 is the same value in an
  * `int`, a `long` and a `double` column · `long` as `number`, beyond 2^53 the exact words · `bytes` the bytes.
  */
-export type Identity = "number" | "long" | "bytes";
+type Identity = "number" | "long" | "bytes";
 
 export interface KindStates {
   readonly class: FieldClass;

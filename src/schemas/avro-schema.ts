@@ -135,8 +135,9 @@ class SchemaParser {
     let minBytes = MAX_SIZE;
     for (const [index, branchJson] of json.entries()) {
       const path = `${place.path}[${index}]`;
-      const branch = this.#type(branchJson, { ...place, path });
-      if (branch.kind === "union") throw schemaError(path, "a union directly inside a union");
+      // Asked before it is parsed: unions do not count as depth, so they must not call each other without end.
+      const branch = Array.isArray(branchJson) ? undefined : this.#type(branchJson, { ...place, path });
+      if (branch === undefined || branch.kind === "union") throw schemaError(path, "a union directly inside a union");
       // A record may be called "array": without the brackets it would collide with the type.
       const identity = "name" in branch ? branch.name : `<${branch.kind}>`;
       if (seen.has(identity)) throw schemaError(path, `second ${show(identity)} in the union`);

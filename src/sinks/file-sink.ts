@@ -5,6 +5,7 @@
  * file that looks whole. Without it lines are appended as they come.
  * Delivery guarantee: at least once; a reader drops repeats by (dataset, slice, window, revision, by).
  */
+import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -53,6 +54,7 @@ export async function openFileSink(options: {
         if (record.value === null) continue;
         stream.write(record.value);
         if (!stream.write(NEWLINE)) await drained(stream);
+        if (failure !== undefined) throw failure;
       }
     },
     async close() {
@@ -67,9 +69,13 @@ export async function openFileSink(options: {
   };
 }
 
-function drained(stream: WriteStream): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.once("drain", resolve);
-    stream.once("error", reject);
-  });
+/** Settles when the stream takes more, or has failed: the failure itself is kept by its first listener. */
+async function drained(stream: WriteStream): Promise<void> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  await Promise.race([
+    once(stream, "drain", { signal }).catch(() => undefined),
+    once(stream, "close", { signal }).catch(() => undefined),
+  ]);
+  settled.abort();
 }

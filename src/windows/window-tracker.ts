@@ -99,7 +99,7 @@ export interface PartitionSilence {
   readonly kind: "unheard" | "heard";
   readonly topic: string;
   readonly partition: number;
-  /** Wall time of its last entry; of the tracker's first when there was none. */
+  /** `unheard`: wall time of its last entry, or when it was first expected. `heard`: of the entry that ended it. */
   readonly sinceMs: number;
 }
 

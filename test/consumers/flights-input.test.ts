@@ -15,9 +15,14 @@ const ROWS = 336_776;
 let expected: readonly string[] = [];
 
 beforeAll(() => {
-  const toLine = ([, , , ...cells]: string[]) => cells.map((cell) => cell.replace(/\.0$/, "")).join();
-  const source = gunzipSync(readFileSync(SOURCE));
-  const lines = parse(source, { from_line: 2, on_record: toLine as () => unknown }) as unknown as string[];
+  const lines: string[] = [];
+  parse(gunzipSync(readFileSync(SOURCE)), {
+    from_line: 2,
+    on_record: ([, , , ...cells]: string[]) => {
+      lines.push(cells.map((cell) => cell.replace(/\.0$/, "")).join());
+      return null;
+    },
+  });
   // ISO times of one length: their order is that of their texts. The sort is stable.
   expected = lines.sort((left, right) =>
     left.slice(-20) < right.slice(-20) ? -1 : left.slice(-20) > right.slice(-20) ? 1 : 0,

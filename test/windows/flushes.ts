@@ -99,11 +99,10 @@ export function randomStream(random: SeededRandom, options: StreamOptions = {}):
       if (arrivalMs >= quietFromMs && arrivalMs < quietFromMs + quietForMs) continue;
       const kind = randomKind(random);
       let timeMs = arrivalMs;
-      if (kind === "valid" || kind === "invalid") {
-        timeMs = arrivalMs + Math.round(randomDelay(random, smallest));
-        if (options.maxDisorderMs !== undefined) timeMs = Math.max(timeMs, maxMs - options.maxDisorderMs);
-        maxMs = Math.max(maxMs, timeMs);
-      }
+      const hasTime = kind === "valid" || kind === "invalid";
+      if (hasTime) timeMs += Math.round(randomDelay(random, smallest));
+      if (options.maxDisorderMs !== undefined) timeMs = Math.max(timeMs, maxMs - options.maxDisorderMs);
+      if (hasTime) maxMs = Math.max(maxMs, timeMs);
       events.push({ id: id++, partition, kind, timeMs, arrivalMs, value: VALUES[random.below(VALUES.length)]! });
     }
     partitions.push(events);

@@ -1,0 +1,119 @@
+// Prints what the project claims about its speed, each figure with its target, and appends the run to
+// bench/results.jsonl. `npm run bench` measures the demo, the profiler and the start of the command line;
+// `npm run bench -- --install` also a fresh `npm ci`. Each measurement is a process of its own.
+import { spawn, spawnSync } from "node:child_process";
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const cli = join(root, "dist/cli/main.js");
+const results = [];
+
+await measureDemo();
+measureProfiler();
+measureHelp();
+measureDependencies();
+if (process.argv.includes("--install")) measureInstall();
+report();
+
+/** The demo as a user runs it: first incident, end, memory. */
+async function measureDemo() {
+  const out = mkdtempSync(join(tmpdir(), "streamgauge-bench-"));
+  const start = performance.now();
+  const child = spawn(process.execPath, [cli, "demo", "--once", "--json", "--out", out], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let first;
+  let rssMax = 0;
+  const watch = setInterval(() => {
+    rssMax = Math.max(rssMax, peakRss(child.pid));
+  }, 50);
+  child.stdout.on("data", () => {
+    first ??= performance.now();
+  });
+  const code = await new Promise((resolve) => {
+    child.on("exit", resolve);
+  });
+  clearInterval(watch);
+  if (code !== 0) throw new Error(`the demo ended with exit code ${code}`);
+  const seconds = (performance.now() - start) / 1000;
+  const windows = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n").length;
+  rmSync(out, { recursive: true });
+  add("demo: first incident", (first - start) / 1000, "s", 10);
+  add(`demo: all 336,776 events, ${windows} windows judged`, seconds, "s", 30);
+  add("demo: peak RSS", rssMax, "MB", 512);
+}
+
+/** VmHWM, MB; 0 where there is no /proc. */
+function peakRss(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** CPU per event of the profiler on the memory log, beside avsc decoding the same bytes, interleaved. */
+function measureProfiler() {
+  const rounds = { profiler: [], avsc: [] };
+  for (let round = 0; round < 3; round++) {
+    for (const variant of ["avsc", "profiler"]) {
+      const child = spawnSync(process.execPath, [join(root, "bench/profiler.mjs"), variant], { encoding: "utf8" });
+      if (child.status !== 0) throw new Error(child.stderr);
+      rounds[variant].push(JSON.parse(child.stdout).nsPerEvent);
+    }
+  }
+  const [profiler, avsc] = [median(rounds.profiler), median(rounds.avsc)];
+  add("profiler from the memory log, one core", 1e9 / profiler, "flights/s", 150_000, "at least");
+  add("profiler: CPU per event ÷ avsc decode of the same bytes", profiler / avsc, "×");
+}
+
+function measureHelp() {
+  const times = [];
+  for (let round = 0; round < 9; round++) {
+    const start = performance.now();
+    spawnSync(process.execPath, [cli, "--help"]);
+    times.push((performance.now() - start) / 1000);
+  }
+  add("streamgauge --help", median(times), "s", 0.3);
+}
+
+function measureDependencies() {
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  add("direct runtime dependencies", Object.keys(dependencies).length, "", 12);
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const compiled = Object.entries(packages).filter(([, entry]) => entry.hasInstallScript && !entry.dev);
+  add("runtime packages with an install script", compiled.length, "", 0);
+}
+
+function measureInstall() {
+  const folder = mkdtempSync(join(tmpdir(), "streamgauge-install-"));
+  for (const file of ["package.json", "package-lock.json"]) cpSync(join(root, file), join(folder, file));
+  const start = performance.now();
+  const child = spawnSync("npm", ["ci", "--ignore-scripts"], { cwd: folder, encoding: "utf8" });
+  if (child.status !== 0) throw new Error(child.stderr);
+  add("npm ci", (performance.now() - start) / 1000, "s", 60);
+  rmSync(folder, { recursive: true });
+}
+
+function add(name, value, unit, target, sense = "at most") {
+  const met = target === undefined ? undefined : sense === "at most" ? value <= target : value >= target;
+  results.push({ name, value: Number(value.toPrecision(4)), unit, target, sense, met });
+}
+
+function median(values) {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+function report() {
+  for (const { name, value, unit, target, sense, met } of results) {
+    const goal = target === undefined ? "" : `${sense} ${target.toLocaleString("en-US")}  ${met ? "reached" : "MISSED"}`;
+    console.log(`${name.padEnd(56)} ${`${value.toLocaleString("en-US")} ${unit}`.padStart(18)}  ${goal}`);
+  }
+  const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).stdout.trim();
+  const run = { at: new Date().toISOString(), commit, node: process.version, cpu: cpus()[0]?.model, results };
+  appendFileSync(join(root, "bench/results.jsonl"), `${JSON.stringify(run)}\n`);
+}
