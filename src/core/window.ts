@@ -1,6 +1,4 @@
 /** Windows and what is said about them. All times are epoch milliseconds; `[startMs, endMs)`. */
-import type { MetricValue } from "./metric.ts";
-
 /** Slice that holds every event. */
 export const ALL_SLICE = "all";
 /** Slice by value for values beyond the limit. */
@@ -38,14 +36,4 @@ export function addCounts(into: LedgerCounts, from: Readonly<LedgerCounts>): voi
   into.future += from.future;
   into.late += from.late;
   into.filtered += from.filtered;
-}
-
-/** The metrics of a closed window: what the detector scores. */
-export interface WindowMetrics {
-  readonly window: WindowId;
-  readonly revision: number;
-  /** First or last window of the stream, or one with a gap in its ledger: published, neither judged nor learned. */
-  readonly partial: boolean;
-  readonly counts: Readonly<LedgerCounts>;
-  readonly metrics: readonly MetricValue[];
 }

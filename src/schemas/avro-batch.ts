@@ -101,6 +101,7 @@ export class AvroColumn implements Column {
 }
 
 export class AvroBatch implements ColumnBatch {
+  readonly fields: readonly FieldDescriptor[];
   readonly columns: readonly AvroColumn[];
   readonly rowCapacity: number;
   rowCount = 0;
@@ -117,6 +118,7 @@ export class AvroBatch implements ColumnBatch {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
+    this.fields = fields;
     this.columns = fields.map((field) => new AvroColumn(field, rowCapacity));
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);

@@ -1,70 +1,35 @@
 /**
- * Field tree to reader program: a flat array of integers that `avro-reader.ts` interprets. A program holds no text
- * of the schema, so no schema can become code.
- *
- * Each instruction is an opcode and its operands (below). A column of -1 means: check the bytes, record nothing.
- * What has columns is inline. A record, array, map or union that is only read past is a routine, compiled once and
- * called, so a program is never larger than the field tree plus the schema, also for types inside themselves.
- * `depth` counts records, arrays and maps from the start of the main program or routine.
+ * Field tree to reader program. What has columns is inline. A record, array, map or union that is only read past is a
+ * routine, compiled once and called, so a program is never larger than the field tree plus the schema, also for types
+ * inside themselves.
  */
-import type { FieldDescriptor } from "../core/column-batch.ts";
+import {
+  type AvroProgram,
+  OP_BOOLEAN,
+  OP_BYTES,
+  OP_CALL,
+  OP_DECIMAL_BYTES,
+  OP_DECIMAL_FIXED,
+  OP_DOUBLE,
+  OP_END,
+  OP_ENUM,
+  OP_FIXED,
+  OP_FLOAT,
+  OP_INT,
+  OP_JUMP,
+  OP_LONG,
+  OP_LOOP,
+  OP_NEXT,
+  OP_NULLABLE,
+  OP_NULLS,
+  OP_RETURN,
+  OP_STRING,
+  OP_TICKS,
+  OP_UNION,
+  OP_UUID_FIXED,
+} from "./avro-interpreter.ts";
 import type { AvroComposite, AvroEnum, AvroLeaf, AvroType, AvroUnion } from "./avro-type.ts";
 import type { FieldNode, FieldTree } from "./field-tree.ts";
-
-/** End of the event. */
-export const OP_END = 0;
-/** column */
-export const OP_BOOLEAN = 1;
-/** column */
-export const OP_INT = 2;
-/** column */
-export const OP_LONG = 3;
-/** column, ticks per millisecond: a long that counts finer steps than milliseconds. */
-export const OP_TICKS = 4;
-/** column */
-export const OP_FLOAT = 5;
-/** column */
-export const OP_DOUBLE = 6;
-/** column */
-export const OP_BYTES = 7;
-/** column */
-export const OP_STRING = 8;
-/** column, size */
-export const OP_FIXED = 9;
-/** column, first symbol in the symbol tables, number of symbols */
-export const OP_ENUM = 10;
-/** column, scale */
-export const OP_DECIMAL_BYTES = 11;
-/** column, scale, size */
-export const OP_DECIMAL_FIXED = 12;
-/** column: 16 bytes, recorded as the 36 characters that a string uuid would have. */
-export const OP_UUID_FIXED = 13;
-/** encoded index of null, encoded index of the other branch, column of the null, target after null */
-export const OP_NULLABLE = 14;
-/** number of branches, target of each */
-export const OP_UNION = 15;
-/** number of columns, columns: a null for each */
-export const OP_NULLS = 16;
-/** target */
-export const OP_JUMP = 17;
-/** depth, target (the loop's OP_NEXT): start of an array or map */
-export const OP_LOOP = 18;
-/** column, least bytes of an item, target (the loop's body): next item, next block, or on behind the loop */
-export const OP_NEXT = 19;
-/** target, depth */
-export const OP_CALL = 20;
-export const OP_RETURN = 21;
-
-export interface AvroProgram {
-  readonly code: Int32Array;
-  readonly fields: readonly FieldDescriptor[];
-  /** Enum symbols, which stand in front of each arena, and where each one is. */
-  readonly symbols: Uint8Array;
-  readonly symbolStarts: Int32Array;
-  readonly symbolLengths: Int32Array;
-  /** Whether OP_UUID_FIXED may be used, which needs room in the arena. */
-  readonly writesText: boolean;
-}
 
 export function compileProgram(tree: FieldTree): AvroProgram {
   return new ProgramCompiler().compile(tree);

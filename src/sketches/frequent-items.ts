@@ -105,7 +105,7 @@ export class FrequentItems {
   top(limit: number): FrequentItem[] {
     const { lo, hi, counts } = this.#table;
     // The sort is stable: equal counts stay in the order of their hashes.
-    const order = this.#table.order().sort((a, b) => counts[b]! - counts[a]!);
+    const order = Array.from(this.#table.order()).sort((a, b) => counts[b]! - counts[a]!);
     return order.slice(0, limit).map((entry) => ({
       label: this.#labels[entry],
       lo: lo[entry]!,

@@ -10,13 +10,32 @@ const MOST_ENTRIES = 32_768;
 /** More than any index of an entry. */
 const INDEX_RANGE = 65_536;
 const FIRST_CAPACITY = 8;
+/** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs five arrays. */
+const QUICK_GROWTH_BELOW = 512;
 
 export class HashTable {
   size = 0;
-  lo = new Int32Array(FIRST_CAPACITY);
-  hi = new Int32Array(FIRST_CAPACITY);
-  counts = new Float64Array(FIRST_CAPACITY);
-  #slots = new Uint16Array(FIRST_CAPACITY * 2);
+  lo: Int32Array;
+  hi: Int32Array;
+  counts: Float64Array;
+  #slots: Uint16Array;
+
+  /** `expectedSize`: entries that need no growing. */
+  constructor(expectedSize = 0) {
+    let capacity = FIRST_CAPACITY;
+    while (capacity < expectedSize) capacity *= 2;
+    this.lo = new Int32Array(capacity);
+    this.hi = new Int32Array(capacity);
+    this.counts = new Float64Array(capacity);
+    this.#slots = new Uint16Array(capacity * 2);
+  }
+
+  /** Makes room for `more` entries in one step. */
+  reserve(more: number): void {
+    let capacity = this.lo.length;
+    while (capacity < this.size + more) capacity *= 2;
+    if (capacity > this.lo.length) this.#resize(Math.min(capacity, MOST_ENTRIES));
+  }
 
   /** Index of the entry, or -1. */
   find(lo: number, hi: number): number {
@@ -56,15 +75,16 @@ export class HashTable {
   }
 
   /** Indices of all entries, ascending by hash (unsigned, high word first): the same for the same content. */
-  order(): number[] {
-    const { lo, hi } = this;
+  order(): Uint16Array {
+    const { lo, hi, size } = this;
     // High word and index in one double: the built-in sort of numbers is many times faster than one that calls back.
-    const keys = new Float64Array(this.size);
-    for (let entry = 0; entry < keys.length; entry++) keys[entry] = (hi[entry]! >>> 0) * INDEX_RANGE + entry;
+    const keys = new Float64Array(size);
+    for (let entry = 0; entry < size; entry++) keys[entry] = (hi[entry]! >>> 0) * INDEX_RANGE + entry;
     keys.sort();
-    const order = Array.from(keys, (key) => key % INDEX_RANGE);
+    const order = new Uint16Array(size);
+    for (let i = 0; i < size; i++) order[i] = keys[i]! % INDEX_RANGE;
     // Equal high words are rare: insertion puts them right.
-    for (let i = 1; i < order.length; i++) {
+    for (let i = 1; i < size; i++) {
       const entry = order[i]!;
       let j = i;
       for (; j > 0; j--) {
@@ -86,8 +106,12 @@ export class HashTable {
   }
 
   #grow(): void {
-    const capacity = this.lo.length * 2;
-    if (capacity > MOST_ENTRIES) throw new RangeError(`Cannot grow HashTable: it holds ${this.size} entries`);
+    const full = this.lo.length;
+    if (full >= MOST_ENTRIES) throw new RangeError(`Cannot grow HashTable: it holds ${this.size} entries`);
+    this.#resize(full < QUICK_GROWTH_BELOW ? full * 4 : full * 2);
+  }
+
+  #resize(capacity: number): void {
     const { lo, hi, counts } = this;
     this.lo = new Int32Array(capacity);
     this.hi = new Int32Array(capacity);

@@ -29,9 +29,14 @@ export interface CountedValue {
 
 export class ValueCounts {
   static readonly LIMIT = 4096;
-  readonly #table = new HashTable();
+  readonly #table: HashTable;
   readonly #labels: ValueLabel[] = [];
   #totalCount = 0;
+
+  /** `expectedSize`: distinct values that need no growing. */
+  constructor(expectedSize = 0) {
+    this.#table = new HashTable(expectedSize);
+  }
 
   /** Distinct values. */
   get size(): number {
@@ -66,9 +71,12 @@ export class ValueCounts {
   merge(other: ValueCounts): boolean {
     const theirs = other.#table;
     const table = this.#table;
-    let fresh = 0;
-    for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
-    if (table.size + fresh > ValueCounts.LIMIT) return false;
+    if (table.size + theirs.size > ValueCounts.LIMIT) {
+      let fresh = 0;
+      for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
+      if (table.size + fresh > ValueCounts.LIMIT) return false;
+    }
+    if (table.size === 0) table.reserve(theirs.size);
     for (let i = 0; i < theirs.size; i++) {
       const lo = theirs.lo[i]!;
       const hi = theirs.hi[i]!;
@@ -87,7 +95,7 @@ export class ValueCounts {
 
   /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
   top(limit: number): CountedValue[] {
-    const values = this.#table.order().map((entry) => this.#entry(entry));
+    const values = Array.from(this.#table.order(), (entry) => this.#entry(entry));
     return values.sort((a, b) => b.count - a.count || compareLabels(a.label, b.label)).slice(0, limit);
   }
 
@@ -115,9 +123,9 @@ export class ValueCounts {
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   static read(r: ByteReader): ValueCounts {
     r.version(VERSION, "ValueCounts");
-    const values = new ValueCounts();
     const size = r.count(ENTRY_BYTES);
     if (size > ValueCounts.LIMIT) throw corrupt(`ValueCounts of ${size} values, expected at most ${ValueCounts.LIMIT}`);
+    const values = new ValueCounts(size);
     const table = values.#table;
     for (let i = 0; i < size; i++) {
       const lo = r.i32();

@@ -38,8 +38,6 @@ export interface ProfilerOptions {
   readonly onBatch?: (batch: RecordBatch) => void;
 }
 
-/** @default 50,000 records at most between two flushes of a partition */
-export const DEFAULT_FLUSH_RECORDS = 50_000;
 const REGISTRY_RETRY_MS = 1000;
 
 export async function startProfiler(options: ProfilerOptions): Promise<Subscription> {

@@ -27,7 +27,7 @@ export interface CloseListener<P> {
 /** Late events wait at least this long for others before their window is published again. */
 const MIN_REVISION_STEP_MS = 60_000;
 
-/** How far a series can close in this call. */
+/** From where and how far a series can close in this call. */
 interface Reach<P> {
   readonly series: WindowSeries<P>;
   /** Where it begins if it has not begun. */
@@ -51,7 +51,9 @@ export class WindowCloser<P> {
       firstMs: series.nextMs === undefined ? series.contentMs("first", true) : undefined,
       lastMs: isEnd ? series.contentMs("last", true) : Number.POSITIVE_INFINITY,
     }));
-    for (const reach of reaches) this.#dissolveOutside(reach, watermarkMs);
+    for (const reach of reaches) {
+      if (isEnd || reach.series.nextMs === undefined) this.#dissolveOutside(reach, watermarkMs);
+    }
     for (;;) {
       const due = nextDue(reaches, watermarkMs);
       if (due === undefined) break;
@@ -79,8 +81,8 @@ export class WindowCloser<P> {
     if (isEmpty) {
       series.emptyRun++;
     } else {
-      if (series.gapFromMs !== undefined && series.isPublished)
-        listener.gap(series.sizeMs, series.gapFromMs, range.startMs);
+      const { gapFromMs } = series;
+      if (gapFromMs !== undefined && series.isPublished) listener.gap(series.sizeMs, gapFromMs, range.startMs);
       series.gapFromMs = undefined;
       series.emptyRun = 0;
     }

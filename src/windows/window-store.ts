@@ -27,7 +27,7 @@ export interface TrackedProfile<P> {
   /** `<sizeMs>|<startMs>|<slice>` */
   readonly key: string;
   readonly profile: P;
-  /** Value of `TrackerSnapshot.change` at the first snapshot that holds it as it is. */
+  /** Number of the entry that changed it last. */
   readonly changedAt: number;
 }
 
@@ -248,7 +248,10 @@ export class WindowStore<P> {
     for (const [slice, node] of sortedNodes(window)) {
       if (this.places.isKept(slice)) continue;
       window.nodes.delete(slice);
-      if (node.profile !== undefined) this.merge(nodeOf(window, this.places.otherOf(slice)), node.profile);
+      const other = nodeOf(window, this.places.otherOf(slice));
+      if (node.profile !== undefined) this.merge(other, node.profile);
+      other.late += node.late;
+      other.future += node.future;
     }
   }
 }

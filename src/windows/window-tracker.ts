@@ -66,10 +66,10 @@ export interface ClosedWindow<P> {
 }
 
 /** First or last window of the stream; or the offset ranges of a partition did not join inside it. */
-export type PartialReason = "first" | "last" | "offsets";
+type PartialReason = "first" | "last" | "offsets";
 
 /** More than two seasons of empty windows: those beyond were skipped. Told when the next window with data closes. */
-export interface WindowGap {
+interface WindowGap {
   readonly kind: "gap";
   readonly sizeMs: number;
   readonly fromMs: number;
@@ -77,7 +77,7 @@ export interface WindowGap {
 }
 
 /** `offset-gap`: offsets `[expected, got)` were never seen. `offset-overlap`: offsets `[got, expected)` were counted twice. */
-export interface OffsetBreak {
+interface OffsetBreak {
   readonly kind: "offset-gap" | "offset-overlap";
   readonly topic: string;
   readonly partition: number;
@@ -86,7 +86,7 @@ export interface OffsetBreak {
 }
 
 /** The entry's range had been applied before; nothing was changed. */
-export interface ReplayedEntry {
+interface ReplayedEntry {
   readonly kind: "replayed";
   readonly topic: string;
   readonly partition: number;
@@ -95,7 +95,7 @@ export interface ReplayedEntry {
 }
 
 /** No entry of the partition for `unheardAfter` of wall time (`unheard`, once), and then one (`heard`). */
-export interface PartitionSilence {
+interface PartitionSilence {
   readonly kind: "unheard" | "heard";
   readonly topic: string;
   readonly partition: number;
@@ -104,7 +104,7 @@ export interface PartitionSilence {
 }
 
 /** A slice by value took a place, or gave it up after two empty seasons. */
-export interface SliceChange {
+interface SliceChange {
   readonly kind: "slice-admitted" | "slice-retired";
   readonly slice: string;
 }

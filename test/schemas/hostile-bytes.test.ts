@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createAvroReader, MAX_ELEMENTS, MAX_EMPTY_ELEMENTS } from "../../src/schemas/avro-reader.ts";
+import { MAX_ELEMENTS, MAX_EMPTY_ELEMENTS } from "../../src/schemas/avro-interpreter.ts";
+import { createAvroReader } from "../../src/schemas/avro-reader.ts";
 import { MAX_DATA_DEPTH } from "../../src/schemas/field-tree.ts";
 import { avscType } from "./avro-arbitraries.ts";
 

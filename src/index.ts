@@ -1,0 +1,26 @@
+/** The library door: what a program may build on. Everything else is internal. */
+export { createDetector, type DetectorOptions, restoreDetector } from "./anomaly/detector.ts";
+export { detectMatrix, type MatrixRow, type MatrixVerdict } from "./anomaly/matrix.ts";
+export { seriesIndex } from "./anomaly/series-index.ts";
+export { ConfigError, type ConfigProblem } from "./config/config-error.ts";
+export { type LoadedConfig, loadConfig } from "./config/load-config.ts";
+export { MemoryLog } from "./consumers/memory-log.ts";
+export { type Clock, ManualClock, systemClock } from "./core/clock.ts";
+export type { ColumnBatch, EventReader, FieldDescriptor, ReaderSource } from "./core/column-batch.ts";
+export type { Config, DatasetConfig } from "./core/config.ts";
+export type { Detector, DetectorInput, DetectorScore } from "./core/detector.ts";
+export { type ErrorCode, EXIT_CODES, StreamgaugeError } from "./core/errors.ts";
+export type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, Subscription } from "./core/log.ts";
+export type { MetricKind, MetricValue } from "./core/metric.ts";
+export type { RegisteredSchema, SchemaRegistry } from "./core/schema-registry.ts";
+export type { Sink, SinkTopic } from "./core/sink.ts";
+export type { AlertRecord, Cause, MetricsRecord, VerdictRecord } from "./core/verdict.ts";
+export { createAvroReader } from "./schemas/avro-reader.ts";
+export { createReaderSource, InProcessRegistry } from "./schemas/registry.ts";
+export { createConsoleSink } from "./sinks/console-sink.ts";
+export { openFileSink } from "./sinks/file-sink.ts";
+export { FrequentItems } from "./sketches/frequent-items.ts";
+export { HllSketch } from "./sketches/hll-sketch.ts";
+export { KllSketch } from "./sketches/kll-sketch.ts";
+export { LogLinearHistogram } from "./sketches/log-linear-histogram.ts";
+export { type BoundedRunOptions, runBounded, type SealableLog } from "./stages/bounded-run.ts";
