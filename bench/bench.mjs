@@ -110,7 +110,8 @@ function median(values) {
 
 function report() {
   for (const { name, value, unit, target, sense, met } of results) {
-    const goal = target === undefined ? "" : `${sense} ${target.toLocaleString("en-US")}  ${met ? "reached" : "MISSED"}`;
+    const goal =
+      target === undefined ? "" : `${sense} ${target.toLocaleString("en-US")}  ${met ? "reached" : "MISSED"}`;
     console.log(`${name.padEnd(56)} ${`${value.toLocaleString("en-US")} ${unit}`.padStart(18)}  ${goal}`);
   }
   const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).stdout.trim();

@@ -77,7 +77,7 @@ export class PooledCounts {
   /** The values, ascending by hash. */
   entries(): { lo: number; hi: number; count: number; label: string | undefined }[] {
     const { lo, hi, counts } = this.#table;
-    const order = this.#table.order().filter((entry) => counts[entry]! > 0);
+    const order = Array.from(this.#table.order()).filter((entry) => counts[entry]! > 0);
     return order.map((entry) => ({
       lo: lo[entry]!,
       hi: hi[entry]!,

@@ -116,4 +116,3 @@ function addRow(window: FlightWindow, cells: Row): void {
 function contentOf({ year, month, day, ...cells }: Row): string {
   return Object.values(cells).join();
 }
-
