@@ -117,17 +117,17 @@ class FusedDetector implements Detector {
     const observations = core.table.observe(input);
     if (observations.length === 0) return unknownScore();
     const results: [string, LaneResult][] = [
-      ["metrics", scoreMetricLane(observations)],
+      ["metrics", scoreMetricLane(core.table, observations)],
       ["residual", core.residual.score(observations)],
       ["pca", core.pca.score(input.index, observations)],
     ];
-    const lanes = results.map(([lane, result]) => laneScore(lane, result, observations));
+    const lanes = results.map(([lane, result]) => laneScore(core.table, lane, result, observations));
     let strongest = 0;
     for (let i = 1; i < results.length; i++) {
       if ((results[i]![1].score ?? 0) > (results[strongest]![1].score ?? 0)) strongest = i;
     }
     const score = results[strongest]![1].score!;
-    const expected = new Map(observations.map((o) => [o.metric.id, intervalOf(o, halfWidth(o))] as const));
+    const expected = new Map(observations.map((o) => [o.metric.id, intervalOf(o, halfWidth(core.table, o))] as const));
     let asBad = 0;
     for (const past of this.#pastScores) if (past >= score) asBad++;
     const outcome = outcomeOf(score);
@@ -219,19 +219,24 @@ function learnInto(core: Core, input: DetectorInput, alarmed: boolean): void {
   core.pca.learn(alarmed, refit);
 }
 
-function laneScore(lane: string, result: LaneResult, observations: readonly Observation[]): LaneScore {
+function laneScore(
+  table: MetricTable,
+  lane: string,
+  result: LaneResult,
+  observations: readonly Observation[],
+): LaneScore {
   if (result.score === undefined) return { lane, score: null, outcome: "unknown", causes: [] };
   return {
     lane,
     score: result.score,
     outcome: outcomeOf(result.score),
-    causes: causesOf(observations, result.blame, (o) => intervalOf(o, halfWidth(o))),
+    causes: causesOf(observations, result.blame, (o) => intervalOf(o, halfWidth(table, o))),
   };
 }
 
 /** Half the 99 % prediction interval of a metric: an exponential tail falls from 10 % to 1 % in ln 10 excesses. */
-function halfWidth({ tail, floor }: Observation): number {
-  return tailSize(Math.LN10, tail, floor);
+function halfWidth(table: MetricTable, { slot, floor }: Observation): number {
+  return tailSize(Math.LN10, table.tail(slot), floor);
 }
 
 function outcomeOf(score: number): Outcome {

@@ -1,6 +1,6 @@
 /** Holt-Winters per metric: the metric that is furthest out in its own tail speaks for the window. */
 import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
-import type { Observation } from "./metric-table.ts";
+import type { MetricTable, Observation } from "./metric-table.ts";
 import { tailScore } from "./tail.ts";
 
 /**
@@ -10,13 +10,13 @@ import { tailScore } from "./tail.ts";
  */
 const METRIC_LANE_THRESHOLD = 12;
 
-export function scoreMetricLane(observations: readonly Observation[]): LaneResult {
+export function scoreMetricLane(table: MetricTable, observations: readonly Observation[]): LaneResult {
   if (observations.length === 0) return noVerdict(observations);
   const blame = new Float64Array(observations.length);
   let worst = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < observations.length; i++) {
-    const { innovation, tail, floor } = observations[i]!;
-    const score = tailScore(Math.abs(innovation), tail, floor);
+    const { slot, innovation, floor } = observations[i]!;
+    const score = tailScore(Math.abs(innovation), table.tail(slot), floor);
     blame[i] = blameOf(score);
     worst = Math.max(worst, score);
   }

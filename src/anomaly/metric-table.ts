@@ -26,7 +26,6 @@ export interface Observation {
   readonly floor: number;
   /** Root mean square of past innovations, not below the floor. */
   readonly scale: number;
-  readonly tail: Tail;
 }
 
 export interface MetricTableOptions {
@@ -43,7 +42,8 @@ interface Slot {
   readonly model: SeriesModel;
   seenAt: number;
   floor: number;
-  tail: Tail;
+  /** Absent when there are newer innovations: read again when asked for. */
+  tail: Tail | undefined;
 }
 
 export interface MetricTableSnapshot {
@@ -80,21 +80,13 @@ export class MetricTable {
         model: new SeriesModel(options.season, options.startAfter, model),
         seenAt,
         floor,
-        tail: tailOf(new Float64Array(0), 0),
+        tail: undefined,
       });
     }
-    for (let slot = 0; slot < this.#slots.length; slot++) this.#refreshTail(slot);
   }
 
   get slotCount(): number {
     return this.#slots.length;
-  }
-
-  /** Innovations the longest-known metric has: how warm the table is. */
-  get innovationsMax(): number {
-    let max = 0;
-    for (const slot of this.#slots) max = Math.max(max, slot.model.innovations);
-    return max;
   }
 
   /** The metrics that have a model, with what it expected. */
@@ -104,13 +96,13 @@ export class MetricTable {
       const value = transformedValue(metric);
       const slot = this.#slotOf.get(metric.id);
       if (value === undefined || slot === undefined) continue;
-      const { model, tail, kind } = this.#slots[slot]!;
+      const { model, kind } = this.#slots[slot]!;
       const expected = model.forecast(input.index);
       if (expected === undefined || kind !== metric.kind || model.innovations < this.#options.readyAfter) continue;
       const floor = spreadFloor(kind, metric.n, value, expected);
       const innovation = isTrivialChange(kind, value, expected) ? 0 : value - expected;
       const scale = Math.max(model.scale, floor);
-      observations.push({ slot, metric, value, expected, innovation, floor, scale, tail });
+      observations.push({ slot, metric, value, expected, innovation, floor, scale });
     }
     return observations;
   }
@@ -121,7 +113,6 @@ export class MetricTable {
     const slotsBefore = this.#slots.length;
     const values: number[] = [];
     const innovations: number[] = [];
-    const touched: number[] = [];
     for (const metric of input.metrics) {
       const value = transformedValue(metric);
       if (value === undefined) continue;
@@ -135,15 +126,19 @@ export class MetricTable {
       entry.floor = spreadFloor(entry.kind, metric.n, value, entry.model.forecast(input.index) ?? value);
       const innovation = entry.model.learn(input.index, value, entry.floor, alarmed);
       values[slot] = value;
-      if (innovation !== undefined) {
-        innovations[slot] = innovation;
-        touched.push(slot);
-      }
+      if (innovation !== undefined) innovations[slot] = innovation;
+      entry.tail = undefined;
     }
     if (!alarmed) this.values.push(input.index, toRow(values, this.#slots.length));
     this.innovations.push(input.index, toRow(innovations, this.#slots.length));
-    for (const slot of touched) this.#refreshTail(slot);
     return cleared;
+  }
+
+  /** Of the metric's past innovations. */
+  tail(slot: number): Tail {
+    const entry = this.#slots[slot]!;
+    entry.tail ??= tailOf(columnSizes(this.innovations, slot), Math.max(entry.model.scale, entry.floor));
+    return entry.tail;
   }
 
   snapshot(): MetricTableSnapshot {
@@ -154,12 +149,6 @@ export class MetricTable {
       values: this.values.snapshot(),
       innovations: this.innovations.snapshot(),
     };
-  }
-
-  #refreshTail(slot: number): void {
-    const entry = this.#slots[slot]!;
-    const sizes = columnSizes(this.innovations, slot);
-    entry.tail = tailOf(sizes, Math.max(entry.model.scale, entry.floor));
   }
 
   #allocate(metric: MetricValue, index: number): number | undefined {
@@ -174,8 +163,7 @@ export class MetricTable {
       this.innovations.clearSlot(slot);
     }
     const model = new SeriesModel(this.#options.season, this.#options.startAfter);
-    const tail = tailOf(new Float64Array(0), 0);
-    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0, tail };
+    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0, tail: undefined };
     this.#slotOf.set(metric.id, slot);
     return slot;
   }

@@ -48,24 +48,25 @@ export interface PcaLaneSnapshot {
 export class PcaLane {
   readonly #table: MetricTable;
   readonly #options: PcaLaneOptions;
+  /** Made when a score first asks for it: a model that only learns need not pay for it. */
   #fit: Fit | undefined;
-  /** Rows that entered the history since the last fit. */
+  #isFitted = false;
+  /** Rows that entered the history since the last fit, and those of them that the fit has followed. */
   #sinceFit = 0;
+  #followed = 0;
 
   constructor(table: MetricTable, options: PcaLaneOptions, snapshot?: PcaLaneSnapshot) {
     this.#table = table;
     this.#options = options;
     if (snapshot === undefined) return;
     this.#sinceFit = snapshot.sinceFit;
-    if (!snapshot.fitted) return;
-    const ring = table.values;
-    this.#fit = fitComponents(table, ring.count - snapshot.sinceFit, options);
-    for (let position = ring.count - snapshot.sinceFit; position < ring.count; position++) this.#follow(ring, position);
+    this.#isFitted = snapshot.fitted;
   }
 
   score(index: number, observations: readonly Observation[]): LaneResult {
-    if (this.#fit === undefined) return noVerdict(observations);
-    const { slots, means, deviations, columnOf, components } = this.#fit;
+    const fit = this.#currentFit();
+    if (fit === undefined) return noVerdict(observations);
+    const { slots, means, deviations, columnOf, components } = fit;
     const row = new Float64Array(slots.length);
     const surprise = new Float64Array(slots.length);
     for (const { slot, value, innovation } of observations) {
@@ -102,25 +103,35 @@ export class PcaLane {
   /** After the table has learned the same window. */
   learn(alarmed: boolean, refit: boolean): void {
     const ring = this.#table.values;
-    if (!alarmed) {
-      this.#sinceFit++;
-      if (this.#fit !== undefined) this.#follow(ring, ring.count - 1);
-    }
-    const due = this.#fit === undefined ? ring.count >= this.#options.fitFrom : this.#sinceFit >= REFIT_EVERY;
-    if (!due && !(refit && this.#fit !== undefined)) return;
-    this.#fit = fitComponents(this.#table, ring.count, this.#options);
+    if (!alarmed) this.#sinceFit++;
+    const due = this.#isFitted ? refit || this.#sinceFit >= REFIT_EVERY : ring.count >= this.#options.fitFrom;
+    if (!due) return;
+    this.#fit = undefined;
+    this.#isFitted = true;
     this.#sinceFit = 0;
   }
 
   snapshot(): PcaLaneSnapshot {
-    return { sinceFit: this.#sinceFit, fitted: this.#fit !== undefined };
+    return { sinceFit: this.#sinceFit, fitted: this.#isFitted };
   }
 
-  #follow(ring: WindowRing, position: number): void {
-    if (this.#fit === undefined) return;
+  /** The last fit, its forecasters brought up to the newest row. */
+  #currentFit(): Fit | undefined {
+    if (!this.#isFitted) return undefined;
+    const ring = this.#table.values;
+    const end = ring.count - this.#sinceFit;
+    if (this.#fit === undefined) {
+      this.#fit = fitComponents(this.#table, end, this.#options);
+      this.#followed = 0;
+    }
+    if (this.#fit === undefined) return undefined;
     const { slots, means, deviations, components } = this.#fit;
-    const row = standardised(ring, position, slots, means, deviations);
-    for (const component of components) follow(component, ring.indexAt(position), dot(component.loading, row));
+    for (; this.#followed < this.#sinceFit; this.#followed++) {
+      const position = end + this.#followed;
+      const row = standardised(ring, position, slots, means, deviations);
+      for (const component of components) follow(component, ring.indexAt(position), dot(component.loading, row));
+    }
+    return this.#fit;
   }
 }
 

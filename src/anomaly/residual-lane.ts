@@ -43,7 +43,8 @@ export interface ResidualLaneSnapshot {
 export class ResidualLane {
   readonly #table: MetricTable;
   readonly #residuals: WindowRing;
-  #tails: Tail[] = [];
+  /** By slot; emptied when there are newer residuals, and read again when asked for. */
+  readonly #tails = new Map<number, Tail | undefined>();
   #fit: Fit | undefined;
   #sinceFit = 0;
 
@@ -53,7 +54,6 @@ export class ResidualLane {
     if (snapshot === undefined) return;
     this.#sinceFit = snapshot.sinceFit;
     if (snapshot.fitted) this.#fit = fitProjector(table, table.innovations.count - snapshot.sinceFit);
-    this.#refreshTails();
   }
 
   score(observations: readonly Observation[]): LaneResult {
@@ -63,7 +63,7 @@ export class ResidualLane {
     let worst = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < observations.length; i++) {
       const { slot, floor, scale } = observations[i]!;
-      const tail = this.#tails[slot];
+      const tail = this.#tail(slot);
       const residual = residuals[i]!;
       if (tail === undefined || Number.isNaN(residual)) continue;
       const score = tailScore(Math.abs(residual), tail, Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1));
@@ -85,10 +85,11 @@ export class ResidualLane {
       const row = new Float32Array(this.#table.slotCount).fill(Number.NaN);
       for (let i = 0; i < observations.length; i++) {
         const { slot } = observations[i]!;
-        const limit = alarmed ? ALARM_CLIP * (this.#tails[slot]?.q90 ?? 1) : Number.POSITIVE_INFINITY;
+        const limit = alarmed ? ALARM_CLIP * (this.#tail(slot)?.q90 ?? 1) : Number.POSITIVE_INFINITY;
         row[slot] = Math.max(-limit, Math.min(limit, residuals[i]!));
       }
       this.#residuals.push(input.index, row);
+      this.#tails.clear();
     }
     this.#sinceFit++;
     const due = this.#fit === undefined ? this.#table.innovations.count >= FIT_FROM : this.#sinceFit >= REFIT_EVERY;
@@ -96,7 +97,6 @@ export class ResidualLane {
       this.#fit = fitProjector(this.#table, this.#table.innovations.count);
       this.#sinceFit = 0;
     }
-    this.#refreshTails();
   }
 
   snapshot(): ResidualLaneSnapshot {
@@ -123,15 +123,18 @@ export class ResidualLane {
     });
   }
 
-  #refreshTails(): void {
-    this.#tails = [];
-    for (let slot = 0; slot < this.#table.slotCount; slot++) {
-      const sizes = columnSizes(this.#residuals, slot);
-      if (sizes.length < READY_AFTER) continue;
+  /** Undefined while the metric has too few residuals to be judged. */
+  #tail(slot: number): Tail | undefined {
+    if (this.#tails.has(slot)) return this.#tails.get(slot);
+    const sizes = columnSizes(this.#residuals, slot);
+    let tail: Tail | undefined;
+    if (sizes.length >= READY_AFTER) {
       let square = 0;
       for (const size of sizes) square += size * size;
-      this.#tails[slot] = tailOf(sizes, Math.sqrt(square / sizes.length));
+      tail = tailOf(sizes, Math.sqrt(square / sizes.length));
     }
+    this.#tails.set(slot, tail);
+    return tail;
   }
 }
 

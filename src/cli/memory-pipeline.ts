@@ -14,7 +14,7 @@ import { createHashLabel } from "./hash-label.ts";
  * Records of a partition between two flushes. Small, so that windows close soon after their events; large enough
  * that encoding and merging the profiles costs little beside the events.
  */
-const FLUSH_RECORDS = 1000;
+const FLUSH_RECORDS = 2000;
 
 export async function runInMemory(options: {
   readonly config: Config;

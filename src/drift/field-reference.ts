@@ -34,7 +34,6 @@ export class FieldReference {
   #bins = new PooledCounts();
   #groups: readonly HistogramGroup[] | undefined;
   #top: ReturnType<PooledCounts["top"]> | undefined;
-  #last: { dictionary: ValueCounts; total: number; counted: CountedValues } | undefined;
 
   /** `topValues` most frequent values of the reference have a share of their own. */
   constructor(topValues: number) {
@@ -51,7 +50,7 @@ export class FieldReference {
     const dictionary = field.dictionary;
     if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return undefined;
     let unseen = 0;
-    const { lo, hi, counts } = this.#countsOf(field, dictionary).window;
+    const { lo, hi, counts } = countedValues(dictionary, field.class === "text").window;
     for (let i = 0; i < lo.length; i++) if (this.#values.countOf(lo[i]!, hi[i]!) === 0) unseen += counts[i]!;
     return unseen / dictionary.totalCount;
   }
@@ -184,23 +183,13 @@ export class FieldReference {
   #learnValues(field: FieldProfile): WindowCounts | undefined {
     const counted = field.class === "number" || field.class === "text";
     if (this.#isOpen || !counted || field.distinct !== undefined) return undefined;
-    const { window, labels } = field.dictionary === undefined ? NO_VALUES : this.#countsOf(field, field.dictionary);
-    this.#last = undefined;
+    const { window, labels } =
+      field.dictionary === undefined ? NO_VALUES : countedValues(field.dictionary, field.class === "text");
     if (this.#values.add(window, labels)) return window;
     this.#isOpen = true;
     this.#values = new PooledCounts();
     this.#records = this.#records.map((record) => record && { values: undefined, bins: record.bins });
     return undefined;
-  }
-
-  /** A window is mostly compared and then learned: what was read off its dictionary is kept until then. */
-  #countsOf(field: FieldProfile, dictionary: ValueCounts): CountedValues {
-    // Counts only grow, so an equal total is equal content.
-    const { dictionary: last, total, counted } = this.#last ?? {};
-    if (last === dictionary && total === dictionary.totalCount && counted !== undefined) return counted;
-    const fresh = countedValues(dictionary, field.class === "text");
-    this.#last = { dictionary, total: dictionary.totalCount, counted: fresh };
-    return fresh;
   }
 
   #forgetOldest(): void {
@@ -242,8 +231,20 @@ const NO_VALUES: CountedValues = {
   labels: undefined,
 };
 
+/** A window is compared and then learned, mostly by two references: what was read off its dictionary is kept until then. */
+const COUNTED = new WeakMap<ValueCounts, { readonly total: number; readonly counted: CountedValues }>();
+
 /** Labels are kept only of texts: numbers have no shares of their own. */
 function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
+  // Counts only grow, so an equal total is equal content.
+  const known = COUNTED.get(dictionary);
+  if (known?.total === dictionary.totalCount) return known.counted;
+  const counted = readCounts(dictionary, withLabels);
+  COUNTED.set(dictionary, { total: dictionary.totalCount, counted });
+  return counted;
+}
+
+function readCounts(dictionary: ValueCounts, withLabels: boolean): CountedValues {
   const { size } = dictionary;
   const window = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
   const labels: (string | undefined)[] = [];

@@ -19,6 +19,8 @@ export class HashTable {
   hi: Int32Array;
   counts: Float64Array;
   #slots: Uint16Array;
+  /** Kept until an entry comes or goes. */
+  #order: Uint16Array | undefined;
 
   /** `expectedSize`: entries that need no growing. */
   constructor(expectedSize = 0) {
@@ -51,6 +53,7 @@ export class HashTable {
   append(lo: number, hi: number, count: number): number {
     if (this.size === this.lo.length) this.#grow();
     const entry = this.size++;
+    this.#order = undefined;
     this.lo[entry] = lo;
     this.hi[entry] = hi;
     this.counts[entry] = count;
@@ -61,6 +64,7 @@ export class HashTable {
   /** Keeps the entries that `keep` says; the rest close up in their order, `moved` is told of each kept one. */
   retain(keep: (entry: number) => boolean, moved: (from: number, to: number) => void): void {
     let size = 0;
+    this.#order = undefined;
     for (let entry = 0; entry < this.size; entry++) {
       if (!keep(entry)) continue;
       this.lo[size] = this.lo[entry]!;
@@ -75,7 +79,12 @@ export class HashTable {
   }
 
   /** Indices of all entries, ascending by hash (unsigned, high word first): the same for the same content. */
-  order(): Uint16Array {
+  order(): Readonly<Uint16Array> {
+    this.#order ??= this.#sorted();
+    return this.#order;
+  }
+
+  #sorted(): Uint16Array {
     const { lo, hi, size } = this;
     // High word and index in one double: the built-in sort of numbers is many times faster than one that calls back.
     const keys = new Float64Array(size);
