@@ -4,6 +4,8 @@ import type { SliceVerdict } from "./incident-tracker.ts";
 
 const DAY_MS = 86_400_000;
 const ALL = "all";
+/** Causes with less than this part of the main one's blame are not worth a word. */
+const ALSO_MIN = 0.1;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export interface SentenceInput {
@@ -29,14 +31,49 @@ export function incidentSentence(input: SentenceInput): string {
   const parts = [`${when}: ${place}${causePhrase(cause)}`];
   const others = main.causes
     .slice(1, 4)
+    .filter((other) => other.share >= ALSO_MIN * cause.share)
     .map((other) => (other.fields.length === 0 ? phraseOfDataset(other) : other.fields.join(" and ")));
   if (others.length > 0) parts.push(`also ${others.join(", ")}`);
-  const worst = input.alarms.find((alarm) => alarm.slice !== ALL && alarm.slice !== main.slice);
-  const same = worst?.causes.find((other) => other.metric === cause.metric);
-  if (worst !== undefined && same !== undefined && same.observed !== null) {
-    parts.push(`worst at ${worst.slice}, ${quantity(cause.metric, same.observed)}`);
+  const elsewhere = input.alarms.flatMap((alarm) => {
+    const same = alarm.causes.find((other) => other.metric === cause.metric);
+    return alarm === main || same === undefined || !isOut(same) ? [] : [{ slice: alarm.slice, cause: same }];
+  });
+  if (main.slice === ALL) {
+    const worst = worstOf(elsewhere, cause);
+    if (worst !== undefined) parts.push(`worst at ${worst.slice}, ${measured(worst.cause)}`);
+  } else if (elsewhere.length > 0) {
+    parts.push(`likewise at ${elsewhere.map(({ slice }) => slice).join(", ")}`);
   }
   return parts.join("; ");
+}
+
+interface Elsewhere {
+  readonly slice: string;
+  readonly cause: Cause;
+}
+
+/** The slice that explains the whole: for a share, one that is further out than the whole; else the first, the highest score. */
+function worstOf(elsewhere: readonly Elsewhere[], whole: Cause): Elsewhere | undefined {
+  if (!isShare(whole.metric)) return elsewhere[0];
+  let worst: Elsewhere | undefined;
+  for (const one of elsewhere) {
+    if (distance(one.cause) > distance(worst?.cause ?? whole)) worst = one;
+  }
+  return worst;
+}
+
+/** A share means the same everywhere; a count or a mean of a slice has a level of its own. */
+function measured(cause: Cause): string {
+  const observed = quantity(cause.metric, cause.observed ?? 0);
+  return isShare(cause.metric) ? observed : `${observed}, ${expectation(cause)}`;
+}
+
+function isOut({ observed, low, high }: Cause): boolean {
+  return observed !== null && low !== null && high !== null && (observed < low || observed > high);
+}
+
+function distance({ observed, expected }: Cause): number {
+  return Math.abs((observed ?? 0) - (expected ?? 0));
 }
 
 /** "8 Feb" for a day, "8 Feb 14:00" for what is shorter. */
@@ -80,6 +117,16 @@ export function causePhrase(cause: Cause): string {
       return `the standard deviation of ${field} is ${observed}, ${expected}`;
     case "length_mean":
       return `the mean length of ${field} is ${observed}, ${expected}`;
+    case "length_stddev":
+      return `the standard deviation of the length of ${field} is ${observed}, ${expected}`;
+    case "invalid_share":
+      return `${observed} of the records are invalid, ${expected}`;
+    case "undecodable_share":
+      return `${observed} of the records cannot be decoded, ${expected}`;
+    case "tombstone_share":
+      return `${observed} of the records are tombstones, ${expected}`;
+    case "future_share":
+      return `${observed} of the records lie in the future, ${expected}`;
     case "duplicate_share":
       return `${observed} of the events are duplicates, ${expected}`;
     case "row_count":

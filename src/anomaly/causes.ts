@@ -1,16 +1,21 @@
 /** From blame per metric to the causes of a verdict: grouped by field before ranking, so that one bad field is one cause. */
+import type { MetricValue } from "../core/metric.ts";
 import type { Cause } from "../core/verdict.ts";
+import type { Expectation } from "./lane.ts";
 import type { Observation } from "./metric-table.ts";
 import { inverse } from "./transform.ts";
 
 /** More than this nobody reads. */
 const CAUSES_MAX = 10;
 
-/** `blame` is aligned with the observations. Shares sum to at most 1; the strongest metric of each field comes first. */
+/**
+ * `blame` is aligned with the observations. Shares sum to at most 1. One metric of each field comes first: the strongest,
+ * unless a share of nulls or of missing values is out too, which is what the others follow from.
+ */
 export function causesOf(
   observations: readonly Observation[],
   blame: Float64Array,
-  interval: (observation: Observation) => readonly [low: number, mid: number, high: number],
+  expectation: (observation: Observation, index: number) => Expectation,
 ): Cause[] {
   let total = 0;
   for (const value of blame) total += value;
@@ -32,13 +37,15 @@ export function causesOf(
   const rest: number[] = [];
   for (const { members } of ranked) {
     members.sort(strongestFirst);
-    first.push(members[0]!);
-    rest.push(...members.slice(1));
+    const speaker =
+      members.find((i) => isPresenceOut(observations[i]!, expectation(observations[i]!, i))) ?? members[0]!;
+    first.push(speaker);
+    rest.push(...members.filter((i) => i !== speaker));
   }
   const chosen = [...first, ...rest.sort(strongestFirst)].slice(0, CAUSES_MAX);
   return chosen.map((i) => {
     const observation = observations[i]!;
-    const [low, mid, high] = interval(observation);
+    const [low, mid, high] = intervalOf(observation.metric, expectation(observation, i));
     return {
       fields: observation.metric.fields,
       metric: observation.metric.id,
@@ -51,12 +58,15 @@ export function causesOf(
   });
 }
 
-/** What the metric was expected to be, in its own unit: `width` transformed units to either side. */
-export function intervalOf(observation: Observation, width: number): readonly [low: number, mid: number, high: number] {
-  const { metric, expected } = observation;
-  return [
-    inverse(metric.kind, expected - width),
-    inverse(metric.kind, expected),
-    inverse(metric.kind, expected + width),
-  ];
+function isPresenceOut({ metric, value }: Observation, { mid, width }: Expectation): boolean {
+  return metric.isPresence === true && Math.abs(value - mid) > width;
+}
+
+/** What the metric was expected to be, in its own unit. */
+export function intervalOf(
+  { kind, lowest }: Pick<MetricValue, "kind" | "lowest">,
+  { mid, width }: Expectation,
+): readonly [low: number, mid: number, high: number] {
+  const inUnit = (transformed: number) => Math.max(lowest ?? Number.NEGATIVE_INFINITY, inverse(kind, transformed));
+  return [inUnit(mid - width), inUnit(mid), inUnit(mid + width)];
 }

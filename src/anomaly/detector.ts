@@ -11,7 +11,7 @@
 import type { Detector, DetectorInput, DetectorScore, LaneScore } from "../core/detector.ts";
 import type { Outcome, Severity } from "../core/verdict.ts";
 import { causesOf, intervalOf } from "./causes.ts";
-import { type LaneResult, levelOf } from "./lane.ts";
+import { type Expectation, type LaneResult, levelOf } from "./lane.ts";
 import { scoreMetricLane } from "./metric-lane.ts";
 import { MetricTable, type MetricTableSnapshot, type Observation } from "./metric-table.ts";
 import { PcaLane, type PcaLaneSnapshot } from "./pca-lane.ts";
@@ -24,7 +24,7 @@ import {
   startWindows,
   warmupOfSeason,
 } from "./season.ts";
-import { tailSize } from "./tail.ts";
+import { halfWidth } from "./tail.ts";
 
 export interface DetectorOptions {
   /** Windows per season, at least 1; `auto`: from `windowMs`, or from the data where that is absent. */
@@ -127,7 +127,9 @@ class FusedDetector implements Detector {
       if ((results[i]![1].score ?? 0) > (results[strongest]![1].score ?? 0)) strongest = i;
     }
     const score = results[strongest]![1].score!;
-    const expected = new Map(observations.map((o) => [o.metric.id, intervalOf(o, halfWidth(core.table, o))] as const));
+    const expected = new Map(
+      observations.map((o) => [o.metric.id, intervalOf(o.metric, ownExpectation(core.table, o))] as const),
+    );
     let asBad = 0;
     for (const past of this.#pastScores) if (past >= score) asBad++;
     const outcome = outcomeOf(score);
@@ -230,13 +232,12 @@ function laneScore(
     lane,
     score: result.score,
     outcome: outcomeOf(result.score),
-    causes: causesOf(observations, result.blame, (o) => intervalOf(o, halfWidth(table, o))),
+    causes: causesOf(observations, result.blame, (o, i) => result.expectations?.[i] ?? ownExpectation(table, o)),
   };
 }
 
-/** Half the 99 % prediction interval of a metric: an exponential tail falls from 10 % to 1 % in ln 10 excesses. */
-function halfWidth(table: MetricTable, { slot, floor }: Observation): number {
-  return tailSize(Math.LN10, table.tail(slot), floor);
+function ownExpectation(table: MetricTable, { slot, expected, floor }: Observation): Expectation {
+  return { mid: expected, width: halfWidth(table.tail(slot), floor) };
 }
 
 function outcomeOf(score: number): Outcome {

@@ -6,6 +6,14 @@ export interface LaneResult {
   readonly score: number | undefined;
   /** Blame per observation, aligned with the observations; not negative. */
   readonly blame: Float64Array;
+  /** What the lane expected of each metric; absent: what the metric's own past says. */
+  readonly expectations?: readonly (Expectation | undefined)[];
+}
+
+/** In transformed units: the middle, and half the 99 % interval. */
+export interface Expectation {
+  readonly mid: number;
+  readonly width: number;
 }
 
 /**

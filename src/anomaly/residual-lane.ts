@@ -5,10 +5,10 @@
  * Each metric's residual is judged in the tail of its own *out-of-sample* residuals: in-sample ones are far too small
  * with as many metrics as windows.
  */
-import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
+import { blameOf, type Expectation, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { columnSizes, HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
-import { type Tail, tailOf, tailScore } from "./tail.ts";
+import { halfWidth, type Tail, tailOf, tailScore } from "./tail.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
 /** High, so that metrics that say nearly the same thing leave almost no residual as long as they agree. */
@@ -60,17 +60,21 @@ export class ResidualLane {
     const residuals = this.#residualsOf(observations);
     if (residuals === undefined || this.#residuals.count < READY_AFTER) return noVerdict(observations);
     const blame = new Float64Array(observations.length);
+    const expectations: (Expectation | undefined)[] = [];
     let worst = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < observations.length; i++) {
-      const { slot, floor, scale } = observations[i]!;
+      const { slot, value, floor, scale } = observations[i]!;
       const tail = this.#tail(slot);
       const residual = residuals[i]!;
       if (tail === undefined || Number.isNaN(residual)) continue;
-      const score = tailScore(Math.abs(residual), tail, Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1));
+      const least = Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1);
+      const score = tailScore(Math.abs(residual), tail, least);
+      // Given what its companions did, the metric should have been where its residual is 0.
+      expectations[i] = { mid: value - residual * scale, width: halfWidth(tail, least) * scale };
       blame[i] = blameOf(score);
       worst = Math.max(worst, score);
     }
-    return { score: weightOf(worst) / weightOf(RESIDUAL_LANE_THRESHOLD), blame };
+    return { score: weightOf(worst) / weightOf(RESIDUAL_LANE_THRESHOLD), blame, expectations };
   }
 
   /** After the table has learned the same window. */

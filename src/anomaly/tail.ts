@@ -47,7 +47,7 @@ export function tailScore(size: number, tail: Tail, floor: number): number {
   return excess > 0 ? (size - q90) / excess : QUIET;
 }
 
-/** The size that has this tail score: the other way round. */
-export function tailSize(score: number, tail: Tail, floor: number): number {
-  return Math.max(tail.q90, NORMAL_Q90 * floor) + score * Math.max(tail.excess, TYPICAL_EXCESS * floor);
+/** Half the 99 % prediction interval: an exponential tail falls from 10 % to 1 % in ln 10 excesses. */
+export function halfWidth(tail: Tail, floor: number): number {
+  return Math.max(tail.q90, NORMAL_Q90 * floor) + Math.LN10 * Math.max(tail.excess, TYPICAL_EXCESS * floor);
 }

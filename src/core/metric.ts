@@ -18,6 +18,10 @@ export interface MetricValue {
   readonly n: number;
   /** Whether the detector looks at it; the others are published for people. */
   readonly scored: boolean;
+  /** It says how many values there are at all: when it moves, the other metrics of its field move with it. */
+  readonly isPresence?: boolean;
+  /** The least that the metric can be, where that is not plain from its kind. */
+  readonly lowest?: number;
 }
 
 /** `name(argument)` with backticks where the argument of a path needs them; see `quotePath`. */

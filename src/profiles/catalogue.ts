@@ -20,6 +20,10 @@ export interface MetricEntry {
   readonly kind: MetricKind;
   /** Whether the detector looks at it. */
   readonly scored: boolean;
+  /** See `MetricValue`. */
+  readonly isPresence?: boolean;
+  /** See `MetricValue`. */
+  readonly lowest?: number;
 }
 
 /** A metric of the dataset: `name()`. */
@@ -101,12 +105,13 @@ const COUNTED = new Set<FieldKind>([...NUMBERS, ...TIMES, "enum", "uuid", "strin
 const EVERY = new Set<FieldKind>([...COUNTED, "boolean", ...SIZED]);
 
 export const FIELD_METRICS: readonly FieldMetric[] = [
-  rate("null_rate", "nulls / (values + nulls)", EVERY, (field) => field.nulls),
+  { ...rate("null_rate", "nulls / (values + nulls)", EVERY, (field) => field.nulls), isPresence: true },
   {
     name: "missing_rate",
     formula: "(expected − values − nulls) / expected; expected = events, or the elements of the array or map around it",
     kind: "share",
     scored: true,
+    isPresence: true,
     kinds: EVERY,
     showsValues: false,
     measure: (field, expected) => ratio(expected - field.values - field.nulls, expected),
@@ -140,6 +145,7 @@ export const FIELD_METRICS: readonly FieldMetric[] = [
   {
     ...ofMoments("stddev", "standard deviation of the finite values, of the population; not scored for times", NUMERIC),
     scored: true,
+    lowest: 0,
     measure: (field) => ({ value: field.moments?.stddev, n: field.moments?.count ?? 0 }),
   },
   {
@@ -158,11 +164,13 @@ export const FIELD_METRICS: readonly FieldMetric[] = [
   {
     ...ofMoments("length_mean", "mean length: code points, bytes, or elements", new Set(MEASURED)),
     scored: true,
+    lowest: 0,
     measure: (field) => ({ value: field.lengths?.mean, n: field.lengths?.count ?? 0 }),
   },
   {
     ...ofMoments("length_stddev", "standard deviation of the length, of the population", new Set(MEASURED)),
     scored: true,
+    lowest: 0,
     measure: (field) => ({ value: field.lengths?.stddev, n: field.lengths?.count ?? 0 }),
   },
   {

@@ -86,5 +86,14 @@ function fieldMetrics(
 
 function metricOf(entry: MetricEntry, args: string[], fields: string[], measured: Measured): MetricValue {
   const value = typeof measured.value === "bigint" ? String(measured.value) : measured.value;
-  return { id: metricId(entry.name, ...args), kind: entry.kind, fields, value, n: measured.n, scored: entry.scored };
+  return {
+    id: metricId(entry.name, ...args),
+    kind: entry.kind,
+    fields,
+    value,
+    n: measured.n,
+    scored: entry.scored,
+    ...(entry.isPresence === undefined ? {} : { isPresence: entry.isPresence }),
+    ...(entry.lowest === undefined ? {} : { lowest: entry.lowest }),
+  };
 }
