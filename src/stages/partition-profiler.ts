@@ -220,10 +220,13 @@ export class PartitionProfiler {
     } else {
       open.eventTimesMs[row] = brokerTimeMs;
     }
-    if (this.#maxEventTimeMs === undefined || timeMs > this.#maxEventTimeMs) this.#maxEventTimeMs = timeMs;
+    const invalid = open.invalidReasons[row]!;
+    // A broker timestamp that stands in for a missing event time says where to count the row, not how far time has come:
+    // on a topic that is read from its past it would close every window at once.
+    const hasTime = (invalid & TIME_BIT) === 0;
+    if (hasTime && !(timeMs <= (this.#maxEventTimeMs ?? Number.NEGATIVE_INFINITY))) this.#maxEventTimeMs = timeMs;
     open.paneOfRow[row] = this.#panes.paneStart(timeMs);
     this.#counts.consumed++;
-    const invalid = open.invalidReasons[row]!;
     if (invalid === 0) {
       this.#counts.valid++;
       return;
