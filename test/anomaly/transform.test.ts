@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { tailOf, tailScore, tailSize } from "../../src/anomaly/tail.ts";
+import { halfWidth, tailOf, tailScore } from "../../src/anomaly/tail.ts";
 import { forward, inverse, isTrivialChange, spreadFloor, transformedValue } from "../../src/anomaly/transform.ts";
 import { WindowRing } from "../../src/anomaly/window-ring.ts";
 import type { MetricValue } from "../../src/core/metric.ts";
@@ -66,9 +66,10 @@ describe("tail", () => {
     expect(tailScore(6, tailOf(light, rms(light)), 0)).toBeGreaterThan(tailScore(6, tailOf(heavy, rms(heavy)), 0) + 2);
   });
 
-  test("tailSize() is the other way round of tailScore()", () => {
+  test("halfWidth() is where an exponential tail has 1 %: ln 10 excesses beyond the tenth that is largest", () => {
     const tail = tailOf(Float64Array.of(1, 2, 3, 1, 2, 1, 5, 1, 1, 2, 1), 2);
-    for (const score of [0, 1, 12]) expect(tailScore(tailSize(score, tail, 0.1), tail, 0.1)).toBeCloseTo(score, 10);
+    expect(tailScore(halfWidth(tail, 0.1), tail, 0.1)).toBeCloseTo(Math.log(10), 10);
+    expect(tailScore(halfWidth(tail, 9), tail, 9)).toBeCloseTo(Math.log(10), 10);
   });
 
   test("tailScore() of a value of 0 without history or floor is quiet, not NaN", () => {
