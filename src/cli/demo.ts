@@ -25,6 +25,8 @@ const HOUR_MS = 3_600_000;
 const DEMO_CONFIG: Config = {
   deployment: "demo",
   topics: { prefix: "streamgauge." },
+  startFrom: "earliest",
+  checkpointEveryMs: 30_000,
   alerts: { resolveAfter: 1 },
   datasets: [
     {

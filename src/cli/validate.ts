@@ -64,5 +64,16 @@ function describe(dataset: DatasetConfig): string[] {
 }
 
 function describeSink(sink: SinkConfig): string {
-  return sink.kind === "file" ? `file ${sink.directory}` : "console";
+  switch (sink.kind) {
+    case "console":
+      return "console";
+    case "file":
+      return `file ${sink.directory}`;
+    case "prometheus":
+      return `prometheus on ${sink.host}:${sink.port}`;
+    case "postgres":
+      return `postgres, schema ${sink.schema}`;
+    default:
+      return sink satisfies never;
+  }
 }

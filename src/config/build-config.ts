@@ -39,6 +39,8 @@ export function buildConfig(root: MapNode, options: BuildOptions, mistakes: Mist
   return {
     deployment: textAt(root, "deployment") ?? "default",
     topics: { prefix },
+    startFrom: "latest",
+    checkpointEveryMs: 30_000,
     alerts: { resolveAfter: numberAt(mapAt(root, "alerts"), "resolveAfter") ?? 1 },
     datasets: datasets.map((node) => buildDataset(node, options, mistakes)),
     sinks: sinks.map(buildSink),

@@ -67,10 +67,85 @@ export interface AlertsConfig {
   readonly resolveAfter: number;
 }
 
-export type SinkConfig = { readonly kind: "console" } | { readonly kind: "file"; readonly directory: string };
+/** PEM texts, as they stand in `${file:…}`; present at all: TLS is on. */
+export interface TlsConfig {
+  /** Certificates of the authorities that are trusted; absent: those that Node trusts. */
+  readonly ca?: string;
+  /** Our own certificate and key (mTLS): both or none. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly passphrase?: string;
+  /** Name that the server's certificate must have; absent: the host's. */
+  readonly serverName?: string;
+}
+
+export type SaslConfig =
+  | {
+      readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+      readonly username: string;
+      readonly password: string;
+    }
+  /** Client credentials grant (RFC 6749 §4.4); the token is fetched anew at 80 % of its life. */
+  | {
+      readonly mechanism: "oauthbearer";
+      readonly tokenUrl: string;
+      readonly clientId: string;
+      readonly clientSecret: string;
+      readonly scope?: string;
+    };
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  /** Consumer groups are `<group>.profiler`, `<group>.judge` and `<group>.sink.<name>`. @default "streamgauge" */
+  readonly group: string;
+  readonly tls?: TlsConfig;
+  readonly sasl?: SaslConfig;
+}
+
+export interface RegistryConfig {
+  /** Base URL of the Confluent API; a path is kept (`http://host/apis/ccompat/v7`). */
+  readonly url: string;
+  readonly auth?:
+    | { readonly kind: "basic"; readonly username: string; readonly password: string }
+    | { readonly kind: "bearer"; readonly token: string };
+  readonly tls?: TlsConfig;
+  /** Directory in which schema texts are kept over restarts; absent: in memory only. */
+  readonly cacheDirectory?: string;
+}
+
+export type SinkConfig =
+  | { readonly kind: "console" }
+  | { readonly kind: "file"; readonly directory: string }
+  | {
+      /** `/metrics`, `/livez`, `/readyz`. */
+      readonly kind: "prometheus";
+      /** @default "127.0.0.1" */
+      readonly host: string;
+      /** @default 9464 */
+      readonly port: number;
+      /** Series per metric; what is beyond is counted in one series with `overflow="true"`. @default 2000 */
+      readonly maxSeries: number;
+    }
+  | {
+      readonly kind: "postgres";
+      readonly url: string;
+      /** @default "streamgauge" */
+      readonly schema: string;
+      readonly tls?: TlsConfig;
+    };
+
+/** Where a partition without a committed offset begins. */
+export type StartFrom = "earliest" | "latest" | { readonly agoMs: number };
 
 export interface Config {
   readonly deployment: string;
+  /** Present for `run` and `doctor`. */
+  readonly kafka?: KafkaConfig;
+  readonly registry?: RegistryConfig;
+  /** @default "latest" */
+  readonly startFrom: StartFrom;
+  /** Longest time between two checkpoints of the judge. @default 30s */
+  readonly checkpointEveryMs: number;
   readonly topics: { readonly prefix: string };
   readonly alerts: AlertsConfig;
   readonly datasets: readonly DatasetConfig[];
