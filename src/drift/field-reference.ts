@@ -5,9 +5,9 @@
 import { StreamgaugeError } from "../core/errors.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import type { ValueCounts } from "../sketches/value-counts.ts";
 import { PooledCounts, type WindowCounts } from "./pooled-counts.ts";
 import { populationStabilityIndex } from "./psi.ts";
+import { countedValues, type FieldContents, readBins, writeBins } from "./window-contents.ts";
 
 /** Groups of about equal share in the reference: the usual ten. */
 const HISTOGRAM_GROUPS = 10;
@@ -50,7 +50,7 @@ export class FieldReference {
     const dictionary = field.dictionary;
     if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return undefined;
     let unseen = 0;
-    const { lo, hi, counts } = countedValues(dictionary, field.class === "text").window;
+    const { lo, hi, counts } = countedValues(dictionary, field.class === "text").values;
     for (let i = 0; i < lo.length; i++) if (this.#values.countOf(lo[i]!, hi[i]!) === 0) unseen += counts[i]!;
     return unseen / dictionary.totalCount;
   }
@@ -79,7 +79,7 @@ export class FieldReference {
   }
 
   /** Takes a window in, `undefined` when it did not know the field, and lets the oldest beyond `size` go. */
-  learn(field: FieldProfile | undefined, size: number): void {
+  learn(field: FieldContents | undefined, size: number): void {
     this.#groups = undefined;
     this.#top = undefined;
     while (this.#records.length >= size) this.#forgetOldest();
@@ -87,9 +87,8 @@ export class FieldReference {
       this.#records.push(undefined);
       return;
     }
-    const bins = binCounts(field);
-    this.#bins.add(bins, undefined);
-    this.#records.push({ values: this.#learnValues(field), bins });
+    this.#bins.add(field.bins, undefined);
+    this.#records.push({ values: this.#learnValues(field), bins: field.bins });
   }
 
   /** Marks that `count` windows came before the field did. */
@@ -180,12 +179,9 @@ export class FieldReference {
     return this.#top;
   }
 
-  #learnValues(field: FieldProfile): WindowCounts | undefined {
-    const counted = field.class === "number" || field.class === "text";
-    if (this.#isOpen || !counted || field.distinct !== undefined) return undefined;
-    const { window, labels } =
-      field.dictionary === undefined ? NO_VALUES : countedValues(field.dictionary, field.class === "text");
-    if (this.#values.add(window, labels)) return window;
+  #learnValues({ values, labels }: FieldContents): WindowCounts | undefined {
+    if (this.#isOpen || values === undefined) return undefined;
+    if (this.#values.add(values, labels)) return values;
     this.#isOpen = true;
     this.#values = new PooledCounts();
     this.#records = this.#records.map((record) => record && { values: undefined, bins: record.bins });
@@ -221,57 +217,9 @@ function equalGroups(bins: PooledCounts): HistogramGroup[] {
   return groups;
 }
 
-interface CountedValues {
-  readonly window: WindowCounts;
-  readonly labels: readonly (string | undefined)[] | undefined;
-}
-
-const NO_VALUES: CountedValues = {
-  window: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0) },
-  labels: undefined,
-};
-
-/** A window is compared and then learned, mostly by two references: what was read off its dictionary is kept until then. */
-const COUNTED = new WeakMap<ValueCounts, { readonly total: number; readonly counted: CountedValues }>();
-
-/** Labels are kept only of texts: numbers have no shares of their own. */
-function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
-  // Counts only grow, so an equal total is equal content.
-  const known = COUNTED.get(dictionary);
-  if (known?.total === dictionary.totalCount) return known.counted;
-  const counted = readCounts(dictionary, withLabels);
-  COUNTED.set(dictionary, { total: dictionary.totalCount, counted });
-  return counted;
-}
-
-function readCounts(dictionary: ValueCounts, withLabels: boolean): CountedValues {
-  const { size } = dictionary;
-  const window = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
-  const labels: (string | undefined)[] = [];
-  let i = 0;
-  for (const { lo, hi, count, label } of dictionary.entries()) {
-    window.lo[i] = lo;
-    window.hi[i] = hi;
-    window.counts[i++] = count;
-    if (withLabels) labels.push(label === undefined ? undefined : String(label));
-  }
-  return { window, labels: withLabels ? labels : undefined };
-}
-
-/** Bins of a histogram as values: the key is the low word. */
-function binCounts(field: FieldProfile): WindowCounts {
-  const bins = field.histogram?.bins() ?? [];
-  return {
-    lo: Int32Array.from(bins, (bin) => bin.key),
-    hi: new Int32Array(bins.length),
-    counts: Float64Array.from(bins, (bin) => bin.count),
-  };
-}
-
 const ABSENT = 0;
 const WITHOUT_VALUES = 1;
 const WITH_VALUES = 2;
-const KEY_SHIFT = 2 ** 16;
 
 function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank: ReadonlyMap<string, number>): void {
   if (record === undefined) {
@@ -279,11 +227,7 @@ function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank:
     return;
   }
   writer.u8(record.values === undefined ? WITHOUT_VALUES : WITH_VALUES);
-  writer.varint(record.bins.lo.length);
-  for (let i = 0; i < record.bins.lo.length; i++) {
-    writer.varint(record.bins.lo[i]! + KEY_SHIFT);
-    writer.varint(record.bins.counts[i]!);
-  }
+  writeBins(writer, record.bins);
   if (record.values === undefined) return;
   const { lo, hi, counts } = record.values;
   writer.varint(lo.length);
@@ -294,16 +238,6 @@ function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank:
     writer.varint(counts[i]!);
     previous = index;
   }
-}
-
-function readBins(reader: ByteReader): WindowCounts {
-  const lo: number[] = [];
-  const counts: number[] = [];
-  for (let left = reader.count(2); left > 0; left--) {
-    lo.push(reader.varint() - KEY_SHIFT);
-    counts.push(reader.varint());
-  }
-  return { lo: Int32Array.from(lo), hi: new Int32Array(lo.length), counts: Float64Array.from(counts) };
 }
 
 function readValues(reader: ByteReader, lo: readonly number[], hi: readonly number[], ranks: number[]): WindowCounts {

@@ -10,7 +10,6 @@
 import { StreamgaugeError } from "../core/errors.ts";
 import { type MetricValue, metricId } from "../core/metric.ts";
 import type { MetricEntry } from "../profiles/catalogue.ts";
-import type { FieldClass } from "../profiles/field-kinds.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
 import { namedFields } from "../profiles/metrics.ts";
@@ -18,6 +17,7 @@ import type { Profile } from "../profiles/profile.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import { FieldReference } from "./field-reference.ts";
+import type { WindowContents } from "./window-contents.ts";
 
 export interface ReferenceOptions {
   /** Windows in a full reference. @default 28 */
@@ -56,8 +56,6 @@ export const REFERENCE_METRICS = {
   },
 } as const satisfies Record<string, MetricEntry>;
 
-/** Times are always new, and of booleans the share of `true` says all. */
-const COMPARED: ReadonlySet<FieldClass> = new Set(["number", "text", "array", "map"]);
 const SIZE_DEFAULT = 28;
 const SIZE_MAX = 1024;
 const TOP_VALUES_DEFAULT = 16;
@@ -101,16 +99,16 @@ export class ReferenceWindows {
     return metrics;
   }
 
-  /** Takes a window into the reference; the oldest one beyond `size` goes. The profile is neither changed nor kept. */
-  learn(profile: Profile): void {
-    for (const [key, field] of profile.fields) {
-      if (this.#fields.has(key) || !COMPARED.has(field.class)) continue;
+  /** Takes a window into the reference; the oldest one beyond `size` goes. */
+  learn(contents: WindowContents): void {
+    for (const key of contents.keys()) {
+      if (this.#fields.has(key)) continue;
       const reference = new FieldReference(this.topValues);
       reference.skip(this.#count);
       this.#fields.set(key, reference);
     }
     for (const [key, reference] of this.#fields) {
-      reference.learn(profile.fields.get(key), this.size);
+      reference.learn(contents.get(key), this.size);
       if (reference.isGone) this.#fields.delete(key);
     }
     this.#count = Math.min(this.size, this.#count + 1);

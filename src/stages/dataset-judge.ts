@@ -7,21 +7,26 @@ import type { DatasetConfig } from "../core/config.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import type { WindowId } from "../core/window.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
 import { Profile } from "../profiles/profile.ts";
+import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
+import { ByteWriter } from "../sketches/bytes.ts";
+import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import type { ProfileOps } from "../windows/profile-ops.ts";
 import {
   type ClosedWindow,
   type TrackerEvent,
+  type TrackerState,
   WindowTracker,
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
-import { type Judged, SeriesJudge } from "./series-judge.ts";
+import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
 
 /** Random choices of the sketches that the judge merges into; any constant will do. */
 const MERGE_SEED = 0x6a756467;
@@ -40,15 +45,88 @@ export interface DatasetJudgeOptions {
 
 export class DatasetJudge {
   readonly #options: DatasetJudgeOptions;
-  readonly #tracker: WindowTracker<Profile>;
-  readonly #names = new FieldNames();
+  #tracker: WindowTracker<Profile>;
+  #names = new FieldNames();
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
+  /** Series that were judged since the last checkpoint. */
+  readonly #changedSeries = new Set<string>();
+  /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
+  readonly #storedProfiles = new Set<string>();
+  #storedChange = -1;
 
   constructor(options: DatasetJudgeOptions) {
     this.#options = options;
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     this.#incidents = new IncidentTracker({ dataset: options.dataset.topic, resolveAfter: options.resolveAfter });
+  }
+
+  /**
+   * Goes on where `checkpoint()` was called. What was made with other windows or detector options is dropped, and said so.
+   * @throws {StreamgaugeError} `SG_CORRUPT`
+   */
+  restore(entries: ReadonlyMap<string, Uint8Array>): void {
+    const { dataset, logger } = this.#options;
+    const stored = entries.get(TRACKER_KEY);
+    if (stored === undefined) return;
+    const profiles = new Map<string, Profile>();
+    for (const [key, bytes] of entries) {
+      if (key.startsWith(PROFILE_KEY)) profiles.set(key.slice(PROFILE_KEY.length), Profile.read(bytes));
+    }
+    const state = readSealed("tracker", stored, (reader) => ({
+      tracker: JSON.parse(reader.string()) as TrackerState,
+      incidents: JSON.parse(reader.string()) as unknown,
+      names: FieldNames.read(reader.bytes()),
+    }));
+    try {
+      this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      logger.warn(
+        { dataset: dataset.topic, reason: error.message },
+        "windows were configured anew: what was learned of this dataset is dropped",
+      );
+      return;
+    }
+    this.#names = state.names;
+    this.#incidents.restore(state.incidents);
+    for (const [key, bytes] of entries) {
+      if (key.startsWith(SERIES_KEY)) this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, profiles);
+    }
+    for (const key of profiles.keys()) this.#storedProfiles.add(key);
+    this.#storedChange = state.tracker.change;
+  }
+
+  /** What changed since the last checkpoint, and the keys of what is gone. */
+  checkpoint(): { readonly changed: readonly StateEntry[]; readonly gone: readonly string[] } {
+    const { state, profiles } = this.#tracker.snapshot();
+    const changed: StateEntry[] = [];
+    const needed = new Set<string>();
+    const keep = (key: string, profile: Profile, isChanged: boolean) => {
+      if (needed.has(key)) return;
+      needed.add(key);
+      if (isChanged || !this.#storedProfiles.has(key)) {
+        changed.push({ key: PROFILE_KEY + key, value: profile.write() });
+      }
+    };
+    for (const { key, profile, changedAt } of profiles) keep(key, profile, changedAt > this.#storedChange);
+    for (const [seriesName, series] of this.#series) {
+      for (const { window, empty, profile } of series.revisable()) {
+        if (!empty) keep(profileKey(series.sizeMs, window), profile, false);
+      }
+      if (this.#changedSeries.has(seriesName)) changed.push({ key: SERIES_KEY + seriesName, value: series.write() });
+    }
+    const writer = new ByteWriter(16_384);
+    writer.string(JSON.stringify(state));
+    writer.string(JSON.stringify(this.#incidents.snapshot()));
+    writer.bytes(this.#names.write());
+    changed.push({ key: TRACKER_KEY, value: sealed(writer) });
+    const gone = [...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key);
+    this.#storedProfiles.clear();
+    for (const key of needed) this.#storedProfiles.add(key);
+    this.#storedChange = state.change;
+    this.#changedSeries.clear();
+    return { changed, gone };
   }
 
   /** Takes in one flush of one partition. */
@@ -82,6 +160,7 @@ export class DatasetJudge {
       return [];
     }
     const series = this.#seriesOf(slice, closed.sizeMs);
+    this.#changedSeries.add(seriesKey(slice, closed.sizeMs));
     return closed.revision === 0 ? [series.close(closed)] : series.revise(closed);
   }
 
@@ -89,13 +168,30 @@ export class DatasetJudge {
     const key = seriesKey(slice, sizeMs);
     const known = this.#series.get(key);
     if (known !== undefined) return known;
+    const series = new SeriesJudge(this.#seriesOptions(sizeMs));
+    this.#series.set(key, series);
+    return series;
+  }
+
+  #restoreSeries(name: string, bytes: Uint8Array, profiles: ReadonlyMap<string, Profile>): void {
+    const sizeMs = Number(name.slice(0, name.indexOf("|")));
+    const profileOf = (window: WindowId) => profiles.get(profileKey(sizeMs, window)) ?? Profile.empty(MERGE_SEED);
+    const series = SeriesJudge.read(this.#seriesOptions(sizeMs), bytes, profileOf);
+    if (series !== undefined) this.#series.set(name, series);
+    else {
+      const fields = { dataset: this.#options.dataset.topic, series: name };
+      this.#options.logger.warn(fields, "the detector was configured anew: what it learned of this series is dropped");
+    }
+  }
+
+  #seriesOptions(sizeMs: number): SeriesJudgeOptions {
     const { dataset } = this.#options;
     const metricOptions = {
       names: this.#names,
       policyOf: (path: string) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
       ...(dataset.time.field === undefined ? {} : { eventTimeField: dataset.time.field }),
     };
-    const series = new SeriesJudge({
+    return {
       season: dataset.detect.season,
       warmup: dataset.detect.warmup,
       sizeMs,
@@ -103,9 +199,7 @@ export class DatasetJudge {
       metricsOf: (profile) => metricsOf(profile, metricOptions),
       referenceMetricsOf: (reference, profile) => reference.metrics(profile, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
-    });
-    this.#series.set(key, series);
-    return series;
+    };
   }
 
   #incident(tick: readonly Judged[], context: OutputContext): OutputRecord[] {
@@ -169,6 +263,16 @@ export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Pro
 /** One day or ten windows, whichever is less, unless configured. */
 function reviseForMs(dataset: DatasetConfig, sizeMs: number): number {
   return dataset.time.reviseForMs ?? Math.min(86_400_000, 10 * sizeMs);
+}
+
+/** Keys of a dataset's state. */
+const TRACKER_KEY = "tracker";
+const PROFILE_KEY = "profile|";
+const SERIES_KEY = "series|";
+
+/** As the tracker calls the profile of a window. */
+function profileKey(sizeMs: number, { startMs, slice }: WindowId): string {
+  return `${sizeMs}|${startMs}|${slice}`;
 }
 
 function seriesKey(slice: string, sizeMs: number): string {

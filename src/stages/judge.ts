@@ -1,13 +1,21 @@
 /**
- * Stage 2: deltas in, metrics, verdicts and alerts out. One transaction writes the outputs with the new position.
+ * Stage 2: deltas in, metrics, verdicts and alerts out. One transaction writes the outputs with what changed of the
+ * state and the new position; it happens when a window closes, and at least every `checkpointEvery`.
  *
- * The position never passes a flush of which only some records were seen: it stays at the first record of the oldest
- * such flush, and what is read twice after a restart is dropped by its offset range.
+ * Delivery guarantee: a reader that sees only committed records finds each (window, slice, revision) once. What was not
+ * committed when a process died is read again from the position that stands in the state, which belongs to the state
+ * whatever the group's position says; a delta that was applied before is dropped by its offset range.
+ * The position never passes a flush of which only some records were seen: it stays at the first record of the oldest one.
+ * Back-pressure: the next batch is taken when the outputs of this one are committed.
  */
+import type { Clock } from "../core/clock.ts";
 import type { DatasetConfig } from "../core/config.ts";
+import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
+import { type StateEntry, StateStore } from "../state/state-records.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
 
@@ -21,22 +29,31 @@ export interface JudgeOptions {
   readonly datasets: readonly DatasetConfig[];
   /** Clean windows after which an incident is resolved. */
   readonly resolveAfter: number;
+  /** Absent: nothing is kept over a restart, as for a bounded run. */
+  readonly checkpoints?: {
+    readonly clock: Clock;
+    readonly everyMs: number;
+  };
 }
 
-export function startJudge(options: JudgeOptions): Promise<Subscription> {
+/** Ends with a last checkpoint. */
+export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   const shards = new Map<Claim, Shard>();
   const handler: ClaimHandler = {
-    claimed(claim) {
-      shards.set(claim, new Shard(options));
+    async claimed(claim) {
+      const shard = new Shard(claim, options);
+      await shard.restore();
+      shards.set(claim, shard);
     },
     async batch(claim, batch) {
-      await shards.get(claim)?.take(claim, batch);
+      await shards.get(claim)?.take(batch);
     },
-    lost(claim) {
+    lost(claim, reason) {
       shards.delete(claim);
+      options.logger.info({ topic: claim.topic, partition: claim.partition, reason }, "shard lost");
     },
   };
-  return options.log.subscribe(
+  const subscription = await options.log.subscribe(
     {
       group: options.group,
       topics: [options.topics.profiles],
@@ -45,30 +62,141 @@ export function startJudge(options: JudgeOptions): Promise<Subscription> {
     },
     handler,
   );
+  return {
+    done: subscription.done,
+    async stop() {
+      for (const shard of shards.values()) await shard.close();
+      await subscription.stop();
+    },
+  };
 }
 
+/** Key of the position among the state entries. */
+const POSITION_KEY = "position";
+
+/** One partition of the profiles topic: the datasets that share it. */
 class Shard {
+  readonly #claim: Claim;
   readonly #options: JudgeOptions;
   readonly #judges = new Map<string, DatasetJudge>();
   readonly #assembler = new DeltaAssembler();
+  readonly #store: StateStore;
+  /** Deltas were applied since the last checkpoint. */
+  #isChanged = false;
+  #checkpointAtMs = 0;
+  #position: number;
+  /** Largest wall time of the deltas: that of the records. */
+  #timeMs = 0;
+  /** Batches and the last checkpoint, one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
-  constructor(options: JudgeOptions) {
+  constructor(claim: Claim, options: JudgeOptions) {
+    this.#claim = claim;
     this.#options = options;
+    this.#position = claim.position;
+    this.#store = new StateStore({ topic: options.topics.state, partition: claim.partition });
     for (const dataset of options.datasets) {
       const { logger, resolveAfter } = options;
       this.#judges.set(dataset.topic, new DatasetJudge({ dataset, resolveAfter, logger }));
     }
   }
 
-  async take(claim: Claim, batch: RecordBatch): Promise<void> {
+  /** Takes up the state of whoever held the partition before, and its position. */
+  async restore(): Promise<void> {
+    const { checkpoints, logger, topics } = this.#options;
+    if (checkpoints === undefined) return;
+    const entries = this.#store.load(await this.#claim.restore(topics.state));
+    this.#checkpointAtMs = checkpoints.clock.monotonicMs();
+    const stored = entries.get(POSITION_KEY);
+    if (stored === undefined) {
+      if (this.#claim.position > 0) {
+        logger.warn(
+          { topic: topics.state, partition: this.#claim.partition, position: this.#claim.position },
+          "no state was found for a position that is not 0: the detector begins anew",
+        );
+      }
+      return;
+    }
+    this.#position = positionOf(stored);
+    const byDataset = new Map<string, Map<string, Uint8Array>>();
+    for (const [key, value] of entries) {
+      const [dataset = "", ...rest] = key.split("|");
+      if (rest.length === 0) continue;
+      const own = byDataset.get(dataset) ?? new Map<string, Uint8Array>();
+      byDataset.set(dataset, own.set(rest.join("|"), value));
+    }
+    for (const [dataset, own] of byDataset) this.#judges.get(dataset)?.restore(own);
+    this.#claim.seek(this.#position);
+    logger.info(
+      { partition: this.#claim.partition, position: this.#position, entries: entries.size },
+      "state restored",
+    );
+  }
+
+  take(batch: RecordBatch): Promise<void> {
+    this.#work = this.#work.then(() => (this.#isClosed ? undefined : this.#take(batch)));
+    return this.#work;
+  }
+
+  /** Writes what is not yet written. */
+  close(): Promise<void> {
+    this.#work = this.#work
+      .then(() => {
+        if (this.#isClosed || this.#options.checkpoints === undefined || !this.#claim.active) return undefined;
+        return this.#isChanged ? this.#commit([]) : undefined;
+      })
+      .catch((error: unknown) => {
+        this.#options.logger.warn({ error: String(error) }, "the last checkpoint was not written");
+      })
+      .then(() => {
+        this.#isClosed = true;
+      });
+    return this.#work;
+  }
+
+  async #take(batch: RecordBatch): Promise<void> {
+    const { checkpoints } = this.#options;
     for (const record of batch.records) {
       const flush = this.#assembler.take(record, batch.topic, batch.partition);
+      this.#position = this.#assembler.position(record.offset + 1);
       if (flush === undefined) continue;
+      this.#isChanged = true;
+      this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
       const outputs = this.#apply(flush);
       // A window's outputs leave at once: an alert must not wait for the end of a long batch.
-      if (outputs.length > 0) await claim.commit(outputs, this.#assembler.position(record.offset + 1));
+      if (outputs.length > 0) await this.#commit(outputs);
     }
-    await claim.commit([], this.#assembler.position(batch.toOffset));
+    this.#position = this.#assembler.position(batch.toOffset);
+    const isDue =
+      checkpoints === undefined ||
+      (this.#isChanged && checkpoints.clock.monotonicMs() - this.#checkpointAtMs >= checkpoints.everyMs);
+    if (isDue) await this.#commit([]);
+  }
+
+  async #commit(outputs: readonly OutputRecord[]): Promise<void> {
+    await this.#claim.commit([...outputs, ...this.#checkpoint()], this.#position);
+    this.#isChanged = false;
+  }
+
+  #checkpoint(): OutputRecord[] {
+    const { checkpoints } = this.#options;
+    if (checkpoints === undefined) return [];
+    this.#checkpointAtMs = checkpoints.clock.monotonicMs();
+    const changed: StateEntry[] = [];
+    const gone: string[] = [];
+    for (const [dataset, judge] of this.#judges) {
+      const state = judge.checkpoint();
+      for (const { key, value } of state.changed) changed.push({ key: `${dataset}|${key}`, value });
+      for (const key of state.gone) gone.push(`${dataset}|${key}`);
+    }
+    // Datasets that are configured no more.
+    for (const key of this.#store.keys()) {
+      const dataset = key.slice(0, key.indexOf("|"));
+      if (key !== POSITION_KEY && !this.#judges.has(dataset)) gone.push(key);
+    }
+    changed.push({ key: POSITION_KEY, value: utf8(String(this.#position)) });
+    return this.#store.write(changed, gone, this.#timeMs);
   }
 
   #apply(flush: Flush): OutputRecord[] {
@@ -81,4 +209,10 @@ class Shard {
     }
     return judge.apply(entry, panes, { topics, deployment, timestampMs: entry.wallTimeMs });
   }
+}
+
+function positionOf(stored: Uint8Array): number {
+  const position = Number(textOf(stored));
+  if (Number.isSafeInteger(position) && position >= 0) return position;
+  throw new StreamgaugeError("SG_CORRUPT", `Cannot read the judge's state: the position is "${textOf(stored)}"`);
 }

@@ -8,11 +8,16 @@
  */
 import { createDetector, restoreDetector } from "../anomaly/detector.ts";
 import type { Detector, DetectorScore } from "../core/detector.ts";
+import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
+import type { Outcome } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
+import { contentsOf, readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
 import type { Profile } from "../profiles/profile.ts";
+import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
+import { ByteWriter } from "../sketches/bytes.ts";
 
 /** A closed or revised window as the tracker hands it over. */
 export interface WindowInput {
@@ -52,6 +57,8 @@ interface Entry {
   input: WindowInput;
   metrics: readonly MetricValue[];
   score: DetectorScore;
+  /** What the reference learns of it: as it was told last. */
+  contents: WindowContents;
   revision: number;
 }
 
@@ -72,18 +79,75 @@ const NOT_JUDGED: DetectorScore = {
 };
 
 export class SeriesJudge {
+  readonly sizeMs: number;
   readonly #options: SeriesJudgeOptions;
   /** Every window learned. */
   #newest: Models;
-  /** Only windows that can no longer be revised learned. */
-  readonly #settled: Models;
+  /** Only windows that can no longer be revised learned. Not kept where nothing can be revised. */
+  #settled: Models;
   /** The windows between the two, oldest first. */
   readonly #revisable: Entry[] = [];
 
   constructor(options: SeriesJudgeOptions) {
+    this.sizeMs = options.sizeMs;
     this.#options = options;
     this.#newest = this.#emptyModels();
     this.#settled = this.#emptyModels();
+  }
+
+  /**
+   * A judge that goes on where `write()` was called. `profileOf` finds the profile of a window that can still be revised.
+   * Undefined: the models were made with other options, and are of no use any more.
+   * @throws {StreamgaugeError} `SG_CORRUPT`
+   */
+  static read(
+    options: SeriesJudgeOptions,
+    bytes: Uint8Array,
+    profileOf: (window: WindowId) => Profile,
+  ): SeriesJudge | undefined {
+    return readSealed("series", bytes, (reader) => {
+      const state = JSON.parse(reader.string()) as SeriesState;
+      const reference = ReferenceWindows.read(reader.bytes());
+      if (state.version !== STATE_VERSION) {
+        throw new StreamgaugeError("SG_CORRUPT", `Cannot read series: version is ${state.version}`);
+      }
+      if (JSON.stringify(state.options) !== JSON.stringify(optionsOf(options))) return undefined;
+      const series = new SeriesJudge(options);
+      series.#settled = { detector: restoreDetector(state.detector), reference };
+      series.#newest = copyOf(series.#settled);
+      for (const { window, index, partial, empty, counts, metrics, outcome, score, revision } of state.revisable) {
+        const input = { window, index, partial, empty, counts, profile: profileOf(window) };
+        const contents = readContents(reader);
+        const entry: Entry = { input, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision };
+        learn(series.#newest, entry);
+        series.#revisable.push(entry);
+      }
+      return series;
+    });
+  }
+
+  /** The models and what can still be revised; the profiles of those windows are stored apart. */
+  write(): Uint8Array {
+    const { detector, reference } = this.#options.reviseForMs > 0 ? this.#settled : this.#newest;
+    const state: SeriesState = {
+      version: STATE_VERSION,
+      options: optionsOf(this.#options),
+      detector: detector.snapshot(),
+      revisable: this.#revisable.map(({ input, metrics, score, revision }) => {
+        const { window, index, partial, empty, counts } = input;
+        return { window, index, partial, empty, counts, metrics, outcome: score.outcome, score: score.score, revision };
+      }),
+    };
+    const writer = new ByteWriter(65_536);
+    writer.string(JSON.stringify(state));
+    writer.bytes(reference.write());
+    for (const { contents } of this.#revisable) writeContents(writer, contents);
+    return sealed(writer);
+  }
+
+  /** Windows that can still be revised, with their profiles. */
+  *revisable(): Generator<{ readonly window: WindowId; readonly empty: boolean; readonly profile: Profile }> {
+    for (const { input } of this.#revisable) yield input;
   }
 
   /** Judges a window that has just closed. */
@@ -141,23 +205,44 @@ export class SeriesJudge {
   }
 }
 
+const STATE_VERSION = 1;
+
+/** JSON-safe. */
+interface SeriesState {
+  readonly version: number;
+  readonly options: ReturnType<typeof optionsOf>;
+  readonly detector: unknown;
+  readonly revisable: readonly (Omit<WindowInput, "profile"> & {
+    readonly metrics: readonly MetricValue[];
+    readonly outcome: Outcome;
+    readonly score: number | null;
+    readonly revision: number;
+  })[];
+}
+
+/** What the models depend on. */
+function optionsOf({ season, warmup, sizeMs, reviseForMs }: SeriesJudgeOptions) {
+  return { season, warmup, sizeMs, reviseForMs };
+}
+
 function judgeAndLearn(
   models: Models,
   input: WindowInput,
   options: SeriesJudgeOptions,
-): { metrics: readonly MetricValue[]; score: DetectorScore } {
+): Omit<Entry, "input" | "revision"> {
   const { detector, reference } = models;
   const metrics = [...options.metricsOf(input.profile), ...options.referenceMetricsOf(reference, input.profile)];
   const score = input.partial ? NOT_JUDGED : detector.scoreOne({ index: input.index, metrics });
-  learn(models, { input, metrics, score });
-  return { metrics, score };
+  const contents = contentsOf(input.profile);
+  learn(models, { input, metrics, score, contents });
+  return { metrics, score, contents };
 }
 
 /** A window that alarms would make its fault look usual, so it does not enter the reference. */
-function learn({ detector, reference }: Models, { input, metrics, score }: Omit<Entry, "revision">): void {
+function learn({ detector, reference }: Models, { input, metrics, score, contents }: Omit<Entry, "revision">): void {
   if (input.partial) return;
   detector.learnOne({ index: input.index, metrics }, score);
-  if (score.outcome !== "fail" && !input.empty) reference.learn(input.profile);
+  if (score.outcome !== "fail" && !input.empty) reference.learn(contents);
 }
 
 function copyOf({ detector, reference }: Models): Models {

@@ -4,6 +4,7 @@ import type { MetricValue } from "../../src/core/metric.ts";
 import { PooledCounts, VALUES_MAX } from "../../src/drift/pooled-counts.ts";
 import { populationStabilityIndex } from "../../src/drift/psi.ts";
 import { ReferenceWindows } from "../../src/drift/reference.ts";
+import { contentsOf } from "../../src/drift/window-contents.ts";
 import type { LabelPolicy } from "../../src/profiles/labels.ts";
 import type { Profile } from "../../src/profiles/profile.ts";
 import { LogLinearHistogram } from "../../src/sketches/log-linear-histogram.ts";
@@ -42,7 +43,7 @@ describe("ReferenceWindows", () => {
           const expected = i < SIZE ? new Map<string, number>() : bruteForce(past, one);
           expect([...metrics.keys()].sort()).toEqual([...expected.keys()].sort());
           for (const [id, value] of expected) expect(metrics.get(id)?.value, id).toBeCloseTo(value, 9);
-          reference.learn(profileOfWindow(one));
+          reference.learn(contentsOf(profileOfWindow(one)));
           if (i % 3 === 0) reference = ReferenceWindows.read(reference.write());
         }
       }),
@@ -57,11 +58,11 @@ describe("ReferenceWindows", () => {
         fc.array(window, { maxLength: 3 }),
         (first, then) => {
           const original = new ReferenceWindows({ size: SIZE, topValues: TOP });
-          for (const one of first) original.learn(profileOfWindow(one));
+          for (const one of first) original.learn(contentsOf(profileOfWindow(one)));
           const copy = ReferenceWindows.read(original.write());
           for (const one of then) {
             expect(copy.metrics(profileOfWindow(one))).toEqual(original.metrics(profileOfWindow(one)));
-            for (const reference of [original, copy]) reference.learn(profileOfWindow(one));
+            for (const reference of [original, copy]) reference.learn(contentsOf(profileOfWindow(one)));
           }
           expect(copy.write()).toEqual(original.write());
         },
@@ -72,10 +73,10 @@ describe("ReferenceWindows", () => {
 
   test("ReferenceWindows.metrics() gives nothing before the reference is full", () => {
     const reference = new ReferenceWindows();
-    for (let i = 0; i < 27; i++) reference.learn(carriers("UA"));
+    for (let i = 0; i < 27; i++) reference.learn(contentsOf(carriers("UA")));
     expect(reference.isFull).toBe(false);
     expect(reference.metrics(carriers("XX"))).toEqual([]);
-    reference.learn(carriers("UA"));
+    reference.learn(contentsOf(carriers("UA")));
     expect(reference.isFull).toBe(true);
     expect(byId(reference.metrics(carriers("XX", "UA"))).get("unseen_share(carrier)")).toMatchObject({
       value: 0.5,
@@ -92,12 +93,12 @@ describe("ReferenceWindows", () => {
     const bad = carriers("UA", "XX");
     for (let i = 0; i < 3; i++) {
       expect(unseen(careful, bad)).toBe(0.5);
-      careful.learn(carriers("UA"));
+      careful.learn(contentsOf(carriers("UA")));
     }
     expect(unseen(careless, bad)).toBe(0.5);
-    careless.learn(bad);
+    careless.learn(contentsOf(bad));
     expect(unseen(careless, bad)).toBe(0);
-    for (let i = 0; i < SIZE; i++) careless.learn(carriers("UA"));
+    for (let i = 0; i < SIZE; i++) careless.learn(contentsOf(carriers("UA")));
     expect(unseen(careless, bad)).toBe(0.5);
   });
 
@@ -108,7 +109,7 @@ describe("ReferenceWindows", () => {
     const bytes = reference.write();
     reference.metrics(profile);
     expect(reference.write()).toEqual(bytes);
-    reference.learn(profile);
+    reference.learn(contentsOf(profile));
     expect(profile.write()).toEqual(before);
   });
 
@@ -117,7 +118,7 @@ describe("ReferenceWindows", () => {
     const wider = profileOf([fieldOf("carrier", "string"), fieldOf("gate", "string")], [[["UA"], ["A1"]]]);
     for (let i = 0; i < SIZE; i++) {
       expect(reference.metrics(wider).some(({ id }) => id.includes("gate"))).toBe(false);
-      reference.learn(wider);
+      reference.learn(contentsOf(wider));
     }
     expect(byId(reference.metrics(wider)).get("unseen_share(gate)")?.value).toBe(0);
   });
@@ -142,9 +143,9 @@ describe("ReferenceWindows", () => {
     );
     const reference = full(carriers("UA"));
     expect(reference.metrics(many)).toEqual([]);
-    reference.learn(many);
+    reference.learn(contentsOf(many));
     expect(reference.metrics(carriers("UA"))).toEqual([]);
-    for (let i = 0; i < SIZE; i++) reference.learn(carriers("UA"));
+    for (let i = 0; i < SIZE; i++) reference.learn(contentsOf(carriers("UA")));
     expect(unseen(reference, carriers("XX"))).toBe(1);
   });
 
@@ -153,7 +154,7 @@ describe("ReferenceWindows", () => {
     let bytes = 0;
     for (let window = 0; window < 12; window++) {
       const rows = Array.from({ length: 4_000 }, (_, i): Row => [[window * 4_000 + i]]);
-      reference.learn(profileOf([fieldOf("id", "int")], rows));
+      reference.learn(contentsOf(profileOf([fieldOf("id", "int")], rows)));
       bytes = Math.max(bytes, reference.write().length);
     }
     const next = profileOf([fieldOf("id", "int")], [[[7]]]);
@@ -246,7 +247,7 @@ function carriers(...values: string[]): Profile {
 
 function full(profile: Profile): ReferenceWindows {
   const reference = new ReferenceWindows({ size: SIZE });
-  for (let i = 0; i < SIZE; i++) reference.learn(profile);
+  for (let i = 0; i < SIZE; i++) reference.learn(contentsOf(profile));
   return reference;
 }
 

@@ -236,6 +236,8 @@ describe("20 % hostile records of every class among the flights", () => {
 const CONFIG: Config = {
   deployment: "test",
   topics: { prefix: "sg." },
+  startFrom: "earliest",
+  checkpointEveryMs: 30_000,
   alerts: { resolveAfter: 1 },
   datasets: [
     {

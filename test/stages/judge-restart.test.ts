@@ -1,0 +1,276 @@
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openInput } from "../../src/consumers/file-input.ts";
+import { MemoryLog } from "../../src/consumers/memory-log.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import type { DatasetConfig } from "../../src/core/config.ts";
+import type { LogRecord, OutputRecord } from "../../src/core/log.ts";
+import type { Logger } from "../../src/core/logger.ts";
+import { SeededRandom } from "../../src/core/random.ts";
+import { textOf } from "../../src/core/text.ts";
+import { topicNames } from "../../src/core/topics.ts";
+import { createReaderSource, InProcessRegistry } from "../../src/schemas/registry.ts";
+import { frame } from "../../src/schemas/wire-format.ts";
+import { startJudge } from "../../src/stages/judge.ts";
+import { startProfiler } from "../../src/stages/profiler.ts";
+import { StateStore } from "../../src/state/state-records.ts";
+
+const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const END_MS = Date.UTC(2013, 1, 14);
+const PARTITIONS = 3;
+const TOPICS = topicNames("sg.");
+const OUTPUTS = [TOPICS.metrics, TOPICS.verdicts, TOPICS.windows, TOPICS.alerts];
+const QUIET: Logger = { info: () => {}, warn: () => {}, error: () => {} };
+const DATASET: DatasetConfig = {
+  topic: "flights",
+  time: {
+    field: "time_hour",
+    latenessMs: HOUR_MS,
+    idleAfterMs: Number.POSITIVE_INFINITY,
+    unheardAfterMs: Number.POSITIVE_INFINITY,
+    maxAheadMs: HOUR_MS,
+    reviseForMs: 2 * DAY_MS,
+  },
+  windows: { sizesMs: [DAY_MS], timezone: "UTC" },
+  slices: [{ by: "route.origin", name: "origin", limit: 2 }],
+  fields: new Map(),
+  valuesDefault: "show",
+  // A short warm-up, so that there are scores, alarms and incidents to be kept.
+  detect: { season: 7, warmup: 20 },
+  flushEveryMs: 5000,
+};
+
+/** The deltas of six weeks, with late events enough for revisions. */
+let deltas: readonly LogRecord[] = [];
+let undisturbed: Outputs;
+
+type Outputs = Readonly<Record<string, readonly string[]>>;
+
+beforeAll(async () => {
+  deltas = await profiled();
+  undisturbed = await judged({ failChance: 0, seed: 0 });
+}, 120_000);
+
+describe("startJudge() with checkpoints", () => {
+  test("the undisturbed run has windows, revisions and incidents to speak of", () => {
+    const lines = undisturbed[TOPICS.metrics]!.map((line) => JSON.parse(line) as { revision: number });
+    expect(lines.length).toBeGreaterThan(43 * 4);
+    expect(lines.filter(({ revision }) => revision > 0).length).toBeGreaterThan(20);
+    expect(undisturbed[TOPICS.alerts]!.length).toBeGreaterThan(3);
+  });
+
+  test.each([1, 2, 3])(
+    "what is visible after lost connections at any request is what it is without (seed %i)",
+    async (seed) => {
+      const disturbed = await judged({ failChance: 0.08, seed });
+      expect(disturbed.failures.length).toBeGreaterThan(5);
+      expectSame(disturbed, undisturbed);
+    },
+  );
+
+  test("without the state a restart tells windows anew: what the checkpoints are for", async () => {
+    const disturbed = await judged({ failChance: 0.08, seed: 1, forgetState: true });
+    expect(disturbed[TOPICS.metrics]).not.toEqual(undisturbed[TOPICS.metrics]);
+  });
+});
+
+/** Compares short names of the records first: a difference of whole lines is beyond reading. */
+function expectSame(outputs: Outputs, expected: Outputs): void {
+  for (const topic of OUTPUTS) {
+    expect(outputs[topic]!.map(nameOf), topic).toEqual(expected[topic]!.map(nameOf));
+    const at = outputs[topic]!.findIndex((line, i) => line !== expected[topic]![i]);
+    expect(at < 0 ? "same" : firstDifference(outputs[topic]![at]!, expected[topic]![at]!), topic).toBe("same");
+  }
+}
+
+function nameOf(line: string): string {
+  const { slice, slices, windowStart, revision, by, state } = JSON.parse(line) as Record<string, unknown>;
+  return [windowStart, slice ?? slices, revision, by ?? state].join(" ");
+}
+
+function firstDifference(a: string, b: string): string {
+  let at = 0;
+  while (a[at] === b[at]) at++;
+  return `${nameOf(a)}: …${a.slice(Math.max(0, at - 60), at + 40)}… and not …${b.slice(Math.max(0, at - 60), at + 40)}…`;
+}
+
+interface Disturbance {
+  /** Of a lost connection at each request of a commit. */
+  readonly failChance: number;
+  readonly seed: number;
+  /** The state topic is emptied after each loss. */
+  readonly forgetState?: boolean;
+}
+
+async function judged(disturbance: Disturbance): Promise<Outputs & { readonly failures: readonly string[] }> {
+  const random = new SeededRandom(disturbance.seed);
+  const failures: string[] = [];
+  const clock = new ManualClock();
+  const log = new MemoryLog({
+    clock,
+    onRequest(request) {
+      clock.advance(1000);
+      // As Kafka's log cleaner does all the time.
+      if (request === "send") log.compact(TOPICS.state);
+      const canFail = request === "send" || request === "commit" || request === "reply";
+      if (!canFail || random.next() >= disturbance.failChance) return;
+      failures.push(request);
+      throw new Error(`connection lost at ${request}`);
+    },
+  });
+  await log.createTopics([
+    { name: TOPICS.profiles, partitions: 1 },
+    { name: TOPICS.state, partitions: 1, compacted: true },
+    ...OUTPUTS.map((name) => ({ name, partitions: 1 })),
+  ]);
+  await log.append(
+    deltas.map(({ key, value, timestampMs }) => ({ topic: TOPICS.profiles, partition: 0, key, value, timestampMs })),
+  );
+  log.seal(TOPICS.profiles);
+  const logger: Logger = {
+    ...QUIET,
+    info(_fields, message) {
+      if (message !== "shard lost") return;
+      if (disturbance.forgetState) void log.append(tombstones(log.records(TOPICS.state, 0)));
+    },
+  };
+  const judge = await startJudge({
+    log,
+    logger,
+    deployment: "test",
+    group: "test.judge",
+    topics: TOPICS,
+    datasets: [DATASET],
+    resolveAfter: 1,
+    checkpoints: { clock, everyMs: 20_000 },
+  });
+  await judge.done;
+  await judge.stop();
+  const outputs: Record<string, string[]> = {};
+  for (const topic of OUTPUTS) {
+    outputs[topic] = log.records(topic, 0).map(({ value }) => textOf(value!));
+  }
+  return { ...outputs, failures } as Outputs & { readonly failures: readonly string[] };
+}
+
+function tombstones(records: readonly LogRecord[]): OutputRecord[] {
+  return records.map(({ key }) => ({ topic: TOPICS.state, partition: 0, key, value: null }));
+}
+
+async function profiled(): Promise<readonly LogRecord[]> {
+  const clock = new ManualClock(Date.UTC(2014, 0, 1));
+  const input = await openInput(FLIGHTS, { timeField: "time_hour" });
+  const registry = new InProcessRegistry();
+  const schemaId = registry.register(input.schemaText);
+  const log = new MemoryLog({ clock });
+  await log.createTopics([
+    { name: "flights", partitions: PARTITIONS },
+    { name: TOPICS.profiles, partitions: 1 },
+  ]);
+  const random = new SeededRandom(5);
+  const records: { readonly record: OutputRecord; readonly at: number }[] = [];
+  for await (const block of input.records()) {
+    for (let i = 0; i < block.count; i++) {
+      const timestampMs = block.timesMs[i]!;
+      if (timestampMs >= END_MS) continue;
+      const value = frame(schemaId, block.bytes.subarray(block.starts[i], block.ends[i]));
+      const at = records.length;
+      const record = { topic: "flights", partition: at % PARTITIONS, key: null, value, timestampMs };
+      // Some hours to a day late.
+      records.push({ record, at: random.next() < 0.004 ? at + random.below(1200) : at });
+    }
+  }
+  records.sort((a, b) => a.at - b.at);
+  await log.append(records.map(({ record }) => record));
+  log.seal("flights");
+  const profiler = await startProfiler({
+    log,
+    readers: createReaderSource(registry, { clock }),
+    clock,
+    logger: QUIET,
+    deployment: "test",
+    group: "test.profiler",
+    profilesTopic: TOPICS.profiles,
+    datasets: [DATASET],
+    startFrom: "earliest",
+    flushRecords: 300,
+    time: "records",
+    hashLabel: (text) => text,
+  });
+  await profiler.done;
+  await profiler.stop();
+  return log.records(TOPICS.profiles, 0);
+}
+
+describe("StateStore", () => {
+  const store = () => new StateStore({ topic: "state", partition: 2 });
+  const large = Uint8Array.from(
+    { length: 2_500_000 },
+    (
+      (random) => () =>
+        random.below(256)
+    )(new SeededRandom(3)),
+  );
+  const texts = (entries: ReadonlyMap<string, Uint8Array>) =>
+    [...entries].map(([key, value]) => `${key} ${value.length} ${createHash("sha1").update(value).digest("hex")}`);
+  const asLog = (records: readonly OutputRecord[]): LogRecord[] => {
+    const newest = new Map<string, LogRecord>();
+    for (const [offset, { key, value }] of records.entries()) {
+      const name = String(key);
+      newest.delete(name);
+      if (value !== null) newest.set(name, { offset, timestampMs: 0, key: Buffer.from(name), value, headers: [] });
+    }
+    return [...newest.values()];
+  };
+
+  test("load() gives what write() was given, in parts where an entry is large, and drops what is gone", () => {
+    const first = store();
+    const written = first.write(
+      [
+        { key: "a", value: large },
+        { key: "b", value: new Uint8Array(0) },
+      ],
+      [],
+      7,
+    );
+    expect(written.length).toBe(4);
+    expect(
+      written.every(
+        ({ value, partition, timestampMs }) => value!.length < 1_000_000 && partition === 2 && timestampMs === 7,
+      ),
+    ).toBe(true);
+    const second = store();
+    expect(texts(second.load(asLog(written)))).toEqual(
+      texts(
+        new Map([
+          ["a", large],
+          ["b", new Uint8Array(0)],
+        ]),
+      ),
+    );
+    const changed = [...written, ...second.write([{ key: "a", value: large.subarray(0, 10) }], ["b"], 8)];
+    const third = store();
+    expect(texts(third.load(asLog(changed)))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
+    expect(asLog(changed).length).toBe(1);
+  });
+
+  test("load() refuses an entry of which a part is missing, older than the others, or damaged", () => {
+    const first = store();
+    const old = asLog(first.write([{ key: "a", value: large }], [], 0));
+    const fresh = asLog(first.write([{ key: "a", value: large.map((byte) => byte ^ 1) }], [], 0));
+    const refuses = (records: readonly LogRecord[]) =>
+      expect(() => store().load(records)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
+    refuses(fresh.slice(1));
+    refuses(fresh.slice(0, -1));
+    refuses([fresh[0]!, fresh[1]!, old[2]!]);
+    for (const at of [0, 1, 40, 400_000]) {
+      const value = fresh[1]!.value!.slice();
+      value[at]! ^= 16;
+      refuses([fresh[0]!, { ...fresh[1]!, value }, fresh[2]!]);
+    }
+    expect(store().load(fresh).size).toBe(1);
+  });
+});
