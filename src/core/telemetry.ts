@@ -20,6 +20,8 @@ export type LabelsOf<N extends MetricName> = Readonly<Record<Table[N]["labels"][
 export interface Counter {
   /** `amount` is finite and not negative. */
   add(amount: number): void;
+  /** Ends the series; one that is bound later begins at 0, which readers of counters expect. */
+  remove(): void;
 }
 
 export interface Gauge {

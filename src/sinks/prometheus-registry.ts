@@ -189,15 +189,21 @@ function valueOrNothing(series: ReadSeries, onError: () => void): number | undef
 
 class CounterSeries implements Counter {
   readonly labels: string;
+  readonly #drop: () => void;
   value = 0;
 
-  constructor(labels: string) {
+  constructor(labels: string, _spec: MetricSpec, drop: () => void) {
     this.labels = labels;
+    this.#drop = drop;
   }
 
   add(amount: number): void {
     if (!(amount >= 0)) throw new RangeError(`Cannot count ${amount}: a counter only grows`);
     this.value += amount;
+  }
+
+  remove(): void {
+    this.#drop();
   }
 }
 
