@@ -13,11 +13,13 @@ import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
 import { type StateEntry, StateStore } from "../state/state-records.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
+import { observeLog } from "./observed-log.ts";
 
 export interface JudgeOptions {
   readonly log: Log;
@@ -34,6 +36,8 @@ export interface JudgeOptions {
     readonly clock: Clock;
     readonly everyMs: number;
   };
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }
 
 /** Ends with a last checkpoint. */
@@ -49,11 +53,13 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
       await shards.get(claim)?.take(batch);
     },
     lost(claim, reason) {
+      shards.get(claim)?.end();
       shards.delete(claim);
       options.logger.info({ topic: claim.topic, partition: claim.partition, reason }, "shard lost");
     },
   };
-  const subscription = await options.log.subscribe(
+  const { log, telemetry = noTelemetry } = options;
+  const subscription = await observeLog(log, { telemetry, stage: "judge" }).subscribe(
     {
       group: options.group,
       topics: [options.topics.profiles],
@@ -97,8 +103,7 @@ class Shard {
     this.#position = claim.position;
     this.#store = new StateStore({ topic: options.topics.state, partition: claim.partition });
     for (const dataset of options.datasets) {
-      const { logger, resolveAfter } = options;
-      this.#judges.set(dataset.topic, new DatasetJudge({ dataset, resolveAfter, logger }));
+      this.#judges.set(dataset.topic, new DatasetJudge({ ...options, dataset }));
     }
   }
 
@@ -199,6 +204,10 @@ class Shard {
     return this.#store.write(changed, gone, this.#timeMs);
   }
 
+  end(): void {
+    for (const judge of this.#judges.values()) judge.telemetry.end();
+  }
+
   #apply(flush: Flush): OutputRecord[] {
     const { entry, panes } = flush;
     const { topics, deployment, logger } = this.#options;
@@ -207,7 +216,8 @@ class Shard {
       logger.warn({ dataset: entry.dataset, topic: entry.topic }, "delta of an unknown dataset dropped");
       return [];
     }
-    return judge.apply(entry, panes, { topics, deployment, timestampMs: entry.wallTimeMs });
+    const context = { topics, deployment, timestampMs: entry.wallTimeMs };
+    return judge.telemetry.applied(() => judge.apply(entry, panes, context));
   }
 }
 
