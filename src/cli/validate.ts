@@ -4,20 +4,25 @@ import { ConfigError, formatProblem } from "../config/config-error.ts";
 import { formatDuration } from "../config/duration.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { loadConfigFile } from "../config/load-config.ts";
-import type { DatasetConfig, SinkConfig } from "../core/config.ts";
+import { redactConfig } from "../config/redact.ts";
+import { maskUrl } from "../config/shown.ts";
+import type { Config, DatasetConfig, KafkaConfig, RegistryConfig, SinkConfig, StartFrom } from "../core/config.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import type { Io } from "./io.ts";
 
 type ValidateIo = Pick<Io, "stdout" | "stderr" | "env">;
 
-/** The exit code: 0, or 2 when there is any mistake. The file is read as `run` would read it. */
+/**
+ * The exit code: 0, or 2 when there is any mistake. The file is read as `run` would read it, except that a missing
+ * `kafka` or `registry` is a notice: a file for `replay` alone is right. Secrets are `***` in every output.
+ */
 export async function validate(
   args: { readonly config: string; readonly json: boolean },
   io: ValidateIo,
 ): Promise<number> {
   let loaded: LoadedConfig;
   try {
-    loaded = await loadConfigFile({ file: args.config, env: io.env, command: "run" });
+    loaded = await loadConfigFile({ file: args.config, env: io.env, command: "validate" });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     reportProblems(error.problems, args.json, io);
@@ -29,11 +34,11 @@ export async function validate(
       ...dataset,
       fields: Object.fromEntries([...dataset.fields].map(([path, field]) => [path, field.values])),
     }));
-    io.stdout(JSON.stringify({ ok: true, problems: [], notices, config: { ...config, datasets } }));
+    io.stdout(JSON.stringify({ ok: true, problems: [], notices, config: { ...redactConfig(config), datasets } }));
     return EXIT_CODES.ok;
   }
   io.stdout(`${args.config}: no mistakes`);
-  io.stdout(`deployment ${config.deployment}, topics ${config.topics.prefix}*`);
+  for (const line of describeConnections(config)) io.stdout(line);
   for (const dataset of config.datasets) for (const line of describe(dataset)) io.stdout(line);
   for (const sink of config.sinks) io.stdout(`sink ${describeSink(sink)}`);
   for (const notice of notices) io.stdout(`note: ${formatProblem(notice)}`);
@@ -47,6 +52,45 @@ function reportProblems(problems: readonly ConfigProblem[], json: boolean, io: V
   }
   for (const problem of problems) io.stderr(formatProblem(problem));
   if (problems.length > 1) io.stderr(`${problems.length} mistakes`);
+}
+
+function describeConnections(config: Config): string[] {
+  const { kafka, registry } = config;
+  return [
+    `deployment ${config.deployment}, topics ${config.topics.prefix}*`,
+    ...(kafka === undefined ? [] : [`kafka ${describeKafka(kafka)}`]),
+    ...(registry === undefined ? [] : [`registry ${describeRegistry(registry)}`]),
+    `from ${describeStart(config.startFrom)}, a checkpoint every ${formatDuration(config.checkpointEveryMs)}`,
+  ];
+}
+
+function describeKafka({ brokers, group, tls, sasl }: KafkaConfig): string {
+  const user = sasl?.mechanism === "oauthbearer" ? sasl.clientId : sasl?.username;
+  return [
+    brokers.join(" "),
+    `groups ${group}.*`,
+    describeTls(tls),
+    sasl === undefined ? "no login" : `${sasl.mechanism} as ${user}`,
+  ].join(", ");
+}
+
+function describeRegistry({ url, auth, tls, cacheDirectory }: RegistryConfig): string {
+  let login = "no login";
+  if (auth?.kind === "basic") login = `password of ${auth.username}`;
+  if (auth?.kind === "bearer") login = "token";
+  const parts = [maskUrl(url), login];
+  if (tls !== undefined) parts.push(describeTls(tls));
+  if (cacheDirectory !== undefined) parts.push(`cache ${cacheDirectory}`);
+  return parts.join(", ");
+}
+
+function describeTls(tls: KafkaConfig["tls"]): string {
+  if (tls === undefined) return "no TLS";
+  return tls.cert === undefined ? "TLS" : "TLS with our certificate";
+}
+
+function describeStart(start: StartFrom): string {
+  return typeof start === "string" ? start : `${formatDuration(start.agoMs)} ago`;
 }
 
 function describe(dataset: DatasetConfig): string[] {
@@ -72,7 +116,7 @@ function describeSink(sink: SinkConfig): string {
     case "prometheus":
       return `prometheus on ${sink.host}:${sink.port}`;
     case "postgres":
-      return `postgres, schema ${sink.schema}`;
+      return `postgres ${maskUrl(sink.url)}, schema ${sink.schema}, ${describeTls(sink.tls)}`;
     default:
       return sink satisfies never;
   }

@@ -6,15 +6,18 @@ import type {
   Config,
   DatasetConfig,
   DetectConfig,
-  SinkConfig,
   SliceByConfig,
+  StartFrom,
   TimeConfig,
   ValuePolicy,
   WindowsConfig,
 } from "../core/config.ts";
 import { topicNames } from "../core/topics.ts";
+import { buildKafka, buildRegistry } from "./build-connections.ts";
+import { buildSinks } from "./build-sinks.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
-import { shown } from "./explain.ts";
+import { checkDistinct, child, durationAt, mapAt, mapsOf, mistake, numberAt, textAt, textOf } from "./read-tree.ts";
+import { shown } from "./shown.ts";
 import type { MapNode, Mistake, TreeNode } from "./yaml-tree.ts";
 import { toValue } from "./yaml-tree.ts";
 import { checkedTimezone } from "./zone.ts";
@@ -30,21 +33,25 @@ export function buildConfig(root: MapNode, options: BuildOptions, mistakes: Mist
   const prefix = textAt(mapAt(root, "topics"), "prefix") ?? "streamgauge.";
   const datasets = mapsOf(child(root, "datasets"));
   checkTopics(datasets, prefix, mistakes);
-  const sinks = mapsOf(child(root, "sinks"));
-  checkDistinct(
-    sinks.map((sink) => child(mapAt(sink, "file"), "directory")),
-    "directory",
-    mistakes,
-  );
+  const kafka = buildKafka(mapAt(root, "kafka"), mistakes);
+  const registry = buildRegistry(mapAt(root, "registry"), mistakes);
   return {
     deployment: textAt(root, "deployment") ?? "default",
+    ...(kafka === undefined ? {} : { kafka }),
+    ...(registry === undefined ? {} : { registry }),
     topics: { prefix },
-    startFrom: "latest",
-    checkpointEveryMs: 30_000,
+    startFrom: buildStart(textAt(root, "startFrom")),
+    checkpointEveryMs: durationAt(root, "checkpointEvery") ?? 30_000,
     alerts: { resolveAfter: numberAt(mapAt(root, "alerts"), "resolveAfter") ?? 1 },
     datasets: datasets.map((node) => buildDataset(node, options, mistakes)),
-    sinks: sinks.map(buildSink),
+    sinks: buildSinks(mapsOf(child(root, "sinks")), mistakes),
   };
+}
+
+function buildStart(text: string | undefined): StartFrom {
+  if (text === "earliest" || text === undefined) return text ?? "latest";
+  const agoMs = text.startsWith("-") ? parseDuration(text.slice(1)) : undefined;
+  return agoMs === undefined ? "latest" : { agoMs };
 }
 
 function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[]): DatasetConfig {
@@ -134,12 +141,6 @@ function buildDetect(node: MapNode | undefined): DetectConfig {
   return { season: numberAt(node, "season") ?? "auto", warmup: numberAt(node, "warmup") ?? "auto" };
 }
 
-function buildSink(node: MapNode): SinkConfig {
-  const file = mapAt(node, "file");
-  if (file !== undefined) return { kind: "file", directory: textAt(file, "directory") ?? "" };
-  return { kind: "console" };
-}
-
 /** The schema's text: of the file, or of the block that stands in the configuration. */
 function buildSchema(node: TreeNode | undefined, options: BuildOptions, mistakes: Mistake[]): string | undefined {
   if (node === undefined) return undefined;
@@ -189,17 +190,6 @@ function checkTopics(datasets: readonly MapNode[], prefix: string, mistakes: Mis
   }
 }
 
-function checkDistinct(nodes: readonly (TreeNode | undefined)[], what: string, mistakes: Mistake[]): void {
-  const firsts = new Map<string, TreeNode>();
-  for (const node of nodes) {
-    const text = textOf(node);
-    if (node === undefined || text === undefined) continue;
-    const first = firsts.get(text);
-    if (first === undefined) firsts.set(text, node);
-    else mistakes.push(mistake(node, `the ${what} ${shown(node)} is that of ${first.path} already`));
-  }
-}
-
 function checkOnePerEvent(node: TreeNode, what: string, mistakes: Mistake[]): void {
   // Inside backticks brackets are letters of a name.
   const bare = (textOf(node) ?? "").replaceAll(/`(?:[^`]|``)*`/g, "x");
@@ -208,41 +198,4 @@ function checkOnePerEvent(node: TreeNode, what: string, mistakes: Mistake[]): vo
       mistake(node, `expected a field with one value per event for ${what}, got the elements of ${shown(node)}`),
     );
   }
-}
-
-function mistake(node: TreeNode, message: string): Mistake {
-  return { offset: node.offset, path: node.path, message };
-}
-
-// ---- reading the tree
-
-function child(node: MapNode | undefined, key: string): TreeNode | undefined {
-  return node?.entries.get(key);
-}
-
-function mapAt(node: MapNode | undefined, key: string): MapNode | undefined {
-  const found = child(node, key);
-  return found?.kind === "map" ? found : undefined;
-}
-
-function mapsOf(node: TreeNode | undefined): MapNode[] {
-  return node?.kind === "list" ? node.items.filter((item) => item.kind === "map") : [];
-}
-
-function textOf(node: TreeNode | undefined): string | undefined {
-  return node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
-}
-
-function textAt(node: MapNode | undefined, key: string): string | undefined {
-  return textOf(child(node, key));
-}
-
-function numberAt(node: MapNode | undefined, key: string): number | undefined {
-  const found = child(node, key);
-  return found?.kind === "scalar" && typeof found.value === "number" ? found.value : undefined;
-}
-
-function durationAt(node: MapNode | undefined, key: string): number | undefined {
-  const found = child(node, key);
-  return found?.kind === "scalar" ? parseDuration(found.value) : undefined;
 }

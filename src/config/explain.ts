@@ -3,11 +3,12 @@
  * was probably meant.
  */
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { DURATION_PATTERN, guessDuration, POSITIVE_DURATION_PATTERN, WINDOW_SIZE_PATTERN } from "./duration.ts";
+import { flow, workingKeys, wrongValue } from "./explain-value.ts";
 import { nearest } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 import { CONFIG_SCHEMA } from "./schema.ts";
-import type { KeySchema } from "./schema-parts.ts";
+import { type KeySchema, OWN_KEYWORDS } from "./schema-parts.ts";
+import { shownKey } from "./shown.ts";
 import type { MapNode, Mistake, ScalarNode, TreeNode } from "./yaml-tree.ts";
 import { childPath, nodeAt, toValue } from "./yaml-tree.ts";
 
@@ -17,19 +18,21 @@ let compiled: Promise<ValidateFunction> | undefined;
 async function compile(): Promise<ValidateFunction> {
   const { Ajv } = await import("ajv");
   const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false });
-  ajv.addVocabulary(["x-not-yet", "x-replaces"]);
+  ajv.addVocabulary([...OWN_KEYWORDS]);
   return ajv.compile(CONFIG_SCHEMA);
 }
 
 /**
  * Adds all mistakes of form, and removes from the tree every value that has one, so that what is left may be taken
- * at its word. Where only the other reading of an interpolated value fits, that one is taken.
+ * at its word. Where only the other reading of an interpolated value fits, that one is taken. `needed` are keys of the
+ * whole file that the command cannot do without, besides those that the schema requires.
  */
-export async function checkForm(root: MapNode, mistakes: Mistake[]): Promise<void> {
+export async function checkForm(root: MapNode, needed: readonly string[], mistakes: Mistake[]): Promise<void> {
   compiled ??= compile();
   const validate = await compiled;
   let errors = errorsOf(validate, root);
   if (retype(root, errors)) errors = errorsOf(validate, root);
+  errors = [...errors, ...needed.filter((key) => !root.entries.has(key)).map(missingAtTop)];
 
   for (const [pointer, group] of groupByPlace(errors)) {
     const node = nodeAt(root, pointer);
@@ -47,10 +50,16 @@ export async function checkForm(root: MapNode, mistakes: Mistake[]): Promise<voi
 }
 
 /** These speak of the keys of a mapping; all others of a value as a whole. */
-const KEY_KEYWORDS = new Set(["additionalProperties", "required", "propertyNames"]);
+const KEY_KEYWORDS = new Set(["additionalProperties", "required", "propertyNames", "dependencies"]);
 
 function errorsOf(validate: ValidateFunction, root: MapNode): readonly ErrorObject[] {
-  return validate(toValue(root)) ? [] : (validate.errors ?? []);
+  if (validate(toValue(root))) return [];
+  // "if" only says that its branch failed, which speaks for itself.
+  return (validate.errors ?? []).filter((error) => error.keyword !== "if");
+}
+
+function missingAtTop(missingProperty: string): ErrorObject {
+  return { keyword: "required", instancePath: "", schemaPath: "", params: { missingProperty } };
 }
 
 function groupByPlace(errors: readonly ErrorObject[]): Map<string, ErrorObject[]> {
@@ -86,82 +95,6 @@ function prune(node: TreeNode): void {
   }
 }
 
-// ---- a value
-
-function wrongValue(node: TreeNode, schema: KeySchema): Mistake {
-  const got = shown(node);
-  return {
-    offset: node.offset,
-    path: node.path,
-    message: `expected ${expectation(schema)}, got ${got}${valueHint(node, schema)}`,
-  };
-}
-
-function expectation(schema: KeySchema): string {
-  if (schema.title !== undefined) return schema.title;
-  return `a mapping with ${workingKeys(schema).join(", ")}`;
-}
-
-/** A value in a message. What came in by interpolation may be a secret and is shown as it stands in the file. */
-export function shown(node: TreeNode): string {
-  if (node.kind === "list") return node.items.length === 0 ? "an empty list" : "a list";
-  if (node.kind === "map") return shownMapping(node);
-  if (node.source !== undefined) return `what ${quoted(node.source)} stands for`;
-  if (node.value === null) return "nothing";
-  return typeof node.value === "string" ? quoted(node.value) : String(node.value);
-}
-
-function shownMapping(node: MapNode): string {
-  const keys = [...node.entries.keys()];
-  if (keys.length === 0) return "an empty mapping";
-  const more = keys.length > KEYS_SHOWN_MAX ? ", …" : "";
-  return `a mapping with ${keys.slice(0, KEYS_SHOWN_MAX).map(quoted).join(", ")}${more}`;
-}
-
-const KEYS_SHOWN_MAX = 5;
-const DURATION_PATTERNS = new Set([DURATION_PATTERN, POSITIVE_DURATION_PATTERN, WINDOW_SIZE_PATTERN]);
-
-function valueHint(node: TreeNode, schema: KeySchema): string {
-  const wantsList = schema.type === "array";
-  const wantsMapping = schema.properties !== undefined || schema.additionalProperties !== undefined;
-  if (node.kind !== "scalar") {
-    const several = node.kind === "map" && node.entries.size > 1;
-    return schema.maxProperties === 1 && several ? ' — begin each item with "- "' : "";
-  }
-  if (node.value === null) return wantsList || wantsMapping ? " — indent what belongs to it" : "";
-  if (node.source !== undefined) return "";
-  if (wantsList && schema.items?.type === "string") return ` — put it into a list: ${flow([node.value])}`;
-  const guess = guessValue(node.value, schema);
-  return guess === undefined ? "" : ` — ${guess}`;
-}
-
-function guessValue(value: string | number | boolean | null, schema: KeySchema): string | undefined {
-  const forms = [schema, ...(schema.anyOf ?? [])];
-  const pattern = forms.find((form) => form.pattern !== undefined)?.pattern;
-  const text = String(value);
-  if (Object.hasOwn(schema.properties ?? {}, text)) return `write ${text}: with its options below it`;
-  const [onlyKey, ...otherKeys] = workingKeys(schema);
-  if (onlyKey !== undefined && otherKeys.length === 0) return `write ${flow({ [onlyKey]: value })}`;
-  if (pattern !== undefined && DURATION_PATTERNS.has(pattern)) {
-    if (/^\d{1,5}$/.test(text) && Number(text) > 0) return `write the unit, as in ${text}${unitOf(schema)}`;
-    const guess = guessDuration(text);
-    return guess !== undefined && new RegExp(pattern, "u").test(guess) ? `did you mean ${quoted(guess)}?` : undefined;
-  }
-  if (typeof value === "number" || typeof value === "boolean") {
-    const asText = forms.some((form) => form.type === "string" && new RegExp(form.pattern ?? "", "u").test(text));
-    return asText ? `put it into quotes: ${quoted(text)}` : undefined;
-  }
-  if (forms.some((form) => form.type === "integer") && /^\d{1,9}$/.test(text)) return `without quotes: ${text}`;
-  const words = forms.flatMap((form) => form.enum ?? (form.const === undefined ? [] : [form.const]));
-  const word = nearest(text, words.filter((candidate) => typeof candidate === "string") as string[]);
-  return word === undefined ? undefined : `did you mean ${quoted(word)}?`;
-}
-
-/** Of the example: the unit that such values mostly have. */
-function unitOf(schema: KeySchema): string {
-  return String(schema.examples?.[0]).replace(/^\d+/, "");
-}
-
 // ---- a key
 
 function wrongKeys(
@@ -177,38 +110,33 @@ function wrongKeys(
     if (node.kind === "map" && node.entries.has(key)) meant.add(child["x-replaces"]);
   }
   for (const { keyword, params } of errors) {
-    if (keyword === "required") continue;
+    if (keyword === "required" || keyword === "dependencies") continue;
     const key = String(keyword === "additionalProperties" ? params.additionalProperty : params.propertyName);
     const child = node.kind === "map" ? node.entries.get(key) : undefined;
     if (child !== undefined) child.skip = true;
-    let message = `expected ${schema.propertyNames?.title ?? "another key"}, got ${quoted(key)}`;
+    const said = shownKey(key, schema);
+    let message = `expected ${schema.propertyNames?.title ?? "another key"}, got ${quoted(said.text)}`;
     if (keyword === "additionalProperties") {
-      meant.add(siblingOf(key, node, schema));
-      message = `unknown key ${quoted(key)}${keyHint(key, node, schema, segments)}`;
+      meant.add(Object.hasOwn(schema.properties ?? {}, said.word) ? said.word : siblingOf(said.word, node, schema));
+      message = `unknown key ${quoted(said.text)}${said.hint ?? keyHint(key, node, schema, segments)}`;
     }
-    mistakes.push({ offset: child?.keyOffset ?? node.offset, path: childPath(node.path, key), message });
+    mistakes.push({ offset: child?.keyOffset ?? node.offset, path: childPath(node.path, said.text), message });
   }
+  const missing = new Map<string, string | undefined>();
   for (const { keyword, params } of errors) {
-    if (keyword !== "required" || meant.has(params.missingProperty)) continue;
-    mistakes.push(missingKey(node, schema, String(params.missingProperty)));
+    const key = String(params.missingProperty);
+    if ((keyword !== "required" && keyword !== "dependencies") || meant.has(key) || missing.has(key)) continue;
+    missing.set(key, keyword === "dependencies" ? String(params.property) : undefined);
   }
+  for (const [key, neededBy] of missing) mistakes.push(missingKey(node, schema, key, neededBy));
   return mistakes;
 }
 
-function missingKey(node: TreeNode, schema: KeySchema, key: string): Mistake {
+function missingKey(node: TreeNode, schema: KeySchema, key: string, neededBy: string | undefined): Mistake {
   const example = flow(schema.properties?.[key]?.examples?.[0]);
-  const message = `the key "${key}" is missing — for example ${key}: ${example}`;
+  const beside = neededBy === undefined ? "" : ` beside "${neededBy}"`;
+  const message = `the key "${key}" is missing${beside} — for example ${key}: ${example}`;
   return { offset: node.keyOffset, path: node.path, message };
-}
-
-/** A value as YAML in one line, for a hint. */
-function flow(value: unknown): string {
-  if (typeof value === "string") return /^\w[\w.:/-]{0,59}$/.test(value) ? value : quoted(value);
-  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
-  if (typeof value !== "object" || value === null) return String(value);
-  return `{${Object.entries(value)
-    .map(([key, child]) => `${key}: ${flow(child)}`)
-    .join(", ")}}`;
 }
 
 function keyHint(key: string, node: TreeNode, schema: KeySchema, segments: readonly string[]): string {
@@ -233,19 +161,11 @@ function keyHint(key: string, node: TreeNode, schema: KeySchema, segments: reado
   return keys.length === 0 ? " — no keys are expected here" : ` — expected one of ${keys.join(", ")}`;
 }
 
-/** The nearest key of the mapping that is still free. */
+/** The key of the mapping that is still free and has this name elsewhere, or else the nearest one. */
 function siblingOf(key: string, node: TreeNode, schema: KeySchema): string | undefined {
   const taken = node.kind === "map" ? node.entries : new Map<string, TreeNode>();
-  return nearest(
-    key,
-    workingKeys(schema).filter((name) => !taken.has(name)),
-  );
-}
-
-function workingKeys(schema: KeySchema): string[] {
-  return Object.entries(schema.properties ?? {})
-    .filter(([, key]) => key["x-not-yet"] === undefined)
-    .map(([name]) => name);
+  const free = workingKeys(schema).filter((name) => !taken.has(name));
+  return free.find((name) => schema.properties?.[name]?.["x-known-as"]?.includes(key)) ?? nearest(key, free);
 }
 
 /** Where a key is valid when not where it stands: `belongs one level down, under "time"`. */

@@ -7,6 +7,7 @@
  * around `${…}`, and a name such as `2024` is text in every place that wants a name.
  */
 import { quoted } from "./quoted.ts";
+import { MASK, namesSecret } from "./shown.ts";
 import type { Mistake, ScalarNode, TreeNode } from "./yaml-tree.ts";
 
 export interface Interpolation {
@@ -33,10 +34,11 @@ const REFERENCE = /\$\$\{|\$\{([^}]*)(\}?)/g;
 function interpolateScalar(node: ScalarNode, source: string, sources: Interpolation, mistakes: Mistake[]): void {
   const problems: string[] = [];
   let replacedCount = 0;
+  const said = (text: string) => (namesSecret(node.path) ? MASK : quoted(text));
   const text = source.replaceAll(REFERENCE, (whole: string, reference: string | undefined, close: string) => {
     if (reference === undefined) return "${";
     replacedCount++;
-    const result = close === "" ? { problem: `the } of ${quoted(whole)} is missing` } : resolve(reference, sources);
+    const result = close === "" ? { problem: `the } of ${said(whole)} is missing` } : resolve(reference, sources, said);
     if ("problem" in result) problems.push(result.problem);
     return "text" in result ? result.text : "";
   });
@@ -59,12 +61,12 @@ type Resolved = { readonly text: string } | { readonly problem: string };
 
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::([-?])([\s\S]*))?$/;
 
-function resolve(reference: string, sources: Interpolation): Resolved {
+function resolve(reference: string, sources: Interpolation, said: (text: string) => string): Resolved {
   if (reference.startsWith("file:")) return resolveFile(reference.slice("file:".length), sources);
   const match = VARIABLE.exec(reference);
   if (match === null) {
     return {
-      problem: `cannot read ${quoted(`\${${reference}}`)}: expected \${NAME}, \${NAME:-default}, \${NAME:?why} or \${file:NAME} — write $\${ for the text \${`,
+      problem: `cannot read ${said(`\${${reference}}`)}: expected \${NAME}, \${NAME:-default}, \${NAME:?why} or \${file:NAME} — write $\${ for the text \${`,
     };
   }
   const [, name = "", operator, rest = ""] = match;

@@ -7,7 +7,7 @@ import { ConfigError, sortProblems } from "./config-error.ts";
 import { printable } from "./quoted.ts";
 import type { Mistake, YamlTree } from "./yaml-tree.ts";
 
-export type ConfigCommand = "run" | "replay" | "demo" | "profile";
+export type ConfigCommand = "run" | "doctor" | "validate" | "replay" | "demo" | "profile";
 
 export interface LoadOptions {
   /** The whole file; a byte order mark and CRLF are fine. */
@@ -16,7 +16,11 @@ export interface LoadOptions {
   readonly file: string;
   /** For `${VAR}`. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Decides defaults: values of fields are hashed by `run`, shown by the others. */
+  /**
+   * Decides what is needed and what is the default: `run` and `doctor` need `kafka` and `registry`, `validate` gives a
+   * notice without them, the others do not use them; `replay`, `demo` and `profile` show values of fields, the others
+   * hash them.
+   */
   readonly command: ConfigCommand;
   /** Text of another file. @default from the disk, at most 1 MB */
   readonly readFile?: (name: string) => string;
@@ -24,12 +28,15 @@ export interface LoadOptions {
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** What is right but has no effect, such as `kafka` in a replay. */
+  /** What is right but has no effect, such as `kafka` in a replay, and what other commands would miss. */
   readonly notices: readonly ConfigProblem[];
 }
 
 /** A configuration is a page or two; what is larger is another file. */
 const FILE_BYTES_MAX = 1_000_000;
+
+/** Commands whose output stays with whoever runs them. */
+const SHOWING: ReadonlySet<ConfigCommand> = new Set(["replay", "demo", "profile"]);
 
 /** @throws {ConfigError} with all mistakes, sorted by place. */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
@@ -50,16 +57,16 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const readNamed = options.readFile ?? readTextFile;
   const readFile = (name: string) => readNamed(isAbsolute(name) ? name : join(dirname(file), name));
   const { interpolate } = await import("./interpolate.ts");
-  const { refuseNotYet, unusedBlocks } = await import("./not-yet.ts");
+  const { neededKeys, noticesOf, refuseNotYet } = await import("./not-yet.ts");
   const { checkForm } = await import("./explain.ts");
   const { buildConfig } = await import("./build-config.ts");
   refuseNotYet(root, mistakes);
   interpolate(root, { env: options.env, readFile }, mistakes);
-  await checkForm(root, mistakes);
-  const valuesDefault = options.command === "run" ? "hash" : "show";
+  await checkForm(root, neededKeys(options.command), mistakes);
+  const valuesDefault = SHOWING.has(options.command) ? "show" : "hash";
   const config = buildConfig(root, { valuesDefault, readFile }, mistakes);
   if (mistakes.length > 0) throw new ConfigError(file, located(mistakes));
-  return { config, notices: located(unusedBlocks(root, options.command)) };
+  return { config, notices: located(noticesOf(root, options.command)) };
 }
 
 /** Reads the file, too. @throws {ConfigError} also when there is no such file, or when it is not UTF-8. */

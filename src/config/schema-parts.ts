@@ -2,8 +2,15 @@
 import { DURATION_PATTERN, POSITIVE_DURATION_PATTERN } from "./duration.ts";
 
 /**
+ * How much of a value a message may show: nothing (`value`), what is not a user name, a password or a query (`url`),
+ * only what looks like one short word (`word`: what stands beside a secret may have swallowed it).
+ */
+export type SecretForm = "value" | "url" | "word";
+
+/**
  * The part of JSON Schema (draft-07) that is used. `title` says what is expected, as in "expected a duration such as
- * 5m"; `examples[0]` is what a message shows; `x-not-yet` marks a key that is known but does not work in this version.
+ * 5m"; `examples[0]` is what a message shows; `x-not-yet` marks a key that is known but does not work in this version;
+ * `x-secret` one whose value no message may repeat.
  */
 export interface KeySchema {
   readonly $schema?: string;
@@ -28,10 +35,22 @@ export interface KeySchema {
   readonly propertyNames?: KeySchema;
   readonly minProperties?: number;
   readonly maxProperties?: number;
+  readonly allOf?: readonly KeySchema[];
+  readonly not?: KeySchema;
+  readonly if?: KeySchema;
+  readonly else?: KeySchema;
+  /** By key: the keys of the same mapping that are needed beside it. */
+  readonly dependencies?: Readonly<Record<string, readonly string[]>>;
   readonly "x-not-yet"?: true;
+  readonly "x-secret"?: SecretForm;
+  /** What other tools call it. */
+  readonly "x-known-as"?: readonly string[];
   /** The required key of the same mapping that is not needed beside this one. */
   readonly "x-replaces"?: string;
 }
+
+/** Keywords of ours, which validators of JSON Schema have to be told of. */
+export const OWN_KEYWORDS: readonly string[] = ["x-not-yet", "x-replaces", "x-secret", "x-known-as"];
 
 export const NAME_PATTERN = "^[A-Za-z0-9._-]{1,100}$";
 /** Kafka's own rule; `.` and `..` are refused by Kafka and here. */
@@ -56,6 +75,11 @@ export function duration(description: string, example: string, positive = false)
     description,
     examples: [example],
   };
+}
+
+/** `${NAME}`, as an example of a value. */
+export function variable(name: string): string {
+  return `\${${name}}`;
 }
 
 export function wholeNumber(description: string, minimum: number, maximum: number, example: number): KeySchema {
@@ -101,5 +125,22 @@ export function windowCount(description: string, minimum: number, example: numbe
     default: "auto",
     description,
     examples: ["auto", example],
+  };
+}
+
+/** Text that no message repeats; the example is what a configuration should hold in its place. */
+export function secret(description: string, title: string, example: string): KeySchema {
+  return { ...text(description, `${title} such as ${example}`, example), "x-secret": "value" };
+}
+
+/** An HTTP address; a user name and a password in it are refused later, and never shown. */
+export function httpUrl(description: string, example: string): KeySchema {
+  return {
+    type: "string",
+    pattern: "^https?://[^\\s]+$",
+    title: `a URL such as ${example}`,
+    description,
+    examples: [example],
+    "x-secret": "url",
   };
 }

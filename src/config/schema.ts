@@ -2,94 +2,17 @@
  * The JSON Schema of the configuration file: the one source of its keys, for validation, for the error messages and
  * for editors.
  */
+import { START_FROM_PATTERN } from "./duration.ts";
+import { KAFKA, REGISTRY } from "./schema-connections.ts";
 import { DATASET_KEYS } from "./schema-dataset.ts";
 import type { KeySchema } from "./schema-parts.ts";
-import { duration, mapping, NAME_PATTERN, notYet, text, wholeNumber } from "./schema-parts.ts";
+import { duration, mapping, NAME_PATTERN, notYet, wholeNumber } from "./schema-parts.ts";
+import { SINK_KINDS } from "./schema-sinks.ts";
 
 /** The same text for the same version: written to a file for editors. Ends with a newline. */
 export function printSchema(): string {
   return `${JSON.stringify(CONFIG_SCHEMA, null, 2)}\n`;
 }
-
-const KAFKA: KeySchema = {
-  description: "How to reach Kafka.",
-  examples: [{ brokers: ["localhost:9092"], group: "streamgauge" }],
-  ...mapping(
-    {
-      brokers: {
-        type: "array",
-        minItems: 1,
-        maxItems: 100,
-        title: "a list of brokers such as [localhost:9092]",
-        description: "Brokers to ask first.",
-        examples: [["localhost:9092"]],
-        items: {
-          type: "string",
-          pattern: "^[^\\s:/]+:[0-9]{1,5}$|^\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5}$",
-          title: "host:port such as localhost:9092",
-          description: "Host and port of one broker.",
-          examples: ["localhost:9092"],
-        },
-      },
-      group: text("Beginning of the names of both consumer groups.", "a group name such as streamgauge", "streamgauge"),
-    },
-    ["brokers"],
-  ),
-};
-
-const REGISTRY: KeySchema = {
-  description: "How to reach the schema registry.",
-  examples: [{ url: "http://localhost:8081" }],
-  ...mapping(
-    {
-      url: {
-        type: "string",
-        pattern: "^https?://[^\\s]+$",
-        title: "a URL such as http://localhost:8081",
-        description: "Address of the schema registry.",
-        examples: ["http://localhost:8081"],
-      },
-    },
-    ["url"],
-  ),
-};
-
-const SINK_KINDS: Readonly<Record<string, KeySchema>> = {
-  console: {
-    title: "an empty mapping {}",
-    description: "Alerts as lines of text.",
-    examples: [{}],
-    ...mapping({}),
-    type: ["object", "null"],
-  },
-  file: {
-    description: "Files metrics.jsonl, verdicts.jsonl and alerts.jsonl.",
-    examples: [{ directory: "out" }],
-    ...mapping({ directory: text("Directory of the three files.", "a directory such as out", "out") }, ["directory"]),
-  },
-  prometheus: notYet({
-    description: "Metrics for Prometheus to scrape.",
-    examples: [{ port: 9464 }],
-    ...mapping({ port: wholeNumber("Port to listen on.", 0, 65_535, 9_464) }, ["port"]),
-  }),
-  postgres: notYet({
-    description: "Tables in PostgreSQL.",
-    examples: [{ url: "postgres://localhost/streamgauge" }],
-    ...mapping(
-      {
-        url: text("Connection.", "a URL such as postgres://localhost/streamgauge", "postgres://localhost/streamgauge"),
-      },
-      ["url"],
-    ),
-  }),
-  webhook: notYet({
-    description: "Alerts as HTTP requests.",
-    examples: [{ url: "https://alerts.example/hook" }],
-    ...mapping({ url: text("Address.", "a URL such as https://alerts.example/hook", "https://alerts.example/hook") }, [
-      "url",
-    ]),
-  }),
-};
 
 /** The whole file. */
 export const CONFIG_SCHEMA: KeySchema = {
@@ -122,14 +45,17 @@ export const CONFIG_SCHEMA: KeySchema = {
         },
       }),
     },
-    startFrom: notYet({
-      type: "string",
-      pattern: "^(earliest|latest|-[0-9]{1,6}(s|m|h|d))$",
+    startFrom: {
+      anyOf: [{ enum: ["earliest", "latest"] }, { type: "string", pattern: START_FROM_PATTERN }],
       title: "earliest, latest or a duration back such as -7d",
-      description: "Where to begin when nothing is committed yet.",
+      default: "latest",
+      description: "Where a partition begins for which nothing is committed yet. Default: latest.",
       examples: ["latest", "earliest", "-7d"],
-    }),
-    checkpointEvery: notYet(duration("Longest time between two checkpoints of the judge.", "30s", true)),
+    },
+    checkpointEvery: {
+      ...duration("Longest time between two checkpoints of the judge. Default: 30s.", "30s", true),
+      default: "30s",
+    },
     memory: notYet({
       description: "Memory of profiles and open windows, per process.",
       examples: [{ budget: "384MB" }],

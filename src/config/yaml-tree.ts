@@ -5,6 +5,7 @@
 import type { Pair, ParsedNode, YAMLError } from "yaml";
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
 import { quoted } from "./quoted.ts";
+import { namesSecret, SECRET_NAMES } from "./shown.ts";
 
 interface Located {
   /** For people: `datasets[0].windows.sizes[1]`. */
@@ -139,31 +140,38 @@ function addSyntaxMistakes(errors: readonly YAMLError[], text: string, mistakes:
     const next = text.indexOf("\n", offset);
     lineEnd = next === -1 ? text.length : next;
     const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1, lineEnd);
-    mistakes.push({ offset, path: "", message: syntaxMessage(error, line) });
+    mistakes.push({ offset, path: "", message: syntaxMessage(error.code, withoutText(error.message, line), line) });
   }
 }
 
-function syntaxMessage(error: YAMLError, line: string): string {
+const SECRET_LINE = new RegExp(`\\b(?:${SECRET_NAMES.join("|")})\\b`);
+
+/** The parser quotes from the file; here it may quote single signs, and nothing where a secret may stand. */
+function withoutText(message: string, line: string): string {
+  const short = message.replace(/(token in YAML \w+): "(?![^\w]{1,2}"$).*$/s, "$1");
+  return SECRET_LINE.test(line) ? short.replace(/: .*$|(?<=escape sequence).*$/s, "") : short;
+}
+
+function syntaxMessage(code: YAMLError["code"], message: string, line: string): string {
   if (/[[{].*\$\{/.test(line)) {
-    return `not YAML: ${lowerFirst(error.message)} — put \${…} into quotes inside { } and [ ]`;
+    return `not YAML: ${lowerFirst(message)} — put \${…} into quotes inside { } and [ ]`;
   }
-  switch (error.code) {
+  switch (code) {
     case "TAB_AS_INDENT":
       return "not YAML: a tab as indentation — use spaces";
     case "BLOCK_AS_IMPLICIT_KEY":
       return 'not YAML: a second ": " in one line — put the text into quotes, or the second key on its own line';
     case "BAD_INDENT":
-      if (error.message.startsWith("Flow "))
-        return "not YAML: a [ or { is not closed, or what is inside is not indented";
-      return `not YAML: wrong indentation: ${lowerFirst(error.message)}`;
+      if (message.startsWith("Flow ")) return "not YAML: a [ or { is not closed, or what is inside is not indented";
+      return `not YAML: wrong indentation: ${lowerFirst(message)}`;
     case "NON_STRING_KEY":
       return "not a configuration: a key is a list or a mapping — keys are words; put {…} into quotes if it is text";
     case "TAG_RESOLVE_FAILED":
-      return `not a configuration: ${lowerFirst(error.message)} — remove the tag`;
+      return `not a configuration: ${lowerFirst(message)} — remove the tag`;
     default:
-      if (error.message.includes("without -"))
+      if (message.includes("without -"))
         return "not YAML: wrong indentation: this is neither inside the item above nor a new one";
-      return `not YAML: ${lowerFirst(error.message)}`;
+      return `not YAML: ${lowerFirst(message)}`;
   }
 }
 
@@ -240,6 +248,8 @@ class TreeBuilder {
     const target = this.#targets.get(alias);
     if (target === undefined || this.#open.has(target)) {
       const state = target === undefined ? "no anchor of this name stands before it" : "it refers to itself";
+      if (namesSecret(located.path))
+        return this.#refused(located, `alias: ${state} — put text that begins with * into quotes`);
       return this.#refused(located, `alias *${alias.source}: ${state}`);
     }
     this.#open.add(target);

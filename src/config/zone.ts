@@ -1,6 +1,6 @@
 /** The time zone in which windows of whole days begin. */
-import { shown } from "./explain.ts";
 import { nearest } from "./nearest.ts";
+import { shown } from "./shown.ts";
 import type { Mistake, TreeNode } from "./yaml-tree.ts";
 
 /** The zone's name; `UTC` when none stands there, and after a mistake. */

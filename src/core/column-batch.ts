@@ -104,6 +104,9 @@ export interface SchemaRefusal {
 export interface ReaderSource {
   /** The reader or refusal if known without waiting. */
   known(schemaId: number): EventReader | SchemaRefusal | undefined;
-  /** @throws {StreamgaugeError} `SG_CONNECT` when the registry does not answer in time. */
+  /**
+   * @throws {StreamgaugeError} `SG_CONNECT` when the registry does not answer in time, `SG_CONFIG` when it refuses to
+   *   until somebody mends the configuration.
+   */
   load(schemaId: number): Promise<EventReader | SchemaRefusal>;
 }

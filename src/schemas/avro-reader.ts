@@ -24,11 +24,11 @@ export interface AvroReader extends EventReader {
 }
 
 /**
- * A reader for events written with the schema in `text`.
+ * A reader for events written with the schema in `text`, whose names may be those that `references` define.
  * @throws {StreamgaugeError} `SG_SCHEMA` when Avro forbids the schema, or it is beyond the limits.
  */
-export function createAvroReader(text: string): AvroReader {
-  const tree = fieldTree(parseAvroSchema(text));
+export function createAvroReader(text: string, references: readonly string[] = []): AvroReader {
+  const tree = fieldTree(parseAvroSchema(text, references));
   return new ProgramReader(compileProgram(tree), tree.fieldsLeftOut);
 }
 

@@ -30,20 +30,28 @@ export const MAX_SCHEMA_DEPTH = 128;
 export const MAX_SCHEMA_FIELDS = 20_000;
 
 /**
- * The type that `text` describes. Records refer to themselves by the same object.
+ * The type that `text` describes. Records refer to themselves by the same object. Names may also be those that the
+ * texts in `references` define, each of which may use those before it.
  * @throws {StreamgaugeError} `SG_SCHEMA`, with the place in the text, such as `fields[3].type`.
  */
-export function parseAvroSchema(text: string): AvroType {
-  if (text.length > MAX_SCHEMA_CHARACTERS) {
-    throw schemaError("", `${text.length} characters, expected at most ${MAX_SCHEMA_CHARACTERS}`);
+export function parseAvroSchema(text: string, references: readonly string[] = []): AvroType {
+  const characters = references.reduce((sum, reference) => sum + reference.length, text.length);
+  if (characters > MAX_SCHEMA_CHARACTERS) {
+    throw schemaError("", `${characters} characters, expected at most ${MAX_SCHEMA_CHARACTERS}`);
   }
-  let json: unknown;
+  const parser = new SchemaParser();
+  for (const [index, reference] of references.entries()) {
+    parser.parse(parseJson(reference, "a schema that it refers to"), `references[${index}]`);
+  }
+  return parser.parse(parseJson(text, "it"), "");
+}
+
+function parseJson(text: string, subject: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
-    throw new StreamgaugeError("SG_SCHEMA", "Cannot use the Avro schema: it is not JSON", { cause: error });
+    throw new StreamgaugeError("SG_SCHEMA", `Cannot use the Avro schema: ${subject} is not JSON`, { cause: error });
   }
-  return new SchemaParser().parse(json);
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -74,11 +82,13 @@ const PRIMITIVE_BYTES: ReadonlyMap<string, number> = new Map<PrimitiveKind, numb
 
 class SchemaParser {
   readonly #named = new Map<string, AvroRecord | AvroEnum | AvroFixed>();
-  readonly #defaults: DefaultToCheck[] = [];
+  #defaults: DefaultToCheck[] = [];
   #fieldCount = 0;
 
-  parse(json: unknown): AvroType {
-    const type = this.#type(json, { path: "", namespace: "", depth: 1 });
+  /** What one text defines is known to the next. */
+  parse(json: unknown, path: string): AvroType {
+    this.#defaults = [];
+    const type = this.#type(json, { path, namespace: "", depth: 1 });
     checkDefaults(this.#defaults);
     return type;
   }

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from "../core/clock.ts";
 import type { EventReader, ReaderSource, SchemaRefusal } from "../core/column-batch.ts";
-import { StreamgaugeError } from "../core/errors.ts";
+import { type ErrorCode, StreamgaugeError } from "../core/errors.ts";
 import type { RegisteredSchema, SchemaRegistry } from "../core/schema-registry.ts";
 import { createAvroReader } from "./avro-reader.ts";
 
@@ -37,7 +37,11 @@ export interface ReaderSourceOptions {
    * @default 1000
    */
   readonly maxReaders?: number;
-  /** Milliseconds until an unanswered request fails. @default 5000 */
+  /**
+   * Milliseconds until an unanswered request fails. A registry has a deadline of its own, and says more when it
+   * passes; this one is longer, and holds for any registry.
+   * @default 10000
+   */
   readonly deadlineMs?: number;
   /** Milliseconds for which an id that the registry does not know is not asked for again. @default 60000 */
   readonly unknownForMs?: number;
@@ -67,7 +71,7 @@ class CachedReaders implements ReaderSource {
     this.#registry = registry;
     this.#clock = options.clock;
     this.#maxReaders = options.maxReaders ?? 1000;
-    this.#deadlineMs = options.deadlineMs ?? 5000;
+    this.#deadlineMs = options.deadlineMs ?? 10_000;
     this.#unknownForMs = options.unknownForMs ?? 60_000;
     this.#readers = new LruMap(this.#maxReaders);
     this.#refusals = new LruMap(this.#maxReaders);
@@ -98,20 +102,29 @@ class CachedReaders implements ReaderSource {
   }
 
   async #request(schemaId: number): Promise<EventReader | SchemaRefusal> {
-    const schema = await this.#answer(schemaId);
+    let schema: RegisteredSchema | undefined;
+    try {
+      schema = await this.#answer(schemaId);
+    } catch (error) {
+      // What it refers to may be registered later.
+      return this.#refuse(schemaId, "schema_refused", refusalMessage(error), this.#unknownUntil());
+    }
     if (schema === undefined) {
       const message = `The registry does not know schema ${schemaId}`;
-      return this.#refuse(schemaId, "schema_unknown", message, this.#clock.monotonicMs() + this.#unknownForMs);
+      return this.#refuse(schemaId, "schema_unknown", message, this.#unknownUntil());
     }
     try {
-      const reader = createAvroReader(schema.text);
+      const reader = createReader(schema);
       this.#readers.keep(schemaId, reader);
       return reader;
     } catch (error) {
-      if (!(error instanceof StreamgaugeError && error.code === "SG_SCHEMA")) throw error;
       // The text behind an id never changes.
-      return this.#refuse(schemaId, "schema_refused", error.message, Number.POSITIVE_INFINITY);
+      return this.#refuse(schemaId, "schema_refused", refusalMessage(error), Number.POSITIVE_INFINITY);
     }
+  }
+
+  #unknownUntil(): number {
+    return this.#clock.monotonicMs() + this.#unknownForMs;
   }
 
   #refuse(schemaId: number, reason: SchemaRefusal["reason"], message: string, untilMs: number): SchemaRefusal {
@@ -120,7 +133,7 @@ class CachedReaders implements ReaderSource {
     return refusal;
   }
 
-  /** The registry's answer, or `SG_CONNECT` when it fails or the deadline passes. */
+  /** The registry's answer; `SG_CONNECT` when the deadline passes, or the registry throws what it ought not to. */
   async #answer(schemaId: number): Promise<RegisteredSchema | undefined> {
     let timer: Timer | undefined;
     const deadline = new Promise<never>((_, reject) => {
@@ -136,12 +149,27 @@ class CachedReaders implements ReaderSource {
     try {
       return await Promise.race([this.#registry.schema(schemaId), deadline]);
     } catch (error) {
-      if (error instanceof StreamgaugeError && error.code === "SG_CONNECT") throw error;
+      if (error instanceof StreamgaugeError && OF_REGISTRY.has(error.code)) throw error;
       throw new StreamgaugeError("SG_CONNECT", `Cannot load schema ${schemaId}: the registry failed`, { cause: error });
     } finally {
       timer?.cancel();
     }
   }
+}
+
+/** What `SchemaRegistry.schema` may reject with. */
+const OF_REGISTRY: ReadonlySet<ErrorCode> = new Set(["SG_CONNECT", "SG_CONFIG", "SG_SCHEMA"]);
+
+function createReader(schema: RegisteredSchema): EventReader {
+  if (schema.type === "AVRO") return createAvroReader(schema.text, schema.references);
+  const type = JSON.stringify(schema.type.slice(0, 40));
+  throw new StreamgaugeError("SG_SCHEMA", `Cannot use schema ${schema.id}: its type is ${type}, expected "AVRO"`);
+}
+
+/** Of an error that is a verdict on the schema; any other is thrown. */
+function refusalMessage(error: unknown): string {
+  if (error instanceof StreamgaugeError && error.code === "SG_SCHEMA") return error.message;
+  throw error;
 }
 
 /** Keeps the `limit` entries that were used last. */

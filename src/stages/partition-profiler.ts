@@ -96,13 +96,16 @@ export class PartitionProfiler {
     this.#position = Math.max(this.#position, position);
   }
 
-  /** Writes the deltas, the refused records and the new position in one transaction, and starts empty. */
-  async flush(claim: Claim): Promise<void> {
-    await this.#options.telemetry.flush(() => this.#flush(claim));
+  /**
+   * Writes the deltas, the refused records and the new position in one transaction, and starts empty. `isBehind`: the
+   * log has delivered more than was taken in, so the partition is not caught up, whatever the claim says.
+   */
+  async flush(claim: Claim, isBehind = false): Promise<void> {
+    await this.#options.telemetry.flush(() => this.#flush(claim, isBehind));
   }
 
   /** Returns the bytes written. */
-  async #flush(claim: Claim): Promise<number> {
+  async #flush(claim: Claim, isBehind: boolean): Promise<number> {
     for (const open of this.#open.values()) this.#close(open);
     const { dataset, partition, profilesTopic } = this.#options;
     const origin = {
@@ -122,7 +125,7 @@ export class PartitionProfiler {
     const entry: LedgerEntry = {
       ...origin,
       partitionCount: claim.partitionCount,
-      caughtUp: claim.caughtUp,
+      caughtUp: claim.caughtUp && !isBehind,
       ended: claim.ended,
       wallTimeMs: this.#options.wallTimeMs(this.#brokerTimeMaxMs),
       ...(this.#maxEventTimeMs === undefined ? {} : { maxEventTimeMs: this.#maxEventTimeMs }),

@@ -3,12 +3,11 @@
  * transaction with the new position; then the partition starts empty. The output is a function of the log alone.
  *
  * Delivery guarantee: a record is in exactly one committed flush. Back-pressure: a batch is taken from the log only
- * when the one before it has been handled, so a slow output holds the input.
+ * when the one before it has been handled, so a slow output holds the input, as does a registry without a verdict.
  */
 import type { Clock, Timer } from "../core/clock.ts";
 import type { EventReader, ReaderSource, SchemaRefusal } from "../core/column-batch.ts";
 import type { DatasetConfig } from "../core/config.ts";
-import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
@@ -17,6 +16,7 @@ import { readWireHeader } from "../schemas/wire-format.ts";
 import { observeLog } from "./observed-log.ts";
 import { PartitionProfiler, type SchemaTable } from "./partition-profiler.ts";
 import { RegistryTelemetry, TopicTelemetry } from "./profiler-telemetry.ts";
+import { SchemaLoader } from "./schema-loader.ts";
 
 export interface ProfilerOptions {
   readonly log: Log;
@@ -44,19 +44,31 @@ export interface ProfilerOptions {
   readonly telemetry?: Telemetry;
 }
 
-const REGISTRY_RETRY_MS = 1000;
+/** A partition of this process. */
+interface Held {
+  readonly profiler: PartitionProfiler;
+  timer: Timer | undefined;
+  /** A batch of it waits for the registry. */
+  isWaiting: boolean;
+}
 
 export async function startProfiler(options: ProfilerOptions): Promise<Subscription> {
   const pool = new ProfilePool();
   const telemetry = options.telemetry ?? noTelemetry;
-  const running: Running = { ...options, registry: new RegistryTelemetry(telemetry) };
+  const registry = new RegistryTelemetry(telemetry);
   const datasets = new Map(
     options.datasets.map((dataset) => [
       dataset.topic,
       { dataset, telemetry: new TopicTelemetry(telemetry, dataset.topic) },
     ]),
   );
-  const partitions = new Map<Claim, { profiler: PartitionProfiler; timer: Timer | undefined }>();
+  const partitions = new Map<Claim, Held>();
+  const readers: ReaderSource = {
+    known: (schemaId) => options.readers.known(schemaId),
+    load: (schemaId) => registry.load(options.readers, schemaId),
+  };
+  const loader = new SchemaLoader({ ...options, readers });
+  let isStopping = false;
 
   /** Timers flush between batches, never inside one: this chain keeps the order. */
   const inOrder = new Map<Claim, Promise<void>>();
@@ -73,11 +85,23 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
     options.clock.after(everyMs, () => {
       const held = partitions.get(claim);
       if (held === undefined || !claim.active) return;
-      enqueue(claim, () => held.profiler.flush(claim)).catch((error: unknown) => {
+      enqueue(claim, () => held.profiler.flush(claim, held.isWaiting)).catch((error: unknown) => {
         options.logger.warn({ topic: claim.topic, partition: claim.partition, error: String(error) }, "flush failed");
       });
       held.timer = scheduleFlush(claim, everyMs);
     });
+
+  /** What was taken in is written before the group is left: whoever comes next need not read it again. */
+  const drain = async (): Promise<void> => {
+    const flushes = [...partitions].map(async ([claim, held]) => {
+      held.timer?.cancel();
+      claim.pause();
+      if (claim.active) await enqueue(claim, () => held.profiler.flush(claim, held.isWaiting));
+    });
+    for (const flush of await Promise.allSettled(flushes)) {
+      if (flush.status === "rejected") options.logger.warn({ error: String(flush.reason) }, "last flush failed");
+    }
+  };
 
   const handler: ClaimHandler = {
     claimed(claim) {
@@ -95,12 +119,25 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
         wallTimeMs: options.time === "clock" ? () => options.clock.nowMs() : (brokerTimeMaxMs) => brokerTimeMaxMs,
       });
       const timer = options.time === "clock" ? scheduleFlush(claim, dataset.flushEveryMs) : undefined;
-      partitions.set(claim, { profiler, timer });
+      partitions.set(claim, { profiler, timer, isWaiting: false });
     },
     async batch(claim, batch) {
       const held = partitions.get(claim);
       if (held === undefined) return;
-      await enqueue(claim, () => consume(held.profiler, claim, batch, running));
+      // Not in the chain: while the registry does not answer, flushes go on and say that the partition is owned.
+      held.isWaiting = true;
+      const schemas = await registry.wait(() => schemasOf(batch, readers, loader, () => claim.active && !isStopping));
+      if (partitions.get(claim) !== held) return;
+      if (schemas === undefined) {
+        // What was not consumed here must not be followed by what comes after it.
+        held.timer?.cancel();
+        partitions.delete(claim);
+        return;
+      }
+      await enqueue(claim, () => {
+        held.isWaiting = false;
+        return consume(held.profiler, claim, batch, schemas, options.flushRecords);
+      });
       options.onBatch?.(batch);
     },
     async ended(claim) {
@@ -111,11 +148,12 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       partitions.get(claim)?.timer?.cancel();
       partitions.delete(claim);
       inOrder.delete(claim);
+      loader.wake();
       options.logger.info({ topic: claim.topic, partition: claim.partition, reason }, "partition lost");
     },
   };
 
-  return observeLog(options.log, { telemetry, stage: "profiler" }).subscribe(
+  const subscription = await observeLog(options.log, { telemetry, stage: "profiler" }).subscribe(
     {
       group: options.group,
       topics: [...datasets.keys()],
@@ -124,22 +162,32 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
     },
     handler,
   );
+  return {
+    done: subscription.done,
+    async stop() {
+      isStopping = true;
+      loader.wake();
+      if (options.time === "clock") await drain();
+      await subscription.stop();
+    },
+  };
 }
 
-interface Running extends ProfilerOptions {
-  readonly registry: RegistryTelemetry;
-}
-
-async function consume(profiler: PartitionProfiler, claim: Claim, batch: RecordBatch, options: Running): Promise<void> {
-  const schemas = await schemasOf(batch, options);
+async function consume(
+  profiler: PartitionProfiler,
+  claim: Claim,
+  batch: RecordBatch,
+  schemas: SchemaTable,
+  flushRecords: number,
+): Promise<void> {
   let from = 0;
   while (from < batch.records.length) {
     // A flush falls on an exact count of records, so that the deltas do not depend on how the log cuts its batches.
-    const room = options.flushRecords - profiler.recordsSinceFlush;
+    const room = flushRecords - profiler.recordsSinceFlush;
     const to = Math.min(batch.records.length, from + room);
     profiler.take(batch.records, from, to, schemas);
     from = to;
-    if (profiler.recordsSinceFlush >= options.flushRecords) await profiler.flush(claim);
+    if (profiler.recordsSinceFlush >= flushRecords) await profiler.flush(claim);
   }
   profiler.advanceTo(batch.toOffset);
 }
@@ -153,32 +201,22 @@ function futureLimit(options: ProfilerOptions, maxAheadMs: number): (brokerTimeM
   return () => limitMs;
 }
 
-/** Readers of all schemas that the batch names; a registry that does not answer holds the partition. */
-async function schemasOf(batch: RecordBatch, options: Running): Promise<SchemaTable> {
+/** Readers of all schemas that the batch names; waits for the registry, undefined when it need not any more. */
+async function schemasOf(
+  batch: RecordBatch,
+  readers: ReaderSource,
+  loader: SchemaLoader,
+  isWanted: () => boolean,
+): Promise<SchemaTable | undefined> {
   const schemas = new Map<number, EventReader | SchemaRefusal>();
   let last = -1;
   for (const record of batch.records) {
     const schemaId = readWireHeader(record.value);
     if (schemaId < 0 || schemaId === last || schemas.has(schemaId)) continue;
     last = schemaId;
-    schemas.set(
-      schemaId,
-      options.readers.known(schemaId) ?? (await options.registry.wait(() => loadSchema(schemaId, options))),
-    );
+    const schema = readers.known(schemaId) ?? (await loader.load(schemaId, isWanted));
+    if (schema === undefined) return undefined;
+    schemas.set(schemaId, schema);
   }
   return schemas;
-}
-
-async function loadSchema(schemaId: number, options: Running): Promise<EventReader | SchemaRefusal> {
-  for (;;) {
-    try {
-      return await options.registry.load(options.readers, schemaId);
-    } catch (error) {
-      if (!(error instanceof StreamgaugeError) || error.code !== "SG_CONNECT") throw error;
-      options.logger.warn({ schemaId, error: error.message }, "schema registry does not answer, waiting");
-      await new Promise<void>((resolve) => {
-        options.clock.after(REGISTRY_RETRY_MS, resolve);
-      });
-    }
-  }
 }

@@ -25,7 +25,8 @@ async function run(text: string | undefined, json = false, env: Record<string, s
 
 const GOOD = `
 deployment: \${WHERE}
-kafka: { brokers: [localhost:9092] }
+kafka: { brokers: [localhost:9092, "b:1"], tls: true, sasl: { mechanism: plain, username: me, password: p } }
+registry: { url: http://localhost:8081, auth: { token: t }, cache: dir }
 datasets:
   - topic: trips
     time: { field: at, lateness: 3m }
@@ -45,6 +46,9 @@ describe("validate()", () => {
       stdout: [
         "FILE: no mistakes",
         "deployment prod, topics streamgauge.*",
+        "kafka localhost:9092 b:1, groups streamgauge.*, TLS, plain as me",
+        "registry http://localhost:8081, token, cache dir",
+        "from latest, a checkpoint every 30s",
         "dataset trips",
         "  time     at, lateness 3m",
         "  windows  1h, 1d in Europe/Berlin",
@@ -54,9 +58,22 @@ describe("validate()", () => {
         "  refused  records go to trips.refused",
         "sink file out",
         "sink console",
-        "note: FILE:3:1 kafka: not used by run in version 0.1.0",
       ],
     });
+  });
+
+  test("notes that connections are missing, and exits with 0", async () => {
+    const { exitCode, stdout } = await run("datasets: [{ topic: trips }]\nsinks: [{ prometheus: }]\n");
+    expect(exitCode).toBe(0);
+    expect(stdout.slice(1, 3)).toEqual([
+      "deployment default, topics streamgauge.*",
+      "from latest, a checkpoint every 30s",
+    ]);
+    expect(stdout.slice(-3)).toEqual([
+      "sink prometheus on 127.0.0.1:9464",
+      'note: FILE:1:1 the key "kafka" is missing: run and doctor need it — for example kafka: {brokers: [localhost:9092], group: streamgauge}',
+      'note: FILE:1:1 the key "registry" is missing: run and doctor need it — for example registry: {url: http://localhost:8081}',
+    ]);
   });
 
   test("prints every mistake to stderr and exits with 2", async () => {
@@ -78,7 +95,7 @@ describe("validate()", () => {
     expect(JSON.parse(good.stdout[0] ?? "")).toMatchObject({
       ok: true,
       problems: [],
-      notices: [{ file: "FILE", line: 3, column: 1, path: "kafka" }],
+      notices: [],
       config: { deployment: "prod", datasets: [{ topic: "trips", fields: { origin: "show" } }] },
     });
 

@@ -118,33 +118,149 @@ const dataset = fc
     return { file, config };
   });
 
+const login = fc.oneof(
+  fc.record({
+    mechanism: fc.constantFrom("plain" as const, "scram-sha-256" as const, "scram-sha-512" as const),
+    username: word,
+    password: fc.string({ minLength: 1, maxLength: 12 }).filter((text) => !text.includes("${")),
+  }),
+  fc.record({ clientId: word, clientSecret: word, scope: maybe(word) }).map(({ scope, ...client }) => ({
+    mechanism: "oauthbearer" as const,
+    tokenUrl: "https://login.example.com/token?tenant=1",
+    ...client,
+    ...(scope === undefined ? {} : { scope }),
+  })),
+);
+
+/** Each as written in the file, and as understood. */
+const kafka = fc
+  .record({ brokers: fc.uniqueArray(fc.integer({ min: 1, max: 65_535 }), { minLength: 1, maxLength: 3 }) })
+  .chain(({ brokers }) =>
+    fc.record({
+      brokers: fc.constant(brokers.map((port) => `kafka-${port}.example.com:${port}`)),
+      group: maybe(word),
+      tls: maybe(fc.boolean()),
+      serverName: maybe(word),
+      sasl: maybe(login),
+    }),
+  )
+  .map(({ brokers, group, tls, serverName, sasl }) => ({
+    file: { brokers, group, tls: serverName === undefined ? tls : { serverName }, sasl },
+    config: {
+      brokers,
+      group: group ?? "streamgauge",
+      ...(serverName === undefined ? {} : { tls: { serverName } }),
+      ...(serverName === undefined && tls === true ? { tls: {} } : {}),
+      ...(sasl === undefined ? {} : { sasl }),
+    },
+  }));
+
+const registry = fc
+  .record({
+    port: fc.integer({ min: 1, max: 65_535 }),
+    path: fc.constantFrom("", "/apis/ccompat/v7"),
+    cache: maybe(word),
+  })
+  .chain((base) =>
+    fc.record({
+      base: fc.constant(base),
+      auth: maybe(
+        fc.oneof(
+          fc
+            .record({ username: word, password: word })
+            .map((auth) => ({ file: auth, config: { kind: "basic" as const, ...auth } })),
+          word.map((token) => ({ file: { token }, config: { kind: "bearer" as const, token } })),
+        ),
+      ),
+    }),
+  )
+  .map(({ base, auth }) => {
+    const url = `http://localhost:${base.port}${base.path}`;
+    return {
+      file: { url, auth: auth?.file, cache: base.cache },
+      config: {
+        url,
+        ...(auth === undefined ? {} : { auth: auth.config }),
+        ...(base.cache === undefined ? {} : { cacheDirectory: base.cache }),
+      },
+    };
+  });
+
+const prometheus = fc
+  .record({
+    host: maybe(word),
+    port: maybe(fc.integer({ min: 0, max: 65_535 })),
+    maxSeries: maybe(fc.integer({ min: 1, max: 9_999 })),
+  })
+  .map((file) => ({
+    file: { prometheus: file },
+    config: {
+      kind: "prometheus" as const,
+      host: file.host ?? "127.0.0.1",
+      port: file.port ?? 9_464,
+      maxSeries: file.maxSeries ?? 2_000,
+    },
+  }));
+
+const postgres = fc
+  .record({ user: word, password: word, schema: maybe(fc.constantFrom("quality", "_x9")) })
+  .map(({ user, password, schema }) => {
+    const url = `postgres://${user}:${password}@localhost:5432/metrics`;
+    return {
+      file: { postgres: { url, schema } },
+      config: { kind: "postgres" as const, url, schema: schema ?? "streamgauge" },
+    };
+  });
+
+const start = fc.oneof(
+  fc.constantFrom("earliest" as const, "latest" as const).map((word) => ({ file: word, config: word })),
+  positiveMs.map((agoMs) => ({ file: `-${formatDuration(agoMs)}`, config: { agoMs } })),
+);
+
 const samples: fc.Arbitrary<Sample> = fc
   .record({
+    kafka: maybe(kafka),
+    registry: maybe(registry),
+    startFrom: maybe(start),
+    checkpointEvery: maybe(positiveMs),
+    metrics: maybe(prometheus),
+    tables: maybe(postgres),
     deployment: maybe(word),
     prefix: maybe(word),
     resolveAfter: maybe(fc.integer({ min: 1, max: 1_000 })),
     datasets: fc.uniqueArray(dataset, { minLength: 1, maxLength: 3, selector: (item) => item.file.topic }),
     directories: fc.uniqueArray(word, { maxLength: 2 }),
     console: fc.boolean(),
-    brokers: fc.boolean(),
   })
-  .map(({ deployment, prefix, resolveAfter, datasets, directories, console, brokers }) => ({
+  .map(({ deployment, prefix, resolveAfter, datasets, directories, console, ...sample }) => ({
     file: {
       deployment,
-      kafka: brokers ? { brokers: ["localhost:9092"] } : undefined,
+      kafka: sample.kafka?.file,
+      registry: sample.registry?.file,
       topics: { prefix },
+      startFrom: sample.startFrom?.file,
+      checkpointEvery: sample.checkpointEvery === undefined ? undefined : formatDuration(sample.checkpointEvery),
       alerts: { resolveAfter },
       datasets: datasets.map((item) => item.file),
-      sinks: [...(console ? [{ console: {} }] : []), ...directories.map((directory) => ({ file: { directory } }))],
+      sinks: [
+        ...(console ? [{ console: {} }] : []),
+        ...directories.map((directory) => ({ file: { directory } })),
+        ...[sample.metrics, sample.tables].flatMap((sink) => (sink === undefined ? [] : [sink.file])),
+      ],
     },
     config: {
       deployment: deployment ?? "default",
+      ...(sample.kafka === undefined ? {} : { kafka: sample.kafka.config }),
+      ...(sample.registry === undefined ? {} : { registry: sample.registry.config }),
       topics: { prefix: prefix ?? "streamgauge." },
+      startFrom: sample.startFrom?.config ?? "latest",
+      checkpointEveryMs: sample.checkpointEvery ?? 30_000,
       alerts: { resolveAfter: resolveAfter ?? 1 },
       datasets: datasets.map((item) => item.config),
       sinks: [
         ...(console ? [{ kind: "console" as const }] : []),
         ...directories.map((directory) => ({ kind: "file" as const, directory })),
+        ...[sample.metrics, sample.tables].flatMap((sink) => (sink === undefined ? [] : [sink.config])),
       ],
     },
   }));

@@ -12,6 +12,8 @@ deployment: prod
 kafka:    { brokers: [localhost:9092], group: streamgauge }
 registry: { url: http://localhost:8081 }
 topics:   { prefix: sg. }
+startFrom: -7d
+checkpointEvery: 10s
 alerts:   { resolveAfter: 3 }
 datasets:
   - topic: trips
@@ -23,16 +25,21 @@ datasets:
     detect:  { season: 7, warmup: 30 }
     quarantine: { topic: trips.quarantine }
     schema: { type: record, name: Trip, fields: [{ name: id, type: long }] }
-sinks: [{ console: {} }, { console: }, { file: { directory: out } }]
+sinks: [{ console: {} }, { console: }, { file: { directory: out } }, { prometheus: }]
 `;
 
 describe("loadConfig()", () => {
   test("fills in the defaults", async () => {
     const { config, notices } = await load("datasets: [{topic: trips}]");
-    expect(notices).toEqual([]);
+    expect(notices.map(formatProblem)).toEqual([
+      'streamgauge.yaml:1:1 the key "kafka" is missing: run and doctor need it — for example kafka: {brokers: [localhost:9092], group: streamgauge}',
+      'streamgauge.yaml:1:1 the key "registry" is missing: run and doctor need it — for example registry: {url: http://localhost:8081}',
+    ]);
     expect(config).toEqual({
       deployment: "default",
       topics: { prefix: "streamgauge." },
+      startFrom: "latest",
+      checkpointEveryMs: 30_000,
       alerts: { resolveAfter: 1 },
       datasets: [
         {
@@ -54,7 +61,11 @@ describe("loadConfig()", () => {
     const { config } = await load(EVERY_KEY);
     expect(config).toEqual({
       deployment: "prod",
+      kafka: { brokers: ["localhost:9092"], group: "streamgauge" },
+      registry: { url: "http://localhost:8081" },
       topics: { prefix: "sg." },
+      startFrom: { agoMs: 604_800_000 },
+      checkpointEveryMs: 10_000,
       alerts: { resolveAfter: 3 },
       datasets: [
         {
@@ -83,12 +94,17 @@ describe("loadConfig()", () => {
           schema: '{"type":"record","name":"Trip","fields":[{"name":"id","type":"long"}]}',
         },
       ],
-      sinks: [{ kind: "console" }, { kind: "console" }, { kind: "file", directory: "out" }],
+      sinks: [
+        { kind: "console" },
+        { kind: "console" },
+        { kind: "file", directory: "out" },
+        { kind: "prometheus", host: "127.0.0.1", port: 9_464, maxSeries: 2_000 },
+      ],
     });
   });
 
   test.each([
-    ["run", "hash"],
+    ["validate", "hash"],
     ["replay", "show"],
     ["demo", "show"],
     ["profile", "show"],
@@ -97,13 +113,40 @@ describe("loadConfig()", () => {
     expect(config.datasets[0]?.valuesDefault).toBe(policy);
   });
 
-  test("accepts kafka and registry for every command, with a notice", async () => {
-    const { notices } = await load(EVERY_KEY, { command: "replay" });
-    expect(notices.map(formatProblem)).toEqual([
-      "streamgauge.yaml:3:1 kafka: not used by replay in version 0.1.0",
-      "streamgauge.yaml:4:1 registry: not used by replay in version 0.1.0",
+  test.each(["run", "doctor"] as const)(
+    "takes connections for %s, hashes values, and has nothing to note",
+    async (command) => {
+      const { config, notices } = await load(EVERY_KEY, { command });
+      expect(notices).toEqual([]);
+      expect(config.datasets[0]?.valuesDefault).toBe("hash");
+    },
+  );
+
+  test.each(["run", "doctor"] as const)("refuses for %s a file without connections", async (command) => {
+    expect(await mistakes("datasets: [{topic: t}]\n", { command })).toEqual([
+      '1:1 the key "kafka" is missing — for example kafka: {brokers: [localhost:9092], group: streamgauge}',
+      '1:1 the key "registry" is missing — for example registry: {url: http://localhost:8081}',
+    ]);
+    expect(await mistakes("kafak: {}\nregistry: {url: x}\n", { command })).toEqual([
+      '1:1 kafak: unknown key "kafak" — did you mean "kafka"?',
+      '1:1 the key "datasets" is missing — for example datasets: [{topic: trips}]',
+      '2:17 registry.url: expected a URL such as http://localhost:8081, got "x"',
     ]);
   });
+
+  test.each(["replay", "demo", "profile"] as const)(
+    "accepts for %s what it does not use, with a notice",
+    async (command) => {
+      const { notices } = await load(EVERY_KEY, { command });
+      expect(notices.map(formatProblem)).toEqual([
+        `streamgauge.yaml:3:1 kafka: not used by ${command}`,
+        `streamgauge.yaml:4:1 registry: not used by ${command}`,
+        `streamgauge.yaml:6:1 startFrom: not used by ${command}`,
+        `streamgauge.yaml:7:1 checkpointEvery: not used by ${command}`,
+        `streamgauge.yaml:19:1 sinks: not used by ${command}`,
+      ]);
+    },
+  );
 
   test("takes a schema as text or from a file beside the configuration, and refuses what is not JSON", async () => {
     const names: string[] = [];

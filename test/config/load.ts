@@ -4,7 +4,7 @@ import type { LoadedConfig, LoadOptions } from "../../src/config/load-config.ts"
 import { loadConfig } from "../../src/config/load-config.ts";
 
 export function load(text: string, options: Partial<LoadOptions> = {}): Promise<LoadedConfig> {
-  return loadConfig({ text, file: "streamgauge.yaml", env: {}, command: "run", readFile: noFile, ...options });
+  return loadConfig({ text, file: "streamgauge.yaml", env: {}, command: "validate", readFile: noFile, ...options });
 }
 
 /** The error, or undefined when the text loads; anything else that is thrown goes through. */

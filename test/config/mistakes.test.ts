@@ -53,13 +53,13 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   [
     `${DATASET}toString: 1\n`,
     [
-      '2:1 toString: unknown key "toString" — expected one of deployment, kafka, registry, topics, alerts, datasets, sinks',
+      '2:1 toString: unknown key "toString" — expected one of deployment, kafka, registry, topics, startFrom, checkpointEvery, alerts, datasets, sinks',
     ],
   ],
   [
     `${DATASET}__proto__: {deployment: x}\n`,
     [
-      '2:1 __proto__: unknown key "__proto__" — expected one of deployment, kafka, registry, topics, alerts, datasets, sinks',
+      '2:1 __proto__: unknown key "__proto__" — expected one of deployment, kafka, registry, topics, startFrom, checkpointEvery, alerts, datasets, sinks',
     ],
   ],
   ["datasets:\n  - topic: t\n    topic: u\n", ['3:5 datasets[0].topic: the key "topic" stands here a second time']],
@@ -334,12 +334,6 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   ],
   [`${DATASET}sinks: [{}]\n`, ["2:9 sinks[0]: expected one sink per item such as {console: {}}, got an empty mapping"]],
   [
-    `${DATASET}sinks: [{prometheus: {port: 9464}}]\n`,
-    [
-      '2:10 sinks[0].prometheus: the key "prometheus" is known but does not work yet in this version (0.1.0) — remove it',
-    ],
-  ],
-  [
     `${DATASET}sinks: [{file: {}}]\n`,
     ['2:10 sinks[0].file: the key "directory" is missing — for example directory: out'],
   ],
@@ -372,35 +366,10 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
     ['2:1 memory: the key "memory" is known but does not work yet in this version (0.1.0) — remove it'],
   ],
   [
-    `${DATASET}startFrom: latest\n`,
-    ['2:1 startFrom: the key "startFrom" is known but does not work yet in this version (0.1.0) — remove it'],
-  ],
-  [
-    `${DATASET}checkpointEvery: 30s\n`,
-    [
-      '2:1 checkpointEvery: the key "checkpointEvery" is known but does not work yet in this version (0.1.0) — remove it',
-    ],
-  ],
-  [
     `${DATASET}topics: {prefix: "a b"}\n`,
     ['2:18 topics.prefix: expected the beginning of a topic name such as streamgauge., got "a b"'],
   ],
   [`${DATASET}prefix: x.\n`, ['2:1 prefix: unknown key "prefix" — it belongs one level down, under "topics"']],
-  [
-    `${DATASET}kafka: {brokers: localhost:9092}\n`,
-    [
-      '2:18 kafka.brokers: expected a list of brokers such as [localhost:9092], got "localhost:9092" — put it into a list: [localhost:9092]',
-    ],
-  ],
-  [
-    `${DATASET}kafka: {brokers: [localhost]}\n`,
-    ['2:19 kafka.brokers[0]: expected host:port such as localhost:9092, got "localhost"'],
-  ],
-  [`${DATASET}kafka: {}\n`, ['2:1 kafka: the key "brokers" is missing — for example brokers: [localhost:9092]']],
-  [
-    `${DATASET}registry: {url: localhost:8081}\n`,
-    ['2:17 registry.url: expected a URL such as http://localhost:8081, got "localhost:8081"'],
-  ],
   [
     `${DATASET}broker: x\n`,
     ['2:1 broker: unknown key "broker" — did you mean "brokers"? it belongs one level down, under "kafka"'],

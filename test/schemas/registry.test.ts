@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../src/core/clock.ts";
+import { StreamgaugeError } from "../../src/core/errors.ts";
 import type { RegisteredSchema, SchemaRegistry } from "../../src/core/schema-registry.ts";
 import { createReaderSource, InProcessRegistry } from "../../src/schemas/registry.ts";
 
@@ -74,7 +75,7 @@ describe("createReaderSource()", () => {
     };
     const source = createReaderSource(registry, { clock });
     const failed = expect(source.load(1)).rejects.toMatchObject({ code: "SG_CONNECT" });
-    clock.moveTo(5_000);
+    clock.moveTo(10_000);
     await failed;
     expect(source.known(1)).toBeUndefined();
     answers = true;
@@ -98,6 +99,26 @@ describe("createReaderSource()", () => {
     clock.moveTo(10_000);
   });
 
+  test("load() passes on that the registry refuses, and keeps for a minute that a schema cannot be put together", async () => {
+    const clock = new ManualClock();
+    let asked = 0;
+    const failing = (code: "SG_CONFIG" | "SG_SCHEMA") => ({
+      schema: () => {
+        asked++;
+        return Promise.reject(new StreamgaugeError(code, "said so"));
+      },
+    });
+    const refusing = createReaderSource(failing("SG_CONFIG"), { clock });
+    for (let i = 0; i < 2; i++) await expect(refusing.load(1)).rejects.toMatchObject({ code: "SG_CONFIG" });
+    expect(asked).toBe(2);
+    const broken = createReaderSource(failing("SG_SCHEMA"), { clock });
+    for (let i = 0; i < 2; i++) expect(await broken.load(1)).toEqual({ reason: "schema_refused", message: "said so" });
+    expect(asked).toBe(3);
+    clock.advance(60_000);
+    await broken.load(1);
+    expect(asked).toBe(4);
+  });
+
   test("keeps the readers used last, and a flood of unknown ids evicts none", async () => {
     const registry = new CountingRegistry();
     for (const type of ["int", "long", "string", "bytes"]) registry.inner.register(`"${type}"`);
@@ -118,7 +139,7 @@ describe("createReaderSource()", () => {
     const source = createReaderSource(registry, { clock, maxReaders: 2 });
     const waiting = [source.load(1), source.load(2)].map((load) => expect(load).rejects.toThrow("did not answer"));
     await expect(source.load(3)).rejects.toMatchObject({ code: "SG_CONNECT" });
-    clock.moveTo(5_000);
+    clock.moveTo(10_000);
     await Promise.all(waiting);
   });
 });
