@@ -82,8 +82,12 @@ export function describeTarget(target: PostgresTarget): string {
   return `${host}:${port}/${database ?? ""}`;
 }
 
-/** Settles when the server has taken the password; a failure is what `pg` says. */
-export async function connect(target: PostgresTarget): Promise<PostgresConnection> {
+/**
+ * Settles when the server has taken the password; a failure is what `pg` says.
+ * @param signal Ends the connection at once, also while it is made.
+ */
+export async function connect(target: PostgresTarget, signal: AbortSignal): Promise<PostgresConnection> {
+  signal.throwIfAborted();
   const { client, socket } = newClient(target);
   let alive = true;
   // Without a listener the loss of an idle connection would end the process; the next query finds it dead.
@@ -95,8 +99,10 @@ export async function connect(target: PostgresTarget): Promise<PostgresConnectio
   });
   const destroy = (): void => {
     alive = false;
+    signal.removeEventListener("abort", destroy);
     socket.destroy();
   };
+  signal.addEventListener("abort", destroy);
   try {
     await client.connect();
   } catch (error) {
@@ -163,8 +169,8 @@ function tlsOptions(tls: TlsConfig) {
 const CERTIFICATE_CODE = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|ERR_OSSL)/;
 /** SQLSTATE classes: authorisation, database name, syntax and permissions, catalogue. */
 const REFUSED_STATE = /^(28|3D|3F|42|0L|0P)/;
-/** SQLSTATE classes: data exception, integrity constraint, limit exceeded (of a row, an index entry). */
-const DATA_STATE = /^(22|23|54)/;
+/** SQLSTATE: data exceptions, a null or a value that a column does not take, a row or index entry that is too large. */
+const DATA_STATE = /^(22|23502|23514|54)/;
 
 export function failureOf(error: unknown): PostgresFailure {
   if (error instanceof StreamgaugeError) return error.code === "SG_CONFIG" ? "refused" : "unreachable";

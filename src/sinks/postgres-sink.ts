@@ -44,13 +44,18 @@ export interface PostgresSinkOptions {
 }
 
 export interface PostgresSink extends Sink {
-  /** Ends at once: a `write` that waits for the database rejects with `SG_CONNECT`, its records are not written. */
+  /**
+   * Ends within seconds: a `write` that waits for the database rejects with `SG_CONNECT`, one under way may still
+   * succeed. Call it before, not after, waiting for the sink's subscription to stop.
+   */
   close(): Promise<void>;
 }
 
 const TOPICS = ["metrics", "verdicts", "alerts"] as const satisfies readonly SinkTopic[];
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 30_000;
+/** For a transaction under way when the sink is closed. */
+const GRACE_MS = 3000;
 /** Rows decoded at a time: a window may hold thousands of values. */
 const CHUNK_VALUES = 20_000;
 /** What a verdict or an alert weighs beside a value: its causes. */
@@ -83,6 +88,7 @@ class TableSink implements PostgresSink {
   #state: "up" | "unreachable" | "refused" = "up";
   #closed = false;
   #wake = () => {};
+  readonly #ending = new AbortController();
 
   constructor(options: PostgresSinkOptions) {
     this.#target = options;
@@ -112,7 +118,9 @@ class TableSink implements PostgresSink {
   async close(): Promise<void> {
     this.#closed = true;
     this.#wake();
+    const timer = this.#clock.after(GRACE_MS, () => this.#ending.abort());
     await this.#turn;
+    timer.cancel();
     const connection = this.#connection;
     this.#connection = undefined;
     await connection?.end();
@@ -203,7 +211,7 @@ class TableSink implements PostgresSink {
   async #connected(): Promise<Queryable> {
     if (this.#connection?.alive === true) return this.#connection;
     this.#drop();
-    const connection = await connect(this.#target);
+    const connection = await connect(this.#target, this.#ending.signal);
     try {
       await migrate(connection, { schema: this.#target.schema, where: this.#where });
     } catch (error) {

@@ -3,7 +3,8 @@
  * window of thousands of metrics is one statement. Names and values are only ever parameters.
  *
  * What is written is what reading the topic once, in order, leaves: of two records of one window the higher revision,
- * of the same revision the later one. A record that comes again changes nothing.
+ * of the same revision the later one; of two that tell the same alert the later one. A record that comes again changes
+ * nothing.
  */
 import { array, jsonArray, textArray } from "./postgres-arrays.ts";
 import type { Queryable } from "./postgres-connection.ts";
@@ -84,7 +85,9 @@ export class PostgresWriter {
   }
 
   async writeAlerts(db: Queryable, rows: readonly AlertRow[]): Promise<void> {
-    const latest = newestOf(rows, (row) => [row.incident, row.start, row.end, row.revision, row.state].join("\0"));
+    const keyOf = (row: AlertRow) => [row.incident, row.start, row.end, row.revision, row.state].join("\0");
+    const inOrder = [...rows].sort((a, b) => a.at - b.at || a.offset - b.offset);
+    const latest = newestOf(inOrder, keyOf);
     if (latest.length === 0) return;
     await db.query(
       `INSERT INTO ${this.#schema}.alerts AS a (incident, state, dataset, slices, severity, window_start, window_end,
@@ -100,9 +103,7 @@ export class PostgresWriter {
          slices = excluded.slices, severity = excluded.severity, reason = excluded.reason,
          sentence = excluded.sentence, causes = excluded.causes, evidence = excluded.evidence, at = excluded.at,
          log_offset = excluded.log_offset
-       WHERE (a.slices, a.severity, a.reason, a.sentence, a.causes, a.evidence, a.at, a.log_offset) IS DISTINCT FROM
-         (excluded.slices, excluded.severity, excluded.reason, excluded.sentence, excluded.causes, excluded.evidence,
-           excluded.at, excluded.log_offset)`,
+       WHERE (a.at, a.log_offset) < (excluded.at, excluded.log_offset)`,
       [
         textArray(latest.map(({ incident }) => incident)),
         textArray(latest.map(({ state }) => state)),
