@@ -38,7 +38,13 @@ if (!postgresPresent && process.env.CI === "true") {
   throw new Error("PostgreSQL is missing: apt-get install postgresql (tests/postgres may only be skipped outside CI)");
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/** PEM texts. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export async function startPostgres(options: { readonly tls?: ServerCertificate } = {}): Promise<PostgresServer> {
   if (BIN === undefined) throw new Error("PostgreSQL is not installed");
   const directory = mkdtempSync(join(tmpdir(), "sg-pg-"));
   const data = join(directory, "data");
@@ -54,6 +60,13 @@ export async function startPostgres(): Promise<PostgresServer> {
     stdio: "pipe",
     cwd: directory,
   });
+  const { tls } = options;
+  if (tls !== undefined) {
+    for (const [name, text] of Object.entries({ "server.crt": tls.cert, "server.key": tls.key })) {
+      writeFileSync(join(data, name), text, { mode: 0o600 });
+      if (account !== undefined) chownSync(join(data, name), account.uid, account.gid);
+    }
+  }
   const port = await freePort();
   const admin = (database: string) =>
     `postgres://${SUPERUSER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${database}`;
@@ -68,6 +81,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       "max_connections=40",
       "shared_buffers=64MB",
       "timezone=UTC",
+      ...(tls === undefined ? [] : ["ssl=on"]),
     ];
     const child = spawn(join(BIN, "postgres"), ["-D", data, ...settings.flatMap((setting) => ["-c", setting])], {
       ...identity,
