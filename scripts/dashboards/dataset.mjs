@@ -224,16 +224,21 @@ const ledgerGraph = graph({
 });
 
 const unusual = table({
-  title: "Newest window: furthest from what was expected",
+  title: "Last judged window: furthest from what was expected",
   description:
-    "Distance from the expectation in half widths of its band: beyond 1 the value lies outside. A click charts the metric.",
+    "Of the last judged window of the time range. The distance is in half widths of the expected band: beyond 1 the value lies outside. A click charts the metric.",
   unit: "short",
-  empty: "no expectation yet: the detector is learning",
+  empty: "no window of this time range was judged: the detector learns first",
   targets: [
     sql(`
+      WITH last AS (
+        SELECT window_start FROM $schema.verdicts
+        WHERE ${SERIES} AND "by" = 'detector' AND outcome <> 'unknown' AND $__timeFilter(window_start)
+        ORDER BY window_start DESC LIMIT 1
+      )
       SELECT metric, value, low, high,
         CASE WHEN value >= mid THEN (value - mid) / nullif(high - mid, 0) ELSE (mid - value) / nullif(mid - low, 0) END AS distance
-      FROM $schema.latest_values
+      FROM $schema.metric_values JOIN last USING (window_start)
       WHERE ${SERIES} AND mid IS NOT NULL AND value IS NOT NULL
       ORDER BY distance DESC NULLS LAST, metric
       LIMIT 15`),
