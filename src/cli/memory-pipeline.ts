@@ -6,6 +6,7 @@ import type { Config, DatasetConfig } from "../core/config.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Sink, SinkTopic } from "../core/sink.ts";
+import type { Telemetry } from "../core/telemetry.ts";
 import { topicNames } from "../core/topics.ts";
 import { runBounded } from "../stages/bounded-run.ts";
 import { createHashLabel } from "./hash-label.ts";
@@ -26,6 +27,8 @@ export async function runInMemory(options: {
   readonly feed: AsyncIterable<readonly OutputRecord[]>;
   readonly sinks: readonly Sink[];
   readonly onProgress?: (records: number) => void;
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }): Promise<void> {
   const { config, sinks } = options;
   const log = new MemoryLog({ clock: options.clock });

@@ -81,6 +81,10 @@ export class MemoryClaim implements Claim {
     return this.#position >= this.source.stableOffset;
   }
 
+  get endOffset(): number {
+    return this.source.stableOffset;
+  }
+
   get ended(): boolean {
     return this.#topic.sealed && this.#position >= this.source.endOffset;
   }

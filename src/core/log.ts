@@ -65,6 +65,8 @@ export interface Claim {
   readonly active: boolean;
   /** True when `position` has reached the end of what a read-committed reader may see. */
   readonly caughtUp: boolean;
+  /** That end, as last known: for lag, never for decisions. Absent: the log does not know it (yet). */
+  readonly endOffset?: number | undefined;
   /** True when the topic is bounded (a file, a sealed memory topic) and `position` is at its end. */
   readonly ended: boolean;
   pause(): void;

@@ -11,6 +11,10 @@ export interface Sink {
    * records since the last committed position come again.
    */
   write(topic: SinkTopic, records: readonly LogRecord[]): Promise<void> | void;
+  /** This process reads a partition of the topic from now on; for sinks whose output is of this process only. */
+  claimed?(topic: SinkTopic): void;
+  /** It does not any more: it was dealt to another process, or will be claimed again. */
+  lost?(topic: SinkTopic): void;
   /** Everything was handed over; flush. */
   close?(): Promise<void> | void;
 }

@@ -9,6 +9,7 @@ import type { Config } from "../core/config.ts";
 import type { Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Sink } from "../core/sink.ts";
+import type { Telemetry } from "../core/telemetry.ts";
 import { topicNames } from "../core/topics.ts";
 import { startJudge } from "./judge.ts";
 import { startProfiler } from "./profiler.ts";
@@ -34,6 +35,8 @@ export interface BoundedRunOptions {
   readonly flushRecords: number;
   /** Records handled so far. */
   readonly onProgress?: (records: number) => void;
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }
 
 /** Settles when every window is closed and every sink has everything; rejects with the first failure. */
@@ -41,7 +44,8 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
   const { log, config, logger } = options;
   const topics = topicNames(config.topics.prefix);
   const group = `${config.deployment}.streamgauge`;
-  const common = { log, logger, deployment: config.deployment, datasets: config.datasets };
+  const observed = options.telemetry === undefined ? {} : { telemetry: options.telemetry };
+  const common = { log, logger, deployment: config.deployment, datasets: config.datasets, ...observed };
   const feeder = feedInLockstep(log, options.feed, options.onProgress);
   const running: Subscription[] = [];
   const started = async (subscription: Promise<Subscription>): Promise<Subscription> => {
@@ -69,7 +73,7 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
     );
     const sinks: Subscription[] = [];
     for (const sink of options.sinks) {
-      sinks.push(await started(startSink({ log, sink, topics, deployment: config.deployment, group })));
+      sinks.push(await started(startSink({ ...common, sink, topics, group })));
     }
 
     const failed = Promise.all(running.map((subscription) => subscription.done)).then(() => undefined);

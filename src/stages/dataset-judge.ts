@@ -7,6 +7,7 @@ import type { DatasetConfig } from "../core/config.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
 import { Profile } from "../profiles/profile.ts";
@@ -19,6 +20,7 @@ import {
   WindowTracker,
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
+import { JudgeTelemetry } from "./judge-telemetry.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge } from "./series-judge.ts";
@@ -36,6 +38,8 @@ export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
   readonly resolveAfter: number;
   readonly logger: Logger;
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }
 
 export class DatasetJudge {
@@ -44,11 +48,13 @@ export class DatasetJudge {
   readonly #names = new FieldNames();
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
+  readonly telemetry: JudgeTelemetry;
 
   constructor(options: DatasetJudgeOptions) {
     this.#options = options;
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     this.#incidents = new IncidentTracker({ dataset: options.dataset.topic, resolveAfter: options.resolveAfter });
+    this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, () => this.#tracker);
   }
 
   /** Takes in one flush of one partition. */
@@ -61,6 +67,7 @@ export class DatasetJudge {
       tick = [];
     };
     for (const event of this.#tracker.apply(entry, panes)) {
+      this.telemetry.event(event);
       if (event.kind !== "closed") {
         this.#log(event);
         continue;

@@ -7,9 +7,11 @@
 import type { DatasetConfig } from "../core/config.ts";
 import type { Claim, ClaimHandler, Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import type { TopicNames } from "../core/topics.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
+import { observeLog } from "./observed-log.ts";
 
 export interface JudgeOptions {
   readonly log: Log;
@@ -21,6 +23,8 @@ export interface JudgeOptions {
   readonly datasets: readonly DatasetConfig[];
   /** Clean windows after which an incident is resolved. */
   readonly resolveAfter: number;
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }
 
 export function startJudge(options: JudgeOptions): Promise<Subscription> {
@@ -33,10 +37,12 @@ export function startJudge(options: JudgeOptions): Promise<Subscription> {
       await shards.get(claim)?.take(claim, batch);
     },
     lost(claim) {
+      shards.get(claim)?.end();
       shards.delete(claim);
     },
   };
-  return options.log.subscribe(
+  const { log, telemetry = noTelemetry } = options;
+  return observeLog(log, { telemetry, stage: "judge" }).subscribe(
     {
       group: options.group,
       topics: [options.topics.profiles],
@@ -55,8 +61,7 @@ class Shard {
   constructor(options: JudgeOptions) {
     this.#options = options;
     for (const dataset of options.datasets) {
-      const { logger, resolveAfter } = options;
-      this.#judges.set(dataset.topic, new DatasetJudge({ dataset, resolveAfter, logger }));
+      this.#judges.set(dataset.topic, new DatasetJudge({ ...options, dataset }));
     }
   }
 
@@ -71,6 +76,10 @@ class Shard {
     await claim.commit([], this.#assembler.position(batch.toOffset));
   }
 
+  end(): void {
+    for (const judge of this.#judges.values()) judge.telemetry.end();
+  }
+
   #apply(flush: Flush): OutputRecord[] {
     const { entry, panes } = flush;
     const { topics, deployment, logger } = this.#options;
@@ -79,6 +88,7 @@ class Shard {
       logger.warn({ dataset: entry.dataset, topic: entry.topic }, "delta of an unknown dataset dropped");
       return [];
     }
-    return judge.apply(entry, panes, { topics, deployment, timestampMs: entry.wallTimeMs });
+    const context = { topics, deployment, timestampMs: entry.wallTimeMs };
+    return judge.telemetry.applied(() => judge.apply(entry, panes, context));
   }
 }

@@ -17,12 +17,14 @@ import { hashByteRanges } from "../sketches/hash.ts";
 import { eventTimes, timeColumn } from "../validation/event-time.ts";
 import { quarantineRecord, type Refusal } from "../validation/quarantine.ts";
 import { createPaneClock, type PaneClock } from "../windows/panes.ts";
+import type { TopicTelemetry } from "./profiler-telemetry.ts";
 
 /** Readers of the schemas that a batch names. */
 export type SchemaTable = ReadonlyMap<number, EventReader | SchemaRefusal>;
 
 export interface PartitionProfilerOptions {
   readonly dataset: DatasetConfig;
+  readonly telemetry: TopicTelemetry;
   readonly partition: number;
   /** Offset at which the first flush begins. */
   readonly position: number;
@@ -93,6 +95,11 @@ export class PartitionProfiler {
 
   /** Writes the deltas, the refused records and the new position in one transaction, and starts empty. */
   async flush(claim: Claim): Promise<void> {
+    await this.#options.telemetry.flush(() => this.#flush(claim));
+  }
+
+  /** Returns the bytes written. */
+  async #flush(claim: Claim): Promise<number> {
     for (const open of this.#open.values()) this.#close(open);
     const { dataset, partition, profilesTopic } = this.#options;
     const origin = {
@@ -124,6 +131,7 @@ export class PartitionProfiler {
     outputs.push(...this.#quarantine);
     this.#startEmpty();
     await claim.commit(outputs, origin.toOffset);
+    return outputs.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0);
   }
 
   #startEmpty(): void {
@@ -229,7 +237,9 @@ export class PartitionProfiler {
       return;
     }
     this.#counts.invalid++;
-    this.#toQuarantine(record, { reason: INVALID_REASONS[invalid & UTF8_BIT ? 0 : 1]! });
+    const reason = INVALID_REASONS[invalid & UTF8_BIT ? 0 : 1]!;
+    this.#options.telemetry.refused(reason);
+    this.#toQuarantine(record, { reason });
   }
 
   /** One slice dimension of a closed batch: `names` undefined is the whole. */
@@ -274,12 +284,14 @@ export class PartitionProfiler {
     this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused(kind, kind);
     this.#counts.consumed++;
     this.#counts[kind]++;
+    this.#options.telemetry.refused(kind);
   }
 
   #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }): void {
     this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused("undecodable", refusal.reason);
     this.#counts.consumed++;
     this.#counts.undecodable++;
+    this.#options.telemetry.refused(refusal.reason);
     this.#toQuarantine(record, refusal);
   }
 

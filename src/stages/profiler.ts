@@ -11,8 +11,11 @@ import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { readWireHeader } from "../schemas/wire-format.ts";
+import { observeLog } from "./observed-log.ts";
 import { PartitionProfiler, type SchemaTable } from "./partition-profiler.ts";
+import { RegistryTelemetry, TopicTelemetry } from "./profiler-telemetry.ts";
 
 export interface ProfilerOptions {
   readonly log: Log;
@@ -36,12 +39,21 @@ export interface ProfilerOptions {
   readonly hashLabel: (text: string) => string;
   /** After each handled batch; for progress and for feeders that wait. */
   readonly onBatch?: (batch: RecordBatch) => void;
+  /** @default none */
+  readonly telemetry?: Telemetry;
 }
 
 const REGISTRY_RETRY_MS = 1000;
 
 export async function startProfiler(options: ProfilerOptions): Promise<Subscription> {
-  const datasets = new Map(options.datasets.map((dataset) => [dataset.topic, dataset]));
+  const telemetry = options.telemetry ?? noTelemetry;
+  const running: Running = { ...options, registry: new RegistryTelemetry(telemetry) };
+  const datasets = new Map(
+    options.datasets.map((dataset) => [
+      dataset.topic,
+      { dataset, telemetry: new TopicTelemetry(telemetry, dataset.topic) },
+    ]),
+  );
   const partitions = new Map<Claim, { profiler: PartitionProfiler; timer: Timer | undefined }>();
 
   /** Timers flush between batches, never inside one: this chain keeps the order. */
@@ -67,10 +79,11 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
 
   const handler: ClaimHandler = {
     claimed(claim) {
-      const dataset = datasets.get(claim.topic);
-      if (dataset === undefined) throw new RangeError(`Cannot profile ${claim.topic}: no dataset has this topic`);
+      const entry = datasets.get(claim.topic);
+      if (entry === undefined) throw new RangeError(`Cannot profile ${claim.topic}: no dataset has this topic`);
+      const { dataset } = entry;
       const profiler = new PartitionProfiler({
-        dataset,
+        ...entry,
         partition: claim.partition,
         position: claim.position,
         profilesTopic: options.profilesTopic,
@@ -84,7 +97,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
     async batch(claim, batch) {
       const held = partitions.get(claim);
       if (held === undefined) return;
-      await enqueue(claim, () => consume(held.profiler, claim, batch, options));
+      await enqueue(claim, () => consume(held.profiler, claim, batch, running));
       options.onBatch?.(batch);
     },
     async ended(claim) {
@@ -99,7 +112,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
     },
   };
 
-  return options.log.subscribe(
+  return observeLog(options.log, { telemetry, stage: "profiler" }).subscribe(
     {
       group: options.group,
       topics: [...datasets.keys()],
@@ -110,12 +123,11 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
   );
 }
 
-async function consume(
-  profiler: PartitionProfiler,
-  claim: Claim,
-  batch: RecordBatch,
-  options: ProfilerOptions,
-): Promise<void> {
+interface Running extends ProfilerOptions {
+  readonly registry: RegistryTelemetry;
+}
+
+async function consume(profiler: PartitionProfiler, claim: Claim, batch: RecordBatch, options: Running): Promise<void> {
   const schemas = await schemasOf(batch, options);
   let from = 0;
   while (from < batch.records.length) {
@@ -139,22 +151,25 @@ function futureLimit(options: ProfilerOptions, maxAheadMs: number): (brokerTimeM
 }
 
 /** Readers of all schemas that the batch names; a registry that does not answer holds the partition. */
-async function schemasOf(batch: RecordBatch, options: ProfilerOptions): Promise<SchemaTable> {
+async function schemasOf(batch: RecordBatch, options: Running): Promise<SchemaTable> {
   const schemas = new Map<number, EventReader | SchemaRefusal>();
   let last = -1;
   for (const record of batch.records) {
     const schemaId = readWireHeader(record.value);
     if (schemaId < 0 || schemaId === last || schemas.has(schemaId)) continue;
     last = schemaId;
-    schemas.set(schemaId, options.readers.known(schemaId) ?? (await loadSchema(schemaId, options)));
+    schemas.set(
+      schemaId,
+      options.readers.known(schemaId) ?? (await options.registry.wait(() => loadSchema(schemaId, options))),
+    );
   }
   return schemas;
 }
 
-async function loadSchema(schemaId: number, options: ProfilerOptions): Promise<EventReader | SchemaRefusal> {
+async function loadSchema(schemaId: number, options: Running): Promise<EventReader | SchemaRefusal> {
   for (;;) {
     try {
-      return await options.readers.load(schemaId);
+      return await options.registry.load(options.readers, schemaId);
     } catch (error) {
       if (!(error instanceof StreamgaugeError) || error.code !== "SG_CONNECT") throw error;
       options.logger.warn({ schemaId, error: error.message }, "schema registry does not answer, waiting");

@@ -59,6 +59,11 @@ export class Watermark {
     }
   }
 
+  /** Partitions reported as unheard. */
+  get unheardCount(): number {
+    return this.#partitions.filter((partition) => partition.reported).length;
+  }
+
   /** Largest wall time heard. */
   get timeMs(): number | undefined {
     return this.#timeMs;

@@ -172,6 +172,16 @@ export class WindowTracker<P> {
     return this.#watermarkMs === Number.NEGATIVE_INFINITY ? undefined : this.#watermarkMs;
   }
 
+  /** Open windows of the sizes that are published. */
+  get openWindows(): number {
+    return this.#store.series.reduce((sum, series) => sum + (series.isPublished ? series.open.size : 0), 0);
+  }
+
+  /** Partitions without an entry for `unheardAfter`. */
+  get unheardPartitions(): number {
+    return this.#progress.unheardCount;
+  }
+
   /** Largest wall time of the entries. */
   get timeMs(): number | undefined {
     return this.#progress.timeMs;

@@ -1,0 +1,71 @@
+/** What the judge counts of one dataset. */
+import type { Histogram, Reading, Telemetry } from "../core/telemetry.ts";
+import type { TrackerEvent } from "../windows/window-tracker.ts";
+
+/** What is read off the windows when somebody looks. */
+export interface WindowsView {
+  readonly openWindows: number;
+  readonly unheardPartitions: number;
+  readonly watermarkMs: number | undefined;
+}
+
+export class JudgeTelemetry {
+  readonly #telemetry: Telemetry;
+  readonly #dataset: string;
+  readonly #duration: Histogram;
+  readonly #readings: readonly Reading[];
+
+  constructor(telemetry: Telemetry, dataset: string, view: () => WindowsView) {
+    this.#telemetry = telemetry;
+    this.#dataset = dataset;
+    this.#duration = telemetry.histogram("streamgauge_judge_apply_duration_seconds", { dataset });
+    this.#readings = [
+      telemetry.read("streamgauge_open_windows", { dataset }, () => view().openWindows),
+      telemetry.read("streamgauge_unheard_partitions", { dataset }, () => view().unheardPartitions),
+      telemetry.read("streamgauge_watermark_lag_seconds", { dataset }, () => {
+        const { watermarkMs } = view();
+        // There is none before the first rows, nor after the end of everything.
+        if (watermarkMs === undefined || !Number.isFinite(watermarkMs)) return undefined;
+        return (telemetry.clock.nowMs() - watermarkMs) / 1000;
+      }),
+    ];
+  }
+
+  /** Times `apply`. */
+  applied<T>(apply: () => T): T {
+    const { clock } = this.#telemetry;
+    const startMs = clock.monotonicMs();
+    const result = apply();
+    this.#duration.observe((clock.monotonicMs() - startMs) / 1000);
+    return result;
+  }
+
+  event(event: TrackerEvent<unknown>): void {
+    const telemetry = this.#telemetry;
+    const dataset = this.#dataset;
+    switch (event.kind) {
+      case "closed": {
+        const kind = event.revision === 0 ? "closed" : "revised";
+        telemetry.counter("streamgauge_windows_closed_total", { dataset, kind }).add(1);
+        break;
+      }
+      case "offset-gap":
+        telemetry.counter("streamgauge_ledger_breaks_total", { dataset, kind: "gap" }).add(1);
+        break;
+      case "offset-overlap":
+        telemetry.counter("streamgauge_ledger_breaks_total", { dataset, kind: "overlap" }).add(1);
+        break;
+      case "replayed":
+        telemetry.counter("streamgauge_replayed_flushes_total", { dataset }).add(1);
+        break;
+      default:
+        // The others are read off the windows, or are of no use as numbers.
+        break;
+    }
+  }
+
+  /** The partition was lost: what another process shows must not be shown here, too. */
+  end(): void {
+    for (const reading of this.#readings) reading.end();
+  }
+}
