@@ -156,7 +156,7 @@ const metricGraph = graph({
 
 const rowGraph = graph({
   title: "Rows per window with their expected band",
-  description: "row_count(): valid and invalid events of each window.",
+  description: "Valid and invalid events of each window, the metric row_count(), over what the detector expected.",
   unit: "short",
   empty: "no window closed in this time range",
   overrides: BAND,
