@@ -5,6 +5,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The terminal to draw on, or undefined when the output is a file or a pipe. */
   readonly terminal: Terminal | undefined;
+  /** Calls `listener` at the first SIGINT or SIGTERM, instead of ending at once; a second one ends the process. */
+  readonly onInterrupt?: (listener: () => void) => void;
 }
 
 export interface Terminal {
@@ -13,7 +15,7 @@ export interface Terminal {
   write(text: string): void;
 }
 
-export function processIo(): Io {
+export function processIo(onInterrupt: (listener: () => void) => void): Io {
   const { stdout, stderr, env } = process;
   return {
     stdout: (line) => {
@@ -23,6 +25,7 @@ export function processIo(): Io {
       stderr.write(`${line}\n`);
     },
     env,
+    onInterrupt,
     terminal: stdout.isTTY
       ? {
           columns: stdout.columns || 80,

@@ -23,6 +23,18 @@ program
   });
 
 program
+  .command("run")
+  .description("the sidecar: watches the topics of a configuration on your own Kafka")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--json", "accepted for symmetry: the log is always JSON lines")
+  .action(async (options: { config: string }) => {
+    const { run } = await import("./run.ts");
+    await finish((io) => run({ config: options.config }, io));
+    // A client library may keep a socket open that nobody waits for any more.
+    process.exit(process.exitCode);
+  });
+
+program
   .command("replay")
   .description("the same stages over recorded files (Avro containers, JSON lines, CSV; .gz of each)")
   .argument("<input...>", "files, merged by event time")
@@ -79,9 +91,14 @@ program
     await finish((io) => validate({ config: options.config, json: options.json === true }, io));
   });
 
+/** What the running command does at the first signal. */
+let drain: (() => void) | undefined;
+
 /** Runs a command and sets the exit code; what a user can mend is one line, without a stack. */
 async function finish(command: (io: Io) => Promise<number>): Promise<void> {
-  const io = processIo();
+  const io = processIo((listener) => {
+    drain = listener;
+  });
   try {
     process.exitCode = await command(io);
   } catch (error) {
@@ -101,13 +118,13 @@ function parseCount(text: string): number {
   return value;
 }
 
-/** A second signal ends at once; the first lets a command write what it has. */
+/** The first signal lets a command that asked for it write what it has; any other ends at once. */
 let interrupts = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     interrupts++;
-    if (interrupts > 1 || signal === "SIGINT") process.exit(EXIT_CODES.interrupted);
-    process.exitCode = EXIT_CODES.interrupted;
+    if (interrupts > 1 || drain === undefined) process.exit(EXIT_CODES.interrupted);
+    drain();
   });
 }
 

@@ -1,0 +1,143 @@
+/**
+ * Both stages and the sinks on the user's own cluster, in one process; start more processes and Kafka spreads the
+ * work. What a deployment needs is looked at before anything is consumed, so that a mistake is told at once.
+ */
+import { createKafkaLog, type KafkaLog } from "../consumers/kafka-log.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Config, KafkaConfig, RegistryConfig, StartFrom } from "../core/config.ts";
+import { StreamgaugeError } from "../core/errors.ts";
+import type { Subscription, TopicSpec } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import { SeededRandom } from "../core/random.ts";
+import type { Telemetry } from "../core/telemetry.ts";
+import { topicNames } from "../core/topics.ts";
+import { createHttpRegistry } from "../schemas/http-registry.ts";
+import { createReaderSource } from "../schemas/registry.ts";
+import { withDiskCache } from "../schemas/schema-disk-cache.ts";
+import { startJudge } from "../stages/judge.ts";
+import { startProfiler } from "../stages/profiler.ts";
+import { startSink } from "../stages/sink-runner.ts";
+import { createHashLabel } from "./hash-label.ts";
+import { openSinks, type RunningSinks } from "./sinks.ts";
+
+export interface DeploymentOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Lines of the console sink. */
+  readonly print: (line: string) => void;
+}
+
+export interface Deployment {
+  /** Rejects with the first failure; never settles while all goes well. */
+  readonly failed: Promise<never>;
+  /** Writes what is not yet written, leaves the groups, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** A flush that no timer has asked for: bounds the memory of a partition that is read from its past. */
+const FLUSH_RECORDS = 250_000;
+
+/** @throws {StreamgaugeError} `SG_CONFIG`, `SG_CONNECT`: what is wrong, and what to do. */
+export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
+  const { config, clock, logger, telemetry } = options;
+  const kafka = needed(config.kafka, "kafka");
+  const topics = topicNames(config.topics.prefix);
+  const log = createKafkaLog({ kafka, clock, logger, clientId: `streamgauge-${config.deployment}` });
+  const running: Subscription[] = [];
+  let sinks: RunningSinks | undefined;
+  const stop = async () => {
+    // The profiler first: what it writes last is still judged; then the judge's last checkpoint.
+    for (const subscription of running) await subscription.stop();
+    await sinks?.close();
+    await log.close();
+  };
+  try {
+    const cluster = await log.ping();
+    logger.info({ brokers: kafka.brokers, ...cluster }, "connected to Kafka");
+    await requireInputs(log, config);
+    await createOwnTopics(log, config);
+    const readers = createReaderSource(registryOf(needed(config.registry, "registry"), options), { clock });
+    const common = { log, logger, telemetry, deployment: config.deployment, datasets: config.datasets };
+    sinks = await openSinks(config, options);
+    const profiler = await startProfiler({
+      ...common,
+      readers,
+      clock,
+      group: `${kafka.group}.profiler`,
+      profilesTopic: topics.profiles,
+      startFrom: startTime(config.startFrom, clock),
+      flushRecords: FLUSH_RECORDS,
+      time: "clock",
+      hashLabel: createHashLabel(config.deployment, options.env),
+    });
+    running.push(profiler);
+    const judge = await startJudge({
+      ...common,
+      group: `${kafka.group}.judge`,
+      topics,
+      resolveAfter: config.alerts.resolveAfter,
+      checkpoints: { clock, everyMs: config.checkpointEveryMs },
+    });
+    running.push(judge);
+    for (const sink of sinks.sinks) running.push(await startSink({ ...common, sink, topics, group: kafka.group }));
+    logger.info({ deployment: config.deployment, topics: config.datasets.map(({ topic }) => topic) }, "running");
+  } catch (error) {
+    await stop().catch((failure: unknown) => logger.warn({ error: String(failure) }, "not everything could be closed"));
+    throw error;
+  }
+  const failed = Promise.race(running.map(({ done }) => done)).then((): never => {
+    throw new StreamgaugeError("SG_CONNECT", "A subscription ended by itself");
+  });
+  failed.catch(() => undefined);
+  return { failed, stop };
+}
+
+/** What `run` writes, one partition each: a shard is judged by one process, and order matters within a dataset. */
+export function ownTopics(config: Config): TopicSpec[] {
+  const topics = topicNames(config.topics.prefix);
+  const names = [topics.profiles, topics.metrics, topics.verdicts, topics.alerts, topics.windows];
+  const quarantines = config.datasets.flatMap(({ quarantine }) => (quarantine === undefined ? [] : [quarantine.topic]));
+  return [
+    { name: topics.state, partitions: 1, compacted: true },
+    ...[...names, ...new Set(quarantines)].map((name) => ({ name, partitions: 1 })),
+  ];
+}
+
+/** Topics that are there may have been made by an administrator, with more partitions; only the state's are ours. */
+export async function createOwnTopics(log: KafkaLog, config: Config): Promise<void> {
+  const specs = ownTopics(config);
+  const existing = await log.describeTopics(specs.map(({ name }) => name));
+  await log.createTopics(specs.filter(({ name, compacted }) => compacted === true || !existing.has(name)));
+}
+
+export async function requireInputs(log: KafkaLog, config: Config): Promise<void> {
+  const topics = config.datasets.map(({ topic }) => topic);
+  const existing = await log.describeTopics(topics);
+  const missing = topics.filter((topic) => !existing.has(topic));
+  if (missing.length === 0) return;
+  const subject = missing.length === 1 ? `topic ${missing[0]} does` : `topics ${missing.join(", ")} do`;
+  throw new StreamgaugeError(
+    "SG_CONFIG",
+    `Cannot watch what is not there: ${subject} not exist, or this user may not see it. Correct datasets[].topic, create it, or grant Describe and Read`,
+  );
+}
+
+export function registryOf(registry: RegistryConfig, { clock, logger }: Pick<DeploymentOptions, "clock" | "logger">) {
+  // Any seed will do as long as two processes do not ask at the same moments.
+  const random = new SeededRandom(clock.nowMs() ^ process.pid);
+  const http = createHttpRegistry(registry, { clock, random, logger });
+  if (registry.cacheDirectory === undefined) return http;
+  return withDiskCache(http, { directory: registry.cacheDirectory, url: registry.url, logger });
+}
+
+function startTime(startFrom: StartFrom, clock: Clock): "earliest" | "latest" | number {
+  return typeof startFrom === "string" ? startFrom : clock.nowMs() - startFrom.agoMs;
+}
+
+export function needed<T extends KafkaConfig | RegistryConfig>(part: T | undefined, key: string): T {
+  if (part !== undefined) return part;
+  throw new StreamgaugeError("SG_CONFIG", `Cannot run: the configuration has no "${key}"`);
+}

@@ -1,0 +1,107 @@
+/** `streamgauge run -c FILE`: the sidecar. Ends with a signal, or with the first failure that waiting cannot mend. */
+import { loadConfigFile } from "../config/load-config.ts";
+import { VERSION } from "../config/version.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Config, SinkConfig } from "../core/config.ts";
+import { EXIT_CODES } from "../core/errors.ts";
+import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
+import { startProcessTelemetry } from "../sinks/process-telemetry.ts";
+import { PrometheusRegistry } from "../sinks/prometheus-registry.ts";
+import { startPrometheusServer } from "../sinks/prometheus-server.ts";
+import { startDeployment } from "./deployment.ts";
+import type { Io } from "./io.ts";
+import { createLogger } from "./logger.ts";
+
+/** What is not done by then is left: nothing is lost by it, the next process reads it again. */
+const DRAIN_LIMIT_MS = 9_000;
+
+export async function run(args: { readonly config: string }, io: Io): Promise<number> {
+  const { config, notices } = await loadConfigFile({ file: args.config, env: io.env, command: "run" });
+  const clock = systemClock();
+  const logger = createLogger(io, "info");
+  for (const notice of notices) logger.warn({ ...notice }, notice.message);
+  const state = { isRunning: false, isStopping: false };
+  const watch = await startWatch(config, clock, () => readinessOf(state));
+  try {
+    const stopping = new Promise<"stop">((resolve) => {
+      io.onInterrupt?.(() => resolve("stop"));
+    });
+    const starting = startDeployment({
+      config,
+      clock,
+      logger,
+      telemetry: watch.telemetry,
+      env: io.env,
+      print: io.stdout,
+    });
+    // A signal while it starts: what was begun is closed as far as it has come.
+    const deployment = await Promise.race([starting, stopping]);
+    if (deployment === "stop") {
+      await withinLimit(
+        clock,
+        starting.then(
+          (begun) => begun.stop(),
+          () => undefined,
+        ),
+      );
+      return EXIT_CODES.ok;
+    }
+    state.isRunning = true;
+    try {
+      await Promise.race([deployment.failed, stopping]);
+      state.isStopping = true;
+      logger.info({}, "stopping");
+      const isDone = await withinLimit(clock, deployment.stop());
+      if (isDone) logger.info({}, "stopped");
+      else logger.warn({ limitMs: DRAIN_LIMIT_MS }, "stopped before everything was written: it will be read again");
+      return EXIT_CODES.ok;
+    } catch (error) {
+      state.isRunning = false;
+      await withinLimit(
+        clock,
+        deployment.stop().catch(() => undefined),
+      );
+      throw error;
+    }
+  } finally {
+    await watch.close();
+  }
+}
+
+function readinessOf(state: { readonly isRunning: boolean; readonly isStopping: boolean }) {
+  if (state.isStopping) return { ready: false, reasons: ["stopping"] };
+  return state.isRunning ? { ready: true, reasons: [] } : { ready: false, reasons: ["starting"] };
+}
+
+interface Watch {
+  readonly telemetry: Telemetry;
+  close(): Promise<void>;
+}
+
+/** The Prometheus endpoint, where one is configured. */
+async function startWatch(
+  config: Config,
+  clock: Clock,
+  readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] },
+): Promise<Watch> {
+  const sink = config.sinks.find((one): one is SinkConfig & { kind: "prometheus" } => one.kind === "prometheus");
+  if (sink === undefined) return { telemetry: noTelemetry, close: async () => {} };
+  const registry = new PrometheusRegistry({ clock, maxSeries: sink.maxSeries });
+  const own = startProcessTelemetry(registry, VERSION);
+  const server = await startPrometheusServer({ registry, host: sink.host, port: sink.port, readiness });
+  return {
+    telemetry: registry,
+    async close() {
+      own.stop();
+      await server.close();
+    },
+  };
+}
+
+/** False: the time was up. */
+async function withinLimit(clock: Clock, work: Promise<unknown>): Promise<boolean> {
+  const limit = new Promise<false>((resolve) => {
+    clock.after(DRAIN_LIMIT_MS, () => resolve(false));
+  });
+  return Promise.race([work.then(() => true as const), limit]);
+}
