@@ -122,6 +122,8 @@ export interface TopicSpec {
   readonly partitions: number;
   /** Keep only the newest record of each key. @default false */
   readonly compacted?: boolean;
+  /** How long records are kept after their timestamp; infinite: for ever. @default the broker's setting */
+  readonly retentionMs?: number;
 }
 
 export interface Log {

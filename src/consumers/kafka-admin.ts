@@ -1,0 +1,84 @@
+/** Questions about topics and groups, over one connection that is made when first needed and anew after an error. */
+import type { Admin } from "kafkajs";
+import { safeOffset } from "./kafka-batch.ts";
+import type { KafkaConnection } from "./kafka-connection.ts";
+
+/** Of one partition, as a read-committed reader sees it. */
+export interface PartitionEnds {
+  readonly partition: number;
+  /** Of the oldest record kept. */
+  readonly start: number;
+  /** End of what may be read. */
+  readonly stable: number;
+}
+
+export class KafkaAdmin {
+  readonly #connection: KafkaConnection;
+  #admin: Promise<Admin> | undefined;
+  #closed = false;
+
+  constructor(connection: KafkaConnection) {
+    this.#connection = connection;
+  }
+
+  /** An error drops the connection: kafkajs does not always find back from a lost one. */
+  async ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error("Cannot ask Kafka: the log is closed");
+    this.#admin ??= this.#connect();
+    const used = this.#admin;
+    try {
+      return await question(await used);
+    } catch (error) {
+      if (this.#admin === used) this.#admin = undefined;
+      used.then((admin) => admin.disconnect()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Partitions of each of the topics that exist and may be seen. */
+  async partitionCounts(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.ask(async (admin) => {
+      const visible = new Set(await admin.listTopics());
+      const topics = [...new Set(names)].filter((name) => visible.has(name));
+      if (topics.length === 0) return new Map();
+      const { topics: found } = await admin.fetchTopicMetadata({ topics });
+      return new Map(found.map(({ name, partitions }) => [name, partitions.length]));
+    });
+  }
+
+  /** Every partition of the topic, in order. */
+  async partitionEnds(topic: string): Promise<readonly PartitionEnds[]> {
+    const offsets = await this.ask((admin) => admin.fetchTopicOffsets(topic));
+    return offsets
+      .map(({ partition, low, high }) => ({ partition, start: safeOffset(low), stable: safeOffset(high) }))
+      .sort((a, b) => a.partition - b.partition);
+  }
+
+  /** The first offset whose record has this time or a later one, else the end. */
+  async offsetAtTime(topic: string, partition: number, timeMs: number): Promise<number> {
+    const offsets = await this.ask((admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs));
+    const found = offsets.find((one) => one.partition === partition);
+    if (found === undefined) throw new RangeError(`Cannot use ${topic}/${partition}: there is no such partition`);
+    return safeOffset(found.offset);
+  }
+
+  /** By partition; without a committed position -1, and -2 where kafkajs has set the position back to the earliest. */
+  async committedPositions(group: string, topic: string): Promise<ReadonlyMap<number, number>> {
+    const answers = await this.ask((admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }));
+    const positions = answers.find((answer) => answer.topic === topic)?.partitions ?? [];
+    return new Map(positions.map(({ partition, offset }) => [partition, safeOffset(offset)]));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const admin = this.#admin;
+    this.#admin = undefined;
+    await admin?.then((open) => open.disconnect()).catch(() => undefined);
+  }
+
+  async #connect(): Promise<Admin> {
+    const admin = this.#connection.forTransactions().admin();
+    await admin.connect();
+    return admin;
+  }
+}

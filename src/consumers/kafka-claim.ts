@@ -1,0 +1,295 @@
+/**
+ * One partition in the hands of one subscription: what was fetched and waits for the handler, the position, and the
+ * transactions. It makes no request of its own accord; `kafka-partition-holder.ts` opens it and tells its end.
+ */
+import type { Clock } from "../core/clock.ts";
+import { StreamgaugeError } from "../core/errors.ts";
+import type { Claim, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
+import type { WholeBatch } from "./kafka-batch.ts";
+import type { KafkaConnection } from "./kafka-connection.ts";
+import { isFencedError, isPermanent, kafkaError } from "./kafka-errors.ts";
+import { logRecord } from "./kafka-messages.ts";
+import { restoreLatest } from "./kafka-restore.ts";
+import type { TransactionalHolder } from "./kafka-transactions.ts";
+
+export type LossReason = "revoked" | "fenced" | "unknown-outcome";
+
+/** What a claim asks of its subscription. */
+export interface ClaimHost {
+  readonly connection: KafkaConnection;
+  readonly clock: Clock;
+  readonly options: SubscribeOptions;
+  /** Whether, and whereto, fetching of the partition goes on has changed. */
+  flowChanged(claim: KafkaClaim): void;
+  seek(claim: KafkaClaim, offset: number): void;
+  /** An error that trying again would not cure: the subscription ends. */
+  fail(error: StreamgaugeError): void;
+}
+
+/** Where an opened claim begins. */
+export interface ClaimStart {
+  readonly holder: TransactionalHolder;
+  readonly position: number;
+  readonly partitionCount: number;
+}
+
+/** How old the last answer may be for `caughtUp`: longer than the pause between two, shorter than a watermark's patience. */
+const FRESH_MS = 10_000;
+
+export class KafkaClaim implements Claim {
+  readonly topic: string;
+  readonly partition: number;
+  /** Settles when the claim is lost. */
+  readonly lost: Promise<void>;
+  readonly #host: ClaimHost;
+  #holder: TransactionalHolder | undefined;
+  #partitionCount = 0;
+  #position = 0;
+  /** Where the next fetch begins. */
+  #fetchFrom = 0;
+  #pending: PendingBatch | undefined;
+  #stableOffset: number | undefined;
+  #stableAtMs = Number.NEGATIVE_INFINITY;
+  #delivering = false;
+  #pausedByUser = false;
+  #stopped = false;
+  #lossReason: LossReason | undefined;
+  #writing: Promise<unknown> | undefined;
+  #settleLost = () => {};
+
+  constructor(topic: string, partition: number, host: ClaimHost) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#host = host;
+    this.lost = new Promise((resolve) => {
+      this.#settleLost = resolve;
+    });
+  }
+
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get active(): boolean {
+    return this.#lossReason === undefined;
+  }
+
+  get lossReason(): LossReason | undefined {
+    return this.#lossReason;
+  }
+
+  /** As of the last fetch. A paused partition is not fetched: it is soon not known any more. */
+  get caughtUp(): boolean {
+    if (!this.active || this.#stableOffset === undefined || this.#position < this.#stableOffset) return false;
+    return this.#host.clock.monotonicMs() - this.#stableAtMs <= FRESH_MS;
+  }
+
+  get ended(): boolean {
+    return false;
+  }
+
+  /** Something is to be handed to the handler. */
+  get hasWork(): boolean {
+    return this.active && this.#delivering && !this.#stopped && !this.#pausedByUser && this.#pending !== undefined;
+  }
+
+  /** The partition should be fetched. */
+  get wantsMore(): boolean {
+    const idle = this.active && this.#delivering && !this.#stopped && !this.#pausedByUser;
+    return idle && this.#pending === undefined;
+  }
+
+  pause(): void {
+    this.#pausedByUser = true;
+    this.#host.flowChanged(this);
+  }
+
+  resume(): void {
+    this.#pausedByUser = false;
+    this.#host.flowChanged(this);
+  }
+
+  seek(offset: number): void {
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new RangeError(`Cannot seek ${this.name} to ${offset}: expected an offset`);
+    }
+    this.#moveTo(offset);
+    this.#host.seek(this, offset);
+  }
+
+  async commit(outputs: readonly OutputRecord[], nextOffset: number): Promise<void> {
+    const holder = this.#holderFor("commit");
+    if (!Number.isSafeInteger(nextOffset) || nextOffset < 0) {
+      throw new RangeError(`Cannot commit ${this.name}: the position is ${nextOffset}, expected an offset`);
+    }
+    const { topic, partition } = this;
+    const { clock, options } = this.#host;
+    const position = { group: options.group, topic, partition, offset: nextOffset };
+    await this.#write("commit", () => holder.commit(outputs, clock.nowMs(), position));
+  }
+
+  async restore(topic: string): Promise<readonly LogRecord[]> {
+    const holder = this.#holderFor("restore");
+    const { clock, connection, options } = this.#host;
+    const { partition } = this;
+    return restoreLatest({
+      connection,
+      clock,
+      topic,
+      partition,
+      owner: transactionalId(options, this.topic, partition),
+      writeSentinel: (sentinel) => this.#write("restore", () => holder.commit([sentinel], clock.nowMs())),
+      assertWanted: () => {
+        this.#holderFor("restore");
+        if (this.#stopped) throw new StreamgaugeError("SG_FENCED", `Cannot restore ${this.name}: it is being stopped`);
+      },
+    });
+  }
+
+  get name(): string {
+    return `${this.topic}/${this.partition}`;
+  }
+
+  open({ holder, position, partitionCount }: ClaimStart): void {
+    this.#holder = holder;
+    this.#partitionCount = partitionCount;
+    this.#moveTo(position);
+  }
+
+  /** `claimed` was handled: batches may follow. */
+  startDelivery(): void {
+    this.#delivering = true;
+    this.#host.flowChanged(this);
+  }
+
+  /** Takes in an answer; false when it is not the one that was asked for. */
+  take(batch: WholeBatch): boolean {
+    if (batch.fromOffset !== this.#fetchFrom || this.#pending !== undefined) return false;
+    this.#stableOffset = batch.stableOffset;
+    this.#stableAtMs = this.#host.clock.monotonicMs();
+    if (batch.toOffset > batch.fromOffset) {
+      this.#pending = new PendingBatch(batch);
+      this.#fetchFrom = batch.toOffset;
+    }
+    return true;
+  }
+
+  /** The next delivery, already counted into `position`. */
+  next(maxRecords: number): RecordBatch | undefined {
+    const pending = this.#pending;
+    if (pending === undefined) return undefined;
+    const batch = pending.next(maxRecords);
+    if (pending.done) this.#pending = undefined;
+    this.#position = batch.toOffset;
+    return batch;
+  }
+
+  /** Where the next fetch has to begin. */
+  get fetchFrom(): number {
+    return this.#fetchFrom;
+  }
+
+  /** Records up to `offset` are gone: delivery goes on there, and the ranges of two deliveries will not join. */
+  skipTo(offset: number): void {
+    this.#moveTo(offset);
+  }
+
+  /** From now on nothing is delivered and nothing can be committed; the first reason counts. */
+  lose(reason: LossReason): void {
+    if (this.#lossReason !== undefined) return;
+    this.#lossReason = reason;
+    this.#pending = undefined;
+    this.#host.flowChanged(this);
+    this.#settleLost();
+    const close = () => this.#holder?.close();
+    if (this.#writing === undefined) close();
+    else this.#writing.then(close, close);
+  }
+
+  /** Nothing more is delivered, but what is in hand may be committed. */
+  stopDelivery(): void {
+    this.#stopped = true;
+    this.#host.flowChanged(this);
+  }
+
+  /** The commit in flight, if there is one, has ended. */
+  async settled(): Promise<void> {
+    await this.#writing?.catch(() => undefined);
+  }
+
+  /** One transaction at a time; an error ends the claim. */
+  async #write(action: string, transact: () => Promise<void>): Promise<void> {
+    if (this.#writing !== undefined) throw new Error(`Cannot ${action} ${this.name}: another commit is in flight`);
+    this.#writing = transact();
+    try {
+      await this.#writing;
+    } catch (error) {
+      throw this.#deadBy(action, error);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #deadBy(action: string, error: unknown): StreamgaugeError {
+    if (isFencedError(error)) {
+      this.lose("fenced");
+      const message = `Cannot ${action} ${this.name}: a newer claim has taken over`;
+      return new StreamgaugeError("SG_FENCED", message, { cause: error });
+    }
+    this.lose("unknown-outcome");
+    if (isPermanent(error)) {
+      const failure = kafkaError(`${action} ${this.name}`, error);
+      this.#host.fail(failure);
+      return failure;
+    }
+    const { message } = kafkaError(`${action} ${this.name}`, error);
+    return new StreamgaugeError("SG_CONNECT", `${message}; the outcome is unknown`, { cause: error });
+  }
+
+  #moveTo(offset: number): void {
+    this.#pending = undefined;
+    this.#position = offset;
+    this.#fetchFrom = offset;
+  }
+
+  #holderFor(action: string): TransactionalHolder {
+    if (this.#holder === undefined || this.#lossReason !== undefined) {
+      const state = this.#lossReason ?? "not open yet";
+      throw new StreamgaugeError("SG_FENCED", `Cannot ${action} ${this.name}: the claim is ${state}`);
+    }
+    return this.#holder;
+  }
+}
+
+export function transactionalId(options: SubscribeOptions, topic: string, partition: number): string {
+  return `${options.transactionalPrefix}.${topic}.${partition}`;
+}
+
+/** A fetched batch on its way to the handler, in parts. */
+class PendingBatch {
+  readonly #batch: WholeBatch;
+  #nextRecord = 0;
+  #fromOffset: number;
+
+  constructor(batch: WholeBatch) {
+    this.#batch = batch;
+    this.#fromOffset = batch.fromOffset;
+  }
+
+  get done(): boolean {
+    return this.#fromOffset === this.#batch.toOffset;
+  }
+
+  next(maxRecords: number): RecordBatch {
+    const { topic, partition, committed, toOffset } = this.#batch;
+    const records = committed.slice(this.#nextRecord, this.#nextRecord + maxRecords).map(logRecord);
+    this.#nextRecord += records.length;
+    const fromOffset = this.#fromOffset;
+    this.#fromOffset = this.#nextRecord === committed.length ? toOffset : records.at(-1)!.offset + 1;
+    return { topic, partition, fromOffset, toOffset: this.#fromOffset, records };
+  }
+}

@@ -1,0 +1,49 @@
+/** The part of kafkajs' inner `Cluster` that reads a partition without a consumer group. */
+import type { ISocketFactory, KafkaConfig as KafkaJsConfig, Logger } from "kafkajs";
+import type { PartitionData } from "./kafka-batch.ts";
+
+export type KafkaClusterClass = new (
+  options: KafkaJsConfig & {
+    readonly logger: Logger;
+    readonly socketFactory: ISocketFactory;
+    readonly metadataMaxAge: number;
+    readonly allowAutoTopicCreation: false;
+    /** 1: read committed. */
+    readonly isolationLevel: 1;
+  },
+) => KafkaCluster;
+
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  /** Node ids, each with its partitions. */
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findBroker(node: { readonly nodeId: string }): Promise<KafkaNode>;
+  fetchTopicsOffset(
+    topics: readonly {
+      readonly topic: string;
+      readonly fromBeginning: boolean;
+      readonly partitions: readonly { readonly partition: number }[];
+    }[],
+  ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
+}
+
+export interface KafkaNode {
+  fetch(request: {
+    readonly maxWaitTime: number;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly isolationLevel: 1;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly fetchOffset: string;
+        readonly maxBytes: number;
+      }[];
+    }[];
+    readonly rackId: string;
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly PartitionData[] }[] }>;
+}

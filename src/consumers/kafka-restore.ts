@@ -1,0 +1,117 @@
+/**
+ * The newest record of each key of one partition of a compacted topic, complete up to a fence.
+ *
+ * A sentinel is written with the fenced id, then the partition is read from its beginning until the sentinel comes by: it
+ * lies behind everything that was committed before the fence, and behind transactions that others had open then. No
+ * arithmetic with end offsets is needed, which compaction and markers make unreliable. The partition is read without a
+ * consumer group: there is nothing to join, and none is left behind. Compaction keeps one sentinel per owner.
+ */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../core/clock.ts";
+import { StreamgaugeError } from "../core/errors.ts";
+import type { LogRecord, OutputRecord } from "../core/log.ts";
+import { type PartitionData, safeOffset } from "./kafka-batch.ts";
+import type { KafkaCluster } from "./kafka-cluster.ts";
+import type { KafkaConnection } from "./kafka-connection.ts";
+import { isPermanent, kafkaError } from "./kafka-errors.ts";
+import { logRecord } from "./kafka-messages.ts";
+
+export interface RestoreOptions {
+  readonly connection: KafkaConnection;
+  readonly clock: Clock;
+  readonly topic: string;
+  readonly partition: number;
+  /** Transactional id; names the sentinel's key. */
+  readonly owner: string;
+  readonly writeSentinel: (sentinel: OutputRecord) => Promise<void>;
+  /** Throws once nobody waits for the result any more. */
+  readonly assertWanted: () => void;
+}
+
+/** Of a key that is none of ours: the user's keys are text or JSON. */
+const SENTINEL_PREFIX = "\u0000fence|";
+const RETRY_MS = 500;
+const MAX_WAIT_MS = 250;
+const MAX_BYTES = 4 << 20;
+
+export async function restoreLatest(options: RestoreOptions): Promise<readonly LogRecord[]> {
+  const { topic, partition, owner, assertWanted } = options;
+  const nonce = randomUUID();
+  await options.writeSentinel({ topic, partition, key: SENTINEL_PREFIX + owner, value: Buffer.from(nonce) });
+  for (;;) {
+    assertWanted();
+    try {
+      return await readUntil(nonce, options);
+    } catch (error) {
+      if (error instanceof StreamgaugeError) throw error;
+      if (isPermanent(error)) throw kafkaError(`restore from ${topic}/${partition}`, error);
+      // The broker is away, or compaction has taken the offset at which we were: from the beginning.
+      await new Promise<void>((resolve) => {
+        options.clock.after(RETRY_MS, resolve);
+      });
+    }
+  }
+}
+
+async function readUntil(nonce: string, options: RestoreOptions): Promise<readonly LogRecord[]> {
+  const cluster = options.connection.createCluster();
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(options.topic);
+    // In order of the newest record: a key that comes again moves to the end.
+    const latest = new Map<string, LogRecord>();
+    for await (const record of recordsOf(cluster, options)) {
+      const { key, value } = record;
+      if (key === null) continue;
+      const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+      if (name.startsWith(SENTINEL_PREFIX)) {
+        if (value !== null && Buffer.from(value).toString() === nonce) return [...latest.values()];
+        continue;
+      }
+      latest.delete(name);
+      if (value !== null) latest.set(name, record);
+    }
+    throw new Error("the partition ended");
+  } finally {
+    cluster.disconnect().catch(() => undefined);
+  }
+}
+
+/** Committed records from the oldest on, without end. */
+async function* recordsOf(cluster: KafkaCluster, options: RestoreOptions): AsyncGenerator<LogRecord> {
+  const { topic, partition, connection, assertWanted } = options;
+  const [earliest] = await cluster.fetchTopicsOffset([{ topic, fromBeginning: true, partitions: [{ partition }] }]);
+  let offset = safeOffset(earliest?.partitions[0]?.offset ?? "0");
+  for (;;) {
+    assertWanted();
+    const batch = new connection.library.Batch(
+      topic,
+      String(offset),
+      await fetchFrom(cluster, topic, partition, offset),
+    );
+    for (const message of batch.committed) yield logRecord(message);
+    offset = batch.toOffset;
+  }
+}
+
+async function fetchFrom(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<PartitionData> {
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) throw new RangeError(`Cannot use ${topic}/${partition}: there is no such partition`);
+  const node = await cluster.findBroker({ nodeId });
+  const { responses } = await node.fetch({
+    maxWaitTime: MAX_WAIT_MS,
+    minBytes: 1,
+    maxBytes: MAX_BYTES,
+    isolationLevel: 1,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: MAX_BYTES }] }],
+    rackId: "",
+  });
+  const data = responses[0]?.partitions[0];
+  if (data === undefined) throw new Error("the broker's answer is empty");
+  return data;
+}

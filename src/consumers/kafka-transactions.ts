@@ -1,0 +1,74 @@
+/**
+ * The holder of one transactional id.
+ *
+ * `connect()` of kafkajs does not fence; the id is taken over by the first `transaction()` of a producer, once. So a
+ * holder begins with an empty transaction, which sends nothing else. From then on what the older holder left open is
+ * aborted, and everything it still tries is refused.
+ *
+ * kafkajs cannot mend a producer whose request failed: after any error in `commit` the holder is finished, and its id has
+ * to be fenced anew. Whether the transaction was committed is then told by the committed position alone.
+ */
+import type { Kafka, Producer } from "kafkajs";
+import type { OutputRecord } from "../core/log.ts";
+import { createPartitioner, requestsOf } from "./kafka-messages.ts";
+
+/** What a holder that is gone leaves open is aborted by the broker after this time; readers wait for it. */
+const TRANSACTION_TIMEOUT_MS = 15_000;
+
+/** The position of a group in a partition: the offset of the next record. */
+export interface GroupPosition {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export class TransactionalHolder {
+  readonly #producer: Producer;
+
+  private constructor(producer: Producer) {
+    this.#producer = producer;
+  }
+
+  /** Takes the id over. */
+  static async fence(kafka: Kafka, transactionalId: string): Promise<TransactionalHolder> {
+    const producer = kafka.producer({
+      transactionalId,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: 60_000,
+      createPartitioner,
+    });
+    const holder = new TransactionalHolder(producer);
+    try {
+      await producer.connect();
+      await (await producer.transaction()).abort();
+      return holder;
+    } catch (error) {
+      holder.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Outputs and position, visible together or not at all.
+   * @throws whatever kafkajs throws; the holder is finished then
+   */
+  async commit(outputs: readonly OutputRecord[], nowMs: number, position?: GroupPosition): Promise<void> {
+    const transaction = await this.#producer.transaction();
+    // Records first: sending them waits for the markers of the last transaction, the other requests do not.
+    for (const topicMessages of requestsOf(outputs, nowMs)) await transaction.sendBatch({ topicMessages });
+    if (position !== undefined) {
+      const { group, topic, partition, offset } = position;
+      const topics = [{ topic, partitions: [{ partition, offset: String(offset) }] }];
+      await transaction.sendOffsets({ consumerGroupId: group, topics });
+    }
+    await transaction.commit();
+  }
+
+  /** Its connections end; what is open stays open. */
+  close(): void {
+    this.#producer.disconnect().catch(() => undefined);
+  }
+}
