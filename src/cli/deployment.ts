@@ -9,11 +9,12 @@ import { StreamgaugeError } from "../core/errors.ts";
 import type { Subscription, TopicSpec } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { SeededRandom } from "../core/random.ts";
+import type { SchemaRegistry } from "../core/schema-registry.ts";
 import type { Telemetry } from "../core/telemetry.ts";
 import { topicNames } from "../core/topics.ts";
 import { createHttpRegistry } from "../schemas/http-registry.ts";
 import { createReaderSource } from "../schemas/registry.ts";
-import { withDiskCache } from "../schemas/schema-disk-cache.ts";
+import { createSchemaDiskCache } from "../schemas/schema-disk-cache.ts";
 import { startJudge } from "../stages/judge.ts";
 import { startProfiler } from "../stages/profiler.ts";
 import { startSink } from "../stages/sink-runner.ts";
@@ -39,6 +40,8 @@ export interface Deployment {
 
 /** A flush that no timer has asked for: bounds the memory of a partition that is read from its past. */
 const FLUSH_RECORDS = 250_000;
+/** The registry has 5 s to answer; what is left is for the file that stands in for it. */
+const REGISTRY_LIMIT_MS = 8_000;
 
 /** @throws {StreamgaugeError} `SG_CONFIG`, `SG_CONNECT`: what is wrong, and what to do. */
 export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
@@ -56,10 +59,11 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   };
   try {
     const cluster = await log.ping();
-    logger.info({ brokers: kafka.brokers, ...cluster }, "connected to Kafka");
+    logger.info({ ...cluster }, "connected to Kafka");
     await requireInputs(log, config);
     await createOwnTopics(log, config);
-    const readers = createReaderSource(registryOf(needed(config.registry, "registry"), options), { clock });
+    const registry = await reachRegistry(needed(config.registry, "registry"), options);
+    const readers = createReaderSource(registry, { clock, deadlineMs: REGISTRY_LIMIT_MS });
     const common = { log, logger, telemetry, deployment: config.deployment, datasets: config.datasets };
     sinks = await openSinks(config, options);
     const profiler = await startProfiler({
@@ -125,12 +129,25 @@ export async function requireInputs(log: KafkaLog, config: Config): Promise<void
   );
 }
 
-export function registryOf(registry: RegistryConfig, { clock, logger }: Pick<DeploymentOptions, "clock" | "logger">) {
+/** A registry that does not answer is a reason not to begin, unless schemas of before are on the disk. */
+async function reachRegistry(
+  config: RegistryConfig,
+  options: Pick<DeploymentOptions, "clock" | "logger">,
+): Promise<SchemaRegistry> {
+  const { clock, logger } = options;
   // Any seed will do as long as two processes do not ask at the same moments.
   const random = new SeededRandom(clock.nowMs() ^ process.pid);
-  const http = createHttpRegistry(registry, { clock, random, logger });
-  if (registry.cacheDirectory === undefined) return http;
-  return withDiskCache(http, { directory: registry.cacheDirectory, url: registry.url, logger });
+  const registry = createHttpRegistry(config, { clock, random, logger });
+  const { cacheDirectory } = config;
+  try {
+    await registry.check();
+  } catch (error) {
+    const isOutage = error instanceof StreamgaugeError && error.code === "SG_CONNECT";
+    if (!isOutage || cacheDirectory === undefined) throw error;
+    logger.warn({ error: error.message }, "schema registry does not answer: beginning with the schemas on the disk");
+  }
+  if (cacheDirectory === undefined) return registry;
+  return createSchemaDiskCache(registry, { directory: cacheDirectory, registryUrl: config.url, logger });
 }
 
 function startTime(startFrom: StartFrom, clock: Clock): "earliest" | "latest" | number {

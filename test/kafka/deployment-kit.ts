@@ -1,0 +1,209 @@
+/**
+ * What a deployment needs around it, all of it real: a broker, a registry, topics, a producer that knows nothing of
+ * streamgauge, `streamgauge` as a process of its own, and Kafka's Java client to read what it wrote.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { SchemaRegistry, SchemaType } from "@kafkajs/confluent-schema-registry";
+import { CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
+import { openInput } from "../../src/consumers/file-input.ts";
+import { TestRegistryServer } from "./apicurio.ts";
+import { javaCache, TestBroker } from "./broker.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const FLIGHTS = join(ROOT, "data/flights.avro");
+
+/** The command line as it is published: built, because Node 20 runs no TypeScript. Returns the path of its main file. */
+export function buildCommand(folder: string): string {
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  const target = ["--outDir", join(folder, "dist"), "--tsBuildInfoFile", join(folder, "info")];
+  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--declaration", "false", ...target], {
+    cwd: ROOT,
+  });
+  for (const name of ["node_modules", "data", "package.json"]) symlinkSync(join(ROOT, name), join(folder, name));
+  return join(folder, "dist/cli/main.js");
+}
+
+export interface CommittedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: ReadonlyMap<string, Buffer>;
+}
+
+export class Cluster {
+  readonly broker: TestBroker;
+  readonly registry: TestRegistryServer;
+  readonly folder: string;
+  readonly main: string;
+  readonly #kafka: Kafka;
+  readonly #processes: Streamgauge[] = [];
+
+  private constructor(broker: TestBroker, registry: TestRegistryServer) {
+    this.broker = broker;
+    this.registry = registry;
+    this.folder = mkdtempSync(join(tmpdir(), "streamgauge-deployment-"));
+    this.main = buildCommand(this.folder);
+    this.#kafka = new Kafka({ brokers: [broker.address()], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
+  }
+
+  static async start(): Promise<Cluster> {
+    const registry = TestRegistryServer.start();
+    const broker = await TestBroker.start();
+    return new Cluster(broker, await registry);
+  }
+
+  async stop(): Promise<void> {
+    for (const one of this.#processes) await one.kill("SIGKILL");
+    await this.registry.stop();
+    await this.broker.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Records of past years must not be deleted for their age. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    const admin = this.#kafka.admin();
+    await admin.connect();
+    const configEntries = [{ name: "retention.ms", value: "-1" }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true });
+    await admin.disconnect();
+  }
+
+  async register(subject: string, schema: string): Promise<number> {
+    const client = new SchemaRegistry({ host: this.registry.url });
+    const { id } = await client.register({ type: SchemaType.AVRO, schema }, { subject });
+    return id;
+  }
+
+  /** In batches, each partition in order. */
+  async produce(
+    topic: string,
+    records: readonly { readonly partition: number; readonly value: Uint8Array | null; readonly timestampMs: number }[],
+  ): Promise<void> {
+    const producer: Producer = this.#kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    for (let from = 0; from < records.length; from += 5000) {
+      const messages = records.slice(from, from + 5000).map(({ partition, value, timestampMs }) => ({
+        partition,
+        value: value === null ? null : Buffer.from(value),
+        timestamp: String(timestampMs),
+      }));
+      await producer.send({ topic, messages, compression: CompressionTypes.GZIP });
+    }
+    await producer.disconnect();
+  }
+
+  /** Every committed record of the topics up to now, read by Kafka's Java client. */
+  async committed(...topics: readonly string[]): Promise<CommittedRecord[]> {
+    const libraries = join(javaCache() ?? "", "kafka-4.4.0/libs/*");
+    const program = fileURLToPath(new URL("./ReadCommitted.java", import.meta.url));
+    const args = ["-cp", libraries, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", program, this.broker.address()];
+    const { stdout } = await promisify(execFile)("java", [...args, ...topics], { maxBuffer: 1 << 30 });
+    return stdout.split("\n").flatMap((line) => (line === "" ? [] : [committedRecord(line)]));
+  }
+
+  write(name: string, text: string): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Starts `streamgauge …` and goes on. */
+  streamgauge(...args: readonly string[]): Streamgauge {
+    const one = new Streamgauge(spawn(process.execPath, [this.main, ...args], { cwd: this.folder }));
+    this.#processes.push(one);
+    return one;
+  }
+}
+
+/** A running `streamgauge`. */
+export class Streamgauge {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  stdout = "";
+  stderr = "";
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#ended = once(child, "exit");
+    child.stdout?.on("data", (chunk: Buffer) => {
+      this.stdout += chunk.toString();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.stderr += chunk.toString();
+    });
+  }
+
+  /** Waits until it has logged the message; throws when it ends before. */
+  async logged(message: string): Promise<void> {
+    await until(`"${message}" is logged`, () => {
+      if (this.#child.exitCode !== null)
+        throw new Error(`streamgauge ended with ${this.#child.exitCode}\n${this.stderr}`);
+      return this.stderr.includes(`"msg":"${message}"`);
+    });
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+    return this.ended();
+  }
+
+  /** The exit code; null: it was killed. */
+  async ended(): Promise<number | null> {
+    await this.#ended;
+    return this.#child.exitCode;
+  }
+}
+
+/** Fails after three minutes: a duration decides no test, but one that waits for ever tells nothing. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + 180_000;
+  while (!(await isSo())) {
+    if (performance.now() > giveUpAt) throw new Error(`Waited in vain until ${what}`);
+    await sleep(200);
+  }
+}
+
+export interface Flight {
+  readonly payload: Uint8Array;
+  readonly timeMs: number;
+}
+
+/** The bundled flights of `[fromMs, toMs)`, in order of time, and their schema. */
+export async function flightsOf(fromMs: number, toMs: number): Promise<{ schema: string; flights: Flight[] }> {
+  const input = await openInput(FLIGHTS, { timeField: "time_hour" });
+  const flights: Flight[] = [];
+  for await (const block of input.records()) {
+    for (let at = 0; at < block.count; at++) {
+      const timeMs = block.timesMs[at]!;
+      if (timeMs < fromMs || timeMs >= toMs) continue;
+      flights.push({ payload: block.bytes.slice(block.starts[at], block.ends[at]), timeMs });
+    }
+  }
+  return { schema: input.schemaText, flights };
+}
+
+function committedRecord(line: string): CommittedRecord {
+  const [topic = "", partition, offset, timestamp, key = "-", value = "-", ...rest] = line.split("\t");
+  const bytes = (text: string) => (text === "-" ? null : Buffer.from(text, "base64"));
+  const headers = new Map<string, Buffer>();
+  for (let at = 0; at + 1 < rest.length; at += 2) headers.set(rest[at]!, bytes(rest[at + 1]!) ?? Buffer.alloc(0));
+  return {
+    topic,
+    partition: Number(partition),
+    offset: Number(offset),
+    timestampMs: Number(timestamp),
+    key: bytes(key),
+    value: bytes(value),
+    headers,
+  };
+}
