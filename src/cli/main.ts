@@ -35,6 +35,17 @@ program
   });
 
 program
+  .command("doctor")
+  .description("try everything that run needs: brokers, registry, topics, permissions, and what would be refused")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--json", "the findings as one JSON object")
+  .action(async (options: { config: string; json?: boolean }) => {
+    const { doctor } = await import("./doctor.ts");
+    await finish((io) => doctor({ config: options.config, json: options.json === true }, io));
+    process.exit(process.exitCode);
+  });
+
+program
   .command("replay")
   .description("the same stages over recorded files (Avro containers, JSON lines, CSV; .gz of each)")
   .argument("<input...>", "files, merged by event time")

@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { SchemaRegistry, SchemaType } from "@kafkajs/confluent-schema-registry";
 import { CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
 import { openInput } from "../../src/consumers/file-input.ts";
+import type { OutputRecord } from "../../src/core/log.ts";
 import { TestRegistryServer } from "./apicurio.ts";
 import { javaCache, TestBroker } from "./broker.ts";
 
@@ -84,6 +85,23 @@ export class Cluster {
     return id;
   }
 
+  /** Whole records of one topic, keys and headers too. */
+  async produceRecords(records: readonly OutputRecord[]): Promise<void> {
+    const producer: Producer = this.#kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    for (let from = 0; from < records.length; from += 5000) {
+      const messages = records.slice(from, from + 5000).map(({ partition, key, value, headers = [], timestampMs }) => ({
+        partition: partition ?? 0,
+        key: key === null ? null : Buffer.from(key),
+        value: value === null ? null : Buffer.from(value),
+        headers: Object.fromEntries(headers.map((header) => [header.key, Buffer.from(header.value)])),
+        timestamp: String(timestampMs),
+      }));
+      await producer.send({ topic: records[0]?.topic ?? "", messages });
+    }
+    await producer.disconnect();
+  }
+
   /** In batches, each partition in order. */
   async produce(
     topic: string,
@@ -152,8 +170,12 @@ export class Streamgauge {
     });
   }
 
-  async kill(signal: NodeJS.Signals): Promise<number | null> {
+  signal(signal: NodeJS.Signals): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.signal(signal);
     return this.ended();
   }
 

@@ -1,0 +1,151 @@
+/**
+ * What `doctor` asks of a cluster, without leaving a trace: the newest records of a topic, read without a consumer group,
+ * and a rehearsal of every write in transactions that are aborted, so that a missing permission shows before it hurts.
+ */
+import type { Producer, Transaction } from "kafkajs";
+import type { LogRecord } from "../core/log.ts";
+import { safeOffset } from "./kafka-batch.ts";
+import type { KafkaCluster } from "./kafka-cluster.ts";
+import { KafkaConnection } from "./kafka-connection.ts";
+import { kafkaError } from "./kafka-errors.ts";
+import { kafkaLibrary } from "./kafka-library.ts";
+import type { KafkaLogOptions } from "./kafka-log.ts";
+import { logRecord } from "./kafka-messages.ts";
+
+/** One permission that was tried. */
+export interface Permission {
+  /** As in an access control list, such as `topic streamgauge.alerts`. */
+  readonly resource: string;
+  readonly operation: "Read" | "Write";
+  /** Why it failed, in one sentence; absent: it is there. */
+  readonly refusal?: string;
+}
+
+export interface RehearsalOptions {
+  /** Falls under the same prefix as the ids of `run`. */
+  readonly transactionalId: string;
+  readonly topics: readonly string[];
+  /** Consumer groups, each with a topic that it reads. */
+  readonly groups: readonly { readonly group: string; readonly topic: string }[];
+}
+
+export interface KafkaInspector {
+  /**
+   * The newest committed records of each partition, at most `perPartition`.
+   * @throws {StreamgaugeError} `SG_CONFIG` when this user may not read the topic, else `SG_CONNECT`
+   */
+  newestRecords(topic: string, partitions: number, perPartition: number): Promise<LogRecord[]>;
+  rehearse(options: RehearsalOptions): Promise<Permission[]>;
+}
+
+const MAX_BYTES = 4 << 20;
+/** Empty answers in a row after which a partition has no more to give: what is left are markers. */
+const EMPTY_ANSWERS = 3;
+const TRANSACTION_TIMEOUT_MS = 15_000;
+
+export function createKafkaInspector(options: KafkaLogOptions): KafkaInspector {
+  const connection = new KafkaConnection(options.library ?? kafkaLibrary(), options);
+  return {
+    async newestRecords(topic, partitions, perPartition) {
+      const cluster = connection.createCluster();
+      try {
+        await cluster.connect();
+        await cluster.addTargetTopic(topic);
+        const records: LogRecord[] = [];
+        for (let partition = 0; partition < partitions; partition++) {
+          records.push(...(await newestOf(connection, cluster, { topic, partition, perPartition })));
+        }
+        return records;
+      } catch (error) {
+        throw kafkaError(`read ${topic}`, error);
+      } finally {
+        cluster.disconnect().catch(() => undefined);
+      }
+    },
+    rehearse: (rehearsal) => rehearse(connection, rehearsal),
+  };
+}
+
+async function newestOf(
+  connection: KafkaConnection,
+  cluster: KafkaCluster,
+  from: { readonly topic: string; readonly partition: number; readonly perPartition: number },
+): Promise<LogRecord[]> {
+  const { topic, partition, perPartition } = from;
+  const end = await endOf(cluster, topic, partition, false);
+  let offset = Math.max(await endOf(cluster, topic, partition, true), end - perPartition);
+  const records: LogRecord[] = [];
+  for (let empty = 0; offset < end && empty < EMPTY_ANSWERS; ) {
+    const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+    if (nodeId === undefined) break;
+    const node = await cluster.findBroker({ nodeId });
+    const { responses } = await node.fetch({
+      maxWaitTime: 250,
+      minBytes: 1,
+      maxBytes: MAX_BYTES,
+      isolationLevel: 1,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: MAX_BYTES }] }],
+      rackId: "",
+    });
+    const data = responses[0]?.partitions[0];
+    if (data === undefined) break;
+    const batch = new connection.library.Batch(topic, String(offset), data);
+    for (const message of batch.committed) records.push(logRecord(message));
+    empty = batch.toOffset > offset ? 0 : empty + 1;
+    offset = batch.toOffset;
+  }
+  return records;
+}
+
+async function endOf(cluster: KafkaCluster, topic: string, partition: number, fromBeginning: boolean): Promise<number> {
+  const [answer] = await cluster.fetchTopicsOffset([{ topic, fromBeginning, partitions: [{ partition }] }]);
+  return safeOffset(answer?.partitions[0]?.offset ?? "0");
+}
+
+async function rehearse(connection: KafkaConnection, options: RehearsalOptions): Promise<Permission[]> {
+  const found: Permission[] = [];
+  const kafka = connection.forTransactions();
+  const attempt = async (
+    permission: Pick<Permission, "resource" | "operation">,
+    act: (transaction: Transaction) => Promise<unknown>,
+  ): Promise<boolean> => {
+    // A transaction that was refused something is of no more use, nor is its producer.
+    const producer: Producer = kafka.producer({
+      transactionalId: options.transactionalId,
+      transactionTimeout: TRANSACTION_TIMEOUT_MS,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+    });
+    try {
+      await producer.connect();
+      const transaction = await producer.transaction();
+      try {
+        await act(transaction);
+      } finally {
+        await transaction.abort().catch(() => undefined);
+      }
+      found.push(permission);
+      return true;
+    } catch (error) {
+      const { message } = kafkaError("use it", error);
+      found.push({ ...permission, refusal: message.replace(/^Cannot use it: /, "") });
+      return false;
+    } finally {
+      producer.disconnect().catch(() => undefined);
+    }
+  };
+  const id = { resource: `transactional id ${options.transactionalId}`, operation: "Write" } as const;
+  if (!(await attempt(id, async () => undefined))) return found;
+  for (const topic of options.topics) {
+    // A compacted topic takes no record without a key.
+    const messages = [{ key: "doctor", value: null, partition: 0 }];
+    await attempt({ resource: `topic ${topic}`, operation: "Write" }, (tx) => tx.send({ topic, messages }));
+  }
+  for (const { group, topic } of options.groups) {
+    const topics = [{ topic, partitions: [{ partition: 0, offset: "0" }] }];
+    await attempt({ resource: `group ${group}`, operation: "Read" }, (tx) =>
+      tx.sendOffsets({ consumerGroupId: group, topics }),
+    );
+  }
+  return found;
+}

@@ -1,0 +1,279 @@
+/**
+ * Flights with hostile records of every class among them, what must become of each, and the comparison of what did. The
+ * outcome of a record follows from how it is made, not from the product's reader.
+ */
+import { fileURLToPath } from "node:url";
+import avsc from "avsc";
+import { expect } from "vitest";
+import { openInput } from "../../src/consumers/file-input.ts";
+import type { LogRecord, OutputRecord } from "../../src/core/log.ts";
+import { SeededRandom } from "../../src/core/random.ts";
+import { isoTime, textOf, utf8 } from "../../src/core/text.ts";
+import type { MetricsRecord } from "../../src/core/verdict.ts";
+import { type InvalidReason, VIOLATION_REASONS, type ViolationReason } from "../../src/core/violation.ts";
+import type { LedgerCounts } from "../../src/core/window.ts";
+import { frame } from "../../src/schemas/wire-format.ts";
+
+const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** An event time beyond it is in the future of every record. */
+export const NOW_MS = Date.UTC(2014, 0, 1);
+const SEED = 20261127;
+/** One hostile record to four good ones, on average: 20 %. */
+const HOSTILE_CHANCE = 0.25;
+const NUMBERS = ["dep_time", "dep_delay", "arr_delay", "air_time", "hour"] as const;
+const INVALID: readonly ViolationReason[] = ["invalid_utf8", "time_missing"] satisfies InvalidReason[];
+
+/** A flight with every number in reach; the time is null in one that has none. */
+export interface Flight {
+  readonly time_hour: number | null;
+  readonly carrier: string;
+  readonly route: { readonly origin: string; readonly dest: string; readonly distance: number };
+  readonly [field: string]: unknown;
+}
+
+/** One record as it was written, and what must become of it. */
+export interface Sent {
+  readonly record: OutputRecord;
+  readonly outcome: "valid" | ViolationReason;
+  /** What it decodes to, where it decodes. */
+  readonly flight: Flight | undefined;
+  readonly dayMs: number;
+}
+
+export interface HostileOptions {
+  /** Id of a schema in the registry that is used. */
+  readonly register: (schema: string) => number | Promise<number>;
+  /** Flights before this time. */
+  readonly endMs: number;
+  readonly partitions: number;
+  /** Classes that this registry does not let happen. */
+  readonly without?: readonly ViolationReason[];
+}
+
+/** In the order in which they are written; partitions take turns. */
+export async function hostileFlights(options: HostileOptions): Promise<Sent[]> {
+  const hostile = await HostileMaker.open(options);
+  const random = new SeededRandom(SEED);
+  const sent: Sent[] = [];
+  for await (const { flight, timeMs } of flightsBefore(options.endMs)) {
+    sent.push(hostile.good(flight, timeMs));
+    while (random.next() < HOSTILE_CHANCE / (1 + HOSTILE_CHANCE)) sent.push(hostile.make(flight, timeMs, random));
+  }
+  for (const [at, { record }] of sent.entries()) Object.assign(record, { partition: at % options.partitions });
+  return sent;
+}
+
+/** Once each, with its bytes, its headers and its reason. */
+export function expectQuarantined(
+  sent: readonly Sent[],
+  refused: readonly Pick<LogRecord, "key" | "value" | "headers">[],
+  topic = "flights",
+): void {
+  const wanted = new Map<string, Sent>();
+  const next = new Map<number, number>();
+  for (const one of sent) {
+    const partition = one.record.partition!;
+    const offset = next.get(partition) ?? 0;
+    next.set(partition, offset + 1);
+    if (one.outcome !== "valid" && isQuarantined(one.outcome)) wanted.set(`${partition}@${offset}`, one);
+  }
+  expect(refused.length).toBe(wanted.size);
+  for (const record of refused) {
+    const header = (name: string) => textOf(record.headers.find(({ key }) => key === name)?.value ?? utf8(""));
+    const place = `${header("sg_partition")}@${header("sg_offset")}`;
+    const one = wanted.get(place);
+    expect(one, place).toBeDefined();
+    expect(wanted.delete(place), `${place} twice`).toBe(true);
+    expect([header("sg_reason"), header("sg_topic")], place).toEqual([one!.outcome, topic]);
+    expect(Buffer.from(record.value!).equals(one!.record.value!), place).toBe(true);
+    expect(textOf(record.key!), place).toBe(one!.record.key);
+    expect(header("trace"), place).toBe(one!.outcome);
+  }
+  expect(wanted.size).toBe(0);
+}
+
+/** Every window of the whole has the exact counts, and the ledger adds up. */
+export function expectCounts(sent: readonly Sent[], metrics: readonly MetricsRecord[]): void {
+  const days = new Map<number, Sent[]>();
+  for (const one of sent) days.set(one.dayMs, [...(days.get(one.dayMs) ?? []), one]);
+  const whole = metrics.filter(({ slice }) => slice === "all");
+  expect(whole.map(({ windowStart }) => windowStart)).toEqual([...days.keys()].sort((a, b) => a - b).map(isoTime));
+  for (const { windowStart, counts, metrics: figures } of whole) {
+    const day = days.get(Date.parse(windowStart)) ?? [];
+    expect(counts, windowStart).toEqual(countsOf(day));
+    for (const reason of VIOLATION_REASONS) {
+      const violations = day.filter(({ outcome }) => outcome === reason).length;
+      expect(figures[`violation_count(${reason})`] ?? 0, `${windowStart} ${reason}`).toBe(violations);
+    }
+  }
+}
+
+/** The figures of what decodes are exact in every window and slice. */
+export function expectFigures(sent: readonly Sent[], metrics: readonly MetricsRecord[]): void {
+  const groups = new Map<string, Flight[]>();
+  for (const { flight, outcome, dayMs } of sent) {
+    if (flight === undefined || outcome === "future") continue;
+    for (const slice of ["all", `origin=${flight.route.origin}`]) {
+      const key = `${slice}|${isoTime(dayMs)}`;
+      groups.set(key, [...(groups.get(key) ?? []), flight]);
+    }
+  }
+  expect(metrics.length).toBe(groups.size);
+  for (const { slice, windowStart, metrics: figures } of metrics) {
+    const key = `${slice}|${windowStart}`;
+    const flights = groups.get(key) ?? [];
+    expect(figures["row_count()"], key).toBe(flights.length);
+    expect(figures["null_rate(time_hour)"], key).toBe(
+      flights.filter(({ time_hour }) => time_hour === null).length / flights.length,
+    );
+    for (const name of NUMBERS) {
+      const values = flights.map((flight) => flight[name]).filter((value) => typeof value === "number");
+      expect(figures[`null_rate(${name})`], `${key} ${name}`).toBe(
+        1 - values.length / flights.length > 0 ? (flights.length - values.length) / flights.length : 0,
+      );
+      expect(figures[`min(${name})`], `${key} ${name}`).toBe(Math.min(...values));
+      expect(figures[`max(${name})`], `${key} ${name}`).toBe(Math.max(...values));
+      expect(figures[`mean(${name})`], `${key} ${name}`).toBeCloseTo(
+        values.reduce((sum, value) => sum + value, 0) / values.length,
+        8,
+      );
+      expect(figures[`distinct_count(${name})`], `${key} ${name}`).toBe(new Set(values).size);
+    }
+  }
+}
+
+function isQuarantined(reason: ViolationReason): boolean {
+  return reason !== "tombstone" && reason !== "future";
+}
+
+/** By outcome, as the ledger counts them. */
+export function countsOf(sent: readonly Sent[]): LedgerCounts {
+  const count = (holds: (outcome: Sent["outcome"]) => boolean) => sent.filter(({ outcome }) => holds(outcome)).length;
+  const [valid, tombstone, future] = [
+    count((outcome) => outcome === "valid"),
+    count((outcome) => outcome === "tombstone"),
+    count((outcome) => outcome === "future"),
+  ];
+  const invalid = count((outcome) => INVALID.includes(outcome as ViolationReason));
+  const undecodable = sent.length - valid - invalid - tombstone - future;
+  return { consumed: sent.length, valid, invalid, undecodable, tombstone, future, late: 0, filtered: 0 };
+}
+
+async function* flightsBefore(endMs: number): AsyncGenerator<{ readonly flight: Flight; readonly timeMs: number }> {
+  const input = await openInput(FLIGHTS, { timeField: "time_hour" });
+  const type = avsc.Type.forSchema(JSON.parse(input.schemaText) as avsc.Schema);
+  for await (const block of input.records()) {
+    for (let at = 0; at < block.count; at++) {
+      const timeMs = block.timesMs[at]!;
+      if (timeMs >= endMs) return;
+      yield { flight: type.fromBuffer(Buffer.from(block.bytes.subarray(block.starts[at]!, block.ends[at]!))), timeMs };
+    }
+  }
+}
+
+/** Makes records of every class; what each must become follows from how it is made, not from the product's reader. */
+class HostileMaker {
+  readonly #type: avsc.Type;
+  readonly #schemaId: number;
+  readonly #refusedId: number;
+  readonly #deepId: number;
+  readonly #arrayId: number;
+  readonly #classes: readonly ViolationReason[];
+
+  private constructor(
+    type: avsc.Type,
+    ids: readonly [flights: number, refused: number, deep: number, array: number],
+    without: readonly ViolationReason[],
+  ) {
+    this.#type = type;
+    this.#classes = VIOLATION_REASONS.filter((reason) => !without.includes(reason));
+    [this.#schemaId, this.#refusedId, this.#deepId, this.#arrayId] = ids;
+  }
+
+  static async open({ register, without = [] }: HostileOptions): Promise<HostileMaker> {
+    const { schemaText } = await openInput(FLIGHTS, { timeField: "time_hour" });
+    const schema = JSON.parse(schemaText) as { fields: { name: string; type: unknown }[] };
+    const time = schema.fields.find(({ name }) => name === "time_hour")!;
+    // Like the flights' own, but the time may be null.
+    time.type = ["null", time.type];
+    const text = JSON.stringify(schema);
+    const ids = [
+      await register(text),
+      without.includes("schema_refused")
+        ? -1
+        : await register('{"type":"record","name":"Broken","fields":[{"name":"a-b","type":"int"}]}'),
+      await register('{"type":"record","name":"Node","fields":[{"name":"next","type":["null","Node"]}]}'),
+      await register(
+        '{"type":"record","name":"List","fields":[{"name":"items","type":{"type":"array","items":"long"}}]}',
+      ),
+    ] as const;
+    return new HostileMaker(avsc.Type.forSchema(schema as avsc.Schema), ids, without);
+  }
+
+  good(flight: Flight, timeMs: number): Sent {
+    return this.#sent("valid", timeMs, frame(this.#schemaId, this.#bytes(flight)), flight);
+  }
+
+  make(flight: Flight, timeMs: number, random: SeededRandom): Sent {
+    const outcome = this.#classes[random.below(this.#classes.length)]!;
+    const whole = frame(this.#schemaId, this.#bytes(flight));
+    const refused = (value: Uint8Array | null) => this.#sent(outcome, timeMs, value, undefined);
+    switch (outcome) {
+      case "empty":
+        return refused(new Uint8Array(0));
+      case "short_header":
+        return refused(whole.slice(0, 1 + random.below(4)));
+      case "wrong_magic":
+        return refused(whole.map((byte, at) => (at === 0 ? 1 + random.below(255) : byte)));
+      case "schema_unknown":
+        return refused(frame(1_000_000 + random.below(20), whole.subarray(5)));
+      case "schema_refused":
+        return refused(frame(this.#refusedId, whole.subarray(5)));
+      case "truncated":
+        // The last byte of a flight is that of `minute`, which is never null.
+        return refused(whole.slice(0, -1));
+      case "trailing_bytes":
+        return refused(Buffer.concat([whole, new Uint8Array(1 + random.below(9))]));
+      case "length_refused":
+        // An array of 2^40 items in five bytes.
+        return refused(frame(this.#arrayId, Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02)));
+      case "too_deep":
+        return refused(frame(this.#deepId, new Uint8Array(100).fill(2)));
+      case "malformed":
+        // Branch 7 of a union of two.
+        return refused(frame(this.#schemaId, Uint8Array.of(14)));
+      case "tombstone":
+        return refused(null);
+      case "future":
+        return this.#sent(outcome, timeMs, this.#framed({ ...flight, time_hour: NOW_MS + DAY_MS }), flight);
+      case "time_missing": {
+        const timeless = { ...flight, time_hour: null };
+        return this.#sent(outcome, timeMs, this.#framed(timeless), timeless);
+      }
+      case "invalid_utf8": {
+        // The destination is shown nowhere in the figures compared; a lone continuation byte is never UTF-8.
+        const value = this.#framed({ ...flight, route: { ...flight.route, dest: "@@@" } });
+        value.set([0x80, 0x80, 0x80], Buffer.from(value).indexOf("@@@"));
+        return this.#sent(outcome, timeMs, value, flight);
+      }
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #framed(flight: Flight): Uint8Array {
+    return frame(this.#schemaId, this.#bytes(flight));
+  }
+
+  #bytes(flight: Flight): Uint8Array {
+    return this.#type.toBuffer(flight);
+  }
+
+  #sent(outcome: Sent["outcome"], timeMs: number, value: Uint8Array | null, flight: Flight | undefined): Sent {
+    const headers = [{ key: "trace", value: utf8(outcome) }];
+    const record = { topic: "flights", key: `k${timeMs}`, value, headers, timestampMs: timeMs };
+    return { record, outcome, flight, dayMs: Math.floor(timeMs / DAY_MS) * DAY_MS };
+  }
+}
