@@ -146,10 +146,9 @@ function addSyntaxMistakes(errors: readonly YAMLError[], text: string, mistakes:
 
 const SECRET_LINE = new RegExp(`\\b(?:${SECRET_NAMES.join("|")})\\b`);
 
-/** The parser quotes from the file; here it may quote single signs, and nothing where a secret may stand. */
+/** The parser quotes from the file; where a secret may stand, it may not. */
 function withoutText(message: string, line: string): string {
-  const short = message.replace(/(token in YAML \w+): "(?![^\w]{1,2}"$).*$/s, "$1");
-  return SECRET_LINE.test(line) ? short.replace(/: .*$|(?<=escape sequence).*$/s, "") : short;
+  return SECRET_LINE.test(line) ? message.replace(/: .*$|(?<=escape sequence).*$/s, "") : message;
 }
 
 function syntaxMessage(code: YAMLError["code"], message: string, line: string): string {

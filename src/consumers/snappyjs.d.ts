@@ -2,4 +2,5 @@
 declare module "snappyjs" {
   /** @throws {Error} for damaged bytes, or when the text would be longer than `maxLength` bytes. */
   export function uncompress(compressed: Uint8Array, maxLength?: number): Uint8Array;
+  export function compress(uncompressed: Uint8Array): Uint8Array;
 }

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
 
+const JAVA = "java";
 const VERSION = "3.0.9";
 const START_TIMEOUT_MS = 90_000;
 const LOG_CHARACTERS_MAX = 20_000;
@@ -20,7 +21,7 @@ function apicurioFolder(): string | undefined {
     fileURLToPath(new URL("../../node_modules/.cache/streamgauge-java", import.meta.url));
   const folder = join(cache, `apicurio-${VERSION}`);
   if (!existsSync(folder)) return undefined;
-  return spawnSync("java", ["-version"], { stdio: "ignore" }).error === undefined ? folder : undefined;
+  return spawnSync(JAVA, ["-version"], { stdio: "ignore" }).error === undefined ? folder : undefined;
 }
 
 /** A `describe` that is skipped where Apicurio cannot run, and fails there under `CI=true`. */
@@ -73,7 +74,7 @@ export class TestRegistryServer {
     ];
     const cwd = apicurioFolder();
     if (cwd === undefined) throw new Error("Cannot start Apicurio: it is not there");
-    const server = new TestRegistryServer(spawn("java", args, { cwd, stdio: ["ignore", "pipe", "pipe"] }));
+    const server = new TestRegistryServer(spawn(JAVA, args, { cwd, stdio: ["ignore", "pipe", "pipe"] }));
     const deadline = performance.now() + START_TIMEOUT_MS;
     while (!(await server.#answers())) {
       if (server.#process.exitCode !== null || performance.now() > deadline) {

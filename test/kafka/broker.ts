@@ -4,7 +4,17 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,6 +95,13 @@ export class TestBroker {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Bytes of records that a partition takes on the disk. */
+  bytesOf(topic: string, partition: number): number {
+    const folder = join(this.#folder, "data", `${topic}-${partition}`);
+    const segments = readdirSync(folder).filter((file) => file.endsWith(".log"));
+    return segments.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
   }
 
   /** What the broker has logged: warnings and errors. */

@@ -11,11 +11,12 @@ export interface Certificates {
   readonly client: { readonly cert: string; readonly key: string; readonly encryptedKey: string };
 }
 
+const OPENSSL = "openssl";
 export const PASSPHRASE = "open sesame";
 
 export function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "streamgauge-certificates-"));
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
+  const openssl = (...args: string[]) => execFileSync(OPENSSL, args, { cwd: folder, stdio: "pipe" });
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const signed = (name: string, extensions: string) => {

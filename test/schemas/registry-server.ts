@@ -91,7 +91,7 @@ export interface Harness {
   readonly lines: string[];
 }
 
-export function connect(config: RegistryConfig, deadlineMs?: number): Harness {
+export function connect(config: RegistryConfig, deadlineMs?: number, seed = 11): Harness {
   const clock = new TestClock();
   const lines: string[] = [];
   const logger: Logger = {
@@ -99,7 +99,7 @@ export function connect(config: RegistryConfig, deadlineMs?: number): Harness {
     warn: (fields, message) => lines.push(`warn ${message} ${JSON.stringify(fields)}`),
     error: (fields, message) => lines.push(`error ${message} ${JSON.stringify(fields)}`),
   };
-  const random = new SeededRandom(11);
+  const random = new SeededRandom(seed);
   const options = { clock, random, logger, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
   return { registry: createHttpRegistry(config, options), clock, lines };
 }
