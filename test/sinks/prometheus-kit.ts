@@ -26,6 +26,11 @@ export function samplesOf(registry: PrometheusRegistry, name: string): Record<st
   );
 }
 
+/** The same without zeros: counters that have counted. */
+export function countedOf(registry: PrometheusRegistry, name: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(samplesOf(registry, name)).filter(([, value]) => value !== 0));
+}
+
 /** One series of every metric of the table, with label values and figures that are hard to write. */
 export function everyMetric(): PrometheusRegistry {
   const registry = registryOf();
