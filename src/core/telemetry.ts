@@ -2,8 +2,9 @@
  * Numbers about streamgauge itself, as the stages hand them over: what is counted stands in one table
  * (`telemetry-table.ts`), where it goes is somebody else's business.
  *
- * A series is bound once, outside of loops; a bound counter costs an addition and allocates nothing. Counters say what
- * this process did, work done again after a lost partition included; what became of the events is in the ledger.
+ * A series is bound once, outside of loops; a bound counter costs an addition and allocates nothing. A counter whose
+ * labels are known beforehand is bound at the start, since readers see no increase in one that appears with its first
+ * event. Counters say what this process did, work done again after a lost partition included; what became of the events is in the ledger.
  */
 import { type Clock, ManualClock } from "./clock.ts";
 import type { TELEMETRY } from "./telemetry-table.ts";

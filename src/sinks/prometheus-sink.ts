@@ -13,7 +13,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Sink, SinkTopic } from "../core/sink.ts";
 import type { Gauge, Telemetry } from "../core/telemetry.ts";
 import { textOf } from "../core/text.ts";
-import type { AlertRecord, MetricsRecord, Severity, VerdictRecord } from "../core/verdict.ts";
+import type { AlertRecord, IncidentState, MetricsRecord, Severity, VerdictRecord } from "../core/verdict.ts";
 import { WindowSeries } from "./prometheus-series.ts";
 
 export interface PrometheusSinkOptions {
@@ -26,6 +26,8 @@ export interface PrometheusSinkOptions {
 
 const TOPICS = ["metrics", "verdicts", "alerts"] as const satisfies readonly SinkTopic[];
 const DEFAULT_MAX_SERIES = 2000;
+const STATES = ["opened", "updated", "resolved"] as const satisfies readonly IncidentState[];
+const SEVERITIES = ["P0", "P1", "P2", "P3", "P4"] as const satisfies readonly Severity[];
 const KNOWN_ALERTS = 1000;
 /** A rebalance takes partitions away and gives them back; what has not come back after this belongs to another process. */
 const KEEP_AFTER_LOSS_MS = 60_000;
@@ -34,6 +36,7 @@ export function createPrometheusSink(options: PrometheusSinkOptions): Sink {
   const { telemetry } = options;
   const windows = new WindowGauges(options);
   const alerts = new AlertGauges(telemetry);
+  for (const { topic } of options.datasets) alerts.expect(topic);
   const holding = new Holding(telemetry.clock, (topic) => {
     if (topic === "alerts") alerts.hide();
     else if (topic !== "windows") windows.hide(topic);
@@ -142,6 +145,15 @@ class AlertGauges {
 
   constructor(telemetry: Telemetry) {
     this.#telemetry = telemetry;
+  }
+
+  /** Alerts of the dataset count from 0 on. */
+  expect(dataset: string): void {
+    for (const state of STATES) {
+      for (const severity of SEVERITIES) {
+        this.#telemetry.counter("streamgauge_alerts_total", { dataset, state, severity });
+      }
+    }
   }
 
   alert(alert: AlertRecord): void {

@@ -1,5 +1,5 @@
 /** What the judge counts of one dataset. */
-import type { Histogram, Reading, Telemetry } from "../core/telemetry.ts";
+import type { Counter, Histogram, Reading, Telemetry } from "../core/telemetry.ts";
 import type { TrackerEvent } from "../windows/window-tracker.ts";
 
 /** What is read off the windows when somebody looks. */
@@ -11,14 +11,22 @@ export interface WindowsView {
 
 export class JudgeTelemetry {
   readonly #telemetry: Telemetry;
-  readonly #dataset: string;
   readonly #duration: Histogram;
+  readonly #counters: Readonly<Record<"closed" | "revised" | "gap" | "overlap" | "replayed", Counter>>;
   readonly #readings: readonly Reading[];
 
   constructor(telemetry: Telemetry, dataset: string, view: () => WindowsView) {
     this.#telemetry = telemetry;
-    this.#dataset = dataset;
     this.#duration = telemetry.histogram("streamgauge_judge_apply_duration_seconds", { dataset });
+    const windows = (kind: string) => telemetry.counter("streamgauge_windows_closed_total", { dataset, kind });
+    const breaks = (kind: string) => telemetry.counter("streamgauge_ledger_breaks_total", { dataset, kind });
+    this.#counters = {
+      closed: windows("closed"),
+      revised: windows("revised"),
+      gap: breaks("gap"),
+      overlap: breaks("overlap"),
+      replayed: telemetry.counter("streamgauge_replayed_flushes_total", { dataset }),
+    };
     this.#readings = [
       telemetry.read("streamgauge_open_windows", { dataset }, () => view().openWindows),
       telemetry.read("streamgauge_unheard_partitions", { dataset }, () => view().unheardPartitions),
@@ -41,27 +49,11 @@ export class JudgeTelemetry {
   }
 
   event(event: TrackerEvent<unknown>): void {
-    const telemetry = this.#telemetry;
-    const dataset = this.#dataset;
-    switch (event.kind) {
-      case "closed": {
-        const kind = event.revision === 0 ? "closed" : "revised";
-        telemetry.counter("streamgauge_windows_closed_total", { dataset, kind }).add(1);
-        break;
-      }
-      case "offset-gap":
-        telemetry.counter("streamgauge_ledger_breaks_total", { dataset, kind: "gap" }).add(1);
-        break;
-      case "offset-overlap":
-        telemetry.counter("streamgauge_ledger_breaks_total", { dataset, kind: "overlap" }).add(1);
-        break;
-      case "replayed":
-        telemetry.counter("streamgauge_replayed_flushes_total", { dataset }).add(1);
-        break;
-      default:
-        // The others are read off the windows, or are of no use as numbers.
-        break;
-    }
+    const { closed, revised, gap, overlap, replayed } = this.#counters;
+    if (event.kind === "closed") (event.revision === 0 ? closed : revised).add(1);
+    else if (event.kind === "offset-gap") gap.add(1);
+    else if (event.kind === "offset-overlap") overlap.add(1);
+    else if (event.kind === "replayed") replayed.add(1);
   }
 
   /** The partition was lost: what another process shows must not be shown here, too. */

@@ -3,7 +3,14 @@
  * know; without telemetry it has the log itself.
  */
 import type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
-import { type Counter, type Gauge, noTelemetry, type Reading, type Telemetry } from "../core/telemetry.ts";
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  noTelemetry,
+  type Reading,
+  type Telemetry,
+} from "../core/telemetry.ts";
 
 export interface ObserveOptions {
   readonly telemetry: Telemetry;
@@ -11,6 +18,7 @@ export interface ObserveOptions {
   readonly stage: string;
 }
 
+type LossReason = Parameters<NonNullable<ClaimHandler["lost"]>>[1];
 /** The part of a log that a stage uses. */
 type StageLog = Pick<Log, "subscribe">;
 
@@ -75,6 +83,10 @@ class ObservedClaim implements Claim {
   readonly #options: ObserveOptions;
   readonly #records: Counter;
   readonly #bytes: Counter;
+  readonly #committedTransactions: Counter;
+  readonly #failedTransactions: Counter;
+  readonly #duration: Histogram;
+  readonly #losses: Readonly<Record<LossReason, Counter>>;
   readonly #lag: Reading;
   #committed: number;
 
@@ -92,6 +104,17 @@ class ObservedClaim implements Claim {
       const { endOffset } = claim;
       return endOffset === undefined ? undefined : Math.max(0, endOffset - this.#committed);
     });
+    const transactions = (outcome: string) => telemetry.counter("streamgauge_transactions_total", { stage, outcome });
+    this.#committedTransactions = transactions("committed");
+    this.#failedTransactions = transactions("failed");
+    this.#duration = telemetry.histogram("streamgauge_transaction_duration_seconds", { stage });
+    const losses = (reason: LossReason) =>
+      telemetry.counter("streamgauge_claim_losses_total", { stage, topic: claim.topic, reason });
+    this.#losses = {
+      revoked: losses("revoked"),
+      fenced: losses("fenced"),
+      "unknown-outcome": losses("unknown-outcome"),
+    };
     telemetry.counter("streamgauge_claims_total", { stage, topic: claim.topic }).add(1);
   }
 
@@ -141,13 +164,12 @@ class ObservedClaim implements Claim {
     try {
       await this.#claim.commit(outputs, nextOffset);
     } catch (error) {
-      telemetry.counter("streamgauge_transactions_total", { stage, outcome: "failed" }).add(1);
+      this.#failedTransactions.add(1);
       throw error;
     }
-    const seconds = (telemetry.clock.monotonicMs() - startMs) / 1000;
     this.#committed = nextOffset;
-    telemetry.counter("streamgauge_transactions_total", { stage, outcome: "committed" }).add(1);
-    telemetry.histogram("streamgauge_transaction_duration_seconds", { stage }).observe(seconds);
+    this.#committedTransactions.add(1);
+    this.#duration.observe((telemetry.clock.monotonicMs() - startMs) / 1000);
     for (const [topic, written] of byTopic(outputs)) {
       telemetry.counter("streamgauge_written_records_total", { stage, topic }).add(written.records);
       telemetry.counter("streamgauge_written_bytes_total", { stage, topic }).add(written.bytes);
@@ -166,10 +188,9 @@ class ObservedClaim implements Claim {
     this.#bytes.add(bytes);
   }
 
-  lost(reason: string): void {
-    const { telemetry, stage } = this.#options;
+  lost(reason: LossReason): void {
     this.#lag.end();
-    telemetry.counter("streamgauge_claim_losses_total", { stage, topic: this.topic, reason }).add(1);
+    this.#losses[reason].add(1);
   }
 }
 

@@ -42,10 +42,20 @@ export class TopicTelemetry {
 /** Questions to the schema registry. */
 export class RegistryTelemetry {
   readonly #telemetry: Telemetry;
+  readonly #duration: Histogram;
+  readonly #loads: Readonly<Record<"reader" | SchemaRefusal["reason"] | "no_answer", Counter>>;
   #waiting = 0;
 
   constructor(telemetry: Telemetry) {
     this.#telemetry = telemetry;
+    const loads = (outcome: string) => telemetry.counter("streamgauge_registry_loads_total", { outcome });
+    this.#duration = telemetry.histogram("streamgauge_registry_load_duration_seconds", {});
+    this.#loads = {
+      reader: loads("reader"),
+      schema_unknown: loads("schema_unknown"),
+      schema_refused: loads("schema_refused"),
+      no_answer: loads("no_answer"),
+    };
     telemetry.read("streamgauge_registry_waiting_batches", {}, () => this.#waiting);
   }
 
@@ -63,16 +73,14 @@ export class RegistryTelemetry {
   async load(readers: ReaderSource, schemaId: number): Promise<EventReader | SchemaRefusal> {
     const { clock } = this.#telemetry;
     const startMs = clock.monotonicMs();
-    let outcome = "no_answer";
+    let loads = this.#loads.no_answer;
     try {
       const loaded = await readers.load(schemaId);
-      outcome = "reason" in loaded ? loaded.reason : "reader";
+      loads = "reason" in loaded ? this.#loads[loaded.reason] : this.#loads.reader;
       return loaded;
     } finally {
-      this.#telemetry.counter("streamgauge_registry_loads_total", { outcome }).add(1);
-      this.#telemetry
-        .histogram("streamgauge_registry_load_duration_seconds", {})
-        .observe((clock.monotonicMs() - startMs) / 1000);
+      loads.add(1);
+      this.#duration.observe((clock.monotonicMs() - startMs) / 1000);
     }
   }
 }
