@@ -21,6 +21,9 @@ const rate = (metric, by, labels = "") =>
   `sum by (${by}) (rate(${metric}{${HERE}${labels === "" ? "" : `, ${labels}`}}[$__rate_interval]))`;
 const quantile = (q, metric, by) =>
   `histogram_quantile(${q}, sum by (le, ${by}) (rate(${metric}_bucket{${HERE}}[$__rate_interval])))`;
+/** Counted since the start of the time range; 0 only where a process is scraped, so that silence is not success. */
+const counted = (metric, labels = "") =>
+  `(sum(increase(${metric}{${HERE}${labels}}[$__range])) or 0 * count(streamgauge_build_info{${HERE}}))`;
 const BAD_FROM_ONE = [
   { color: COLOR.good, value: null },
   { color: COLOR.bad, value: 1 },
@@ -67,9 +70,9 @@ const breaks = stat({
   title: "Ledger breaks",
   description: "Offset ranges that did not join, in the time range: events never seen, or counted twice. Must be 0.",
   unit: "short",
-  empty: "0",
+  empty: NO_DATA,
   steps: BAD_FROM_ONE,
-  targets: [promql(`sum(increase(streamgauge_ledger_breaks_total{${HERE}}[$__range]))`, "breaks", "A", true)],
+  targets: [promql(counted("streamgauge_ledger_breaks_total"), "breaks", "A", true)],
 });
 
 const failuresNow = stat({
@@ -77,16 +80,16 @@ const failuresNow = stat({
   description:
     "Flushes, transactions and sink deliveries that failed in the time range. Each is tried again; many of them need a look.",
   unit: "short",
-  empty: "0",
+  empty: NO_DATA,
   steps: [
     { color: COLOR.good, value: null },
     { color: COLOR.warn, value: 1 },
   ],
   targets: [
     promql(
-      `sum(increase(streamgauge_flush_failures_total{${HERE}}[$__range]))
-       + (sum(increase(streamgauge_transactions_total{${HERE}, outcome="failed"}[$__range])) or vector(0))
-       + (sum(increase(streamgauge_sink_failures_total{${HERE}}[$__range])) or vector(0))`,
+      `${counted("streamgauge_flush_failures_total")}
+       + ${counted("streamgauge_transactions_total", ', outcome="failed"')}
+       + ${counted("streamgauge_sink_failures_total")}`,
       "failures",
       "A",
       true,

@@ -14,6 +14,7 @@ export function array(items: readonly (number | boolean | string | null)[]): str
   return `${text}}`;
 }
 
+/** Also for `jsonb[]`, of JSON texts. */
 export function textArray(items: readonly (string | null)[]): string {
   let text = "{";
   for (let index = 0; index < items.length; index++) {
@@ -23,6 +24,3 @@ export function textArray(items: readonly (string | null)[]): string {
   }
   return `${text}}`;
 }
-
-/** JSON texts, for `jsonb[]`. */
-export const jsonArray: (items: readonly string[]) => string = textArray;

@@ -6,7 +6,7 @@
  * of the same revision the later one; of two that tell the same alert the later one. A record that comes again changes
  * nothing.
  */
-import { array, jsonArray, textArray } from "./postgres-arrays.ts";
+import { array, textArray } from "./postgres-arrays.ts";
 import type { Queryable } from "./postgres-connection.ts";
 import {
   type AlertRow,
@@ -79,7 +79,7 @@ export class PostgresWriter {
         array(newest.map(({ pValue }) => pValue)),
         array(newest.map(({ alarm }) => alarm)),
         textArray(newest.map(({ severity }) => severity)),
-        jsonArray(newest.map(({ causes }) => causes)),
+        textArray(newest.map(({ causes }) => causes)),
       ],
     );
   }
@@ -108,15 +108,15 @@ export class PostgresWriter {
         textArray(latest.map(({ incident }) => incident)),
         textArray(latest.map(({ state }) => state)),
         textArray(latest.map(({ dataset }) => dataset)),
-        jsonArray(latest.map(({ slices }) => slices)),
+        textArray(latest.map(({ slices }) => slices)),
         textArray(latest.map(({ severity }) => severity)),
         array(latest.map(({ start }) => start)),
         array(latest.map(({ end }) => end)),
         array(latest.map(({ revision }) => revision)),
         textArray(latest.map(({ reason }) => reason)),
         textArray(latest.map(({ sentence }) => sentence)),
-        jsonArray(latest.map(({ causes }) => causes)),
-        jsonArray(latest.map(({ evidence }) => evidence)),
+        textArray(latest.map(({ causes }) => causes)),
+        textArray(latest.map(({ evidence }) => evidence)),
         array(latest.map(({ at }) => at)),
         array(latest.map(({ offset }) => offset)),
       ],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { loadConfigFile } from "../../src/config/load-config.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -110,6 +111,20 @@ describe("docker-compose.yml", () => {
       },
     );
   });
+});
+
+test("deploy/streamgauge.yaml is a configuration; what this version cannot do yet is all that may be wrong with it", async () => {
+  const loading = loadConfigFile({
+    file: join(ROOT, "deploy/streamgauge.yaml"),
+    env: { POSTGRES_PASSWORD: "secret" },
+    command: "run",
+  });
+  const said = await loading.then(
+    () => "",
+    (error: unknown) => String(error),
+  );
+  const mistakes = said.split("\n").filter((line) => /\.yaml:\d+:\d+/.test(line));
+  expect(mistakes.filter((line) => !line.includes("is known but does not work yet"))).toEqual([]);
 });
 
 describe("Dockerfile", () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,6 +15,7 @@ import { openSink } from "./kit.ts";
 import { type PostgresServer, postgresPresent, startPostgres } from "./server.ts";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
+const DOCUMENT = readFileSync(new URL("../../docs/grafana.md", import.meta.url), "utf8");
 const DAY_MS = 86_400_000;
 /** Past the warm-up and the blizzard of 8 February. */
 const END_MS = Date.UTC(2013, 1, 22);
@@ -180,6 +182,42 @@ describe.skipIf(!postgresPresent).each(OVER_POSTGRES)("dashboard $name over a re
     }
   });
 });
+
+describe.skipIf(!postgresPresent)("docs/grafana.md", () => {
+  const blocks = [...DOCUMENT.matchAll(/^```sql\n(.*?)^```/gms)].map(([, sql = ""]) => ({
+    sql,
+    from: sql.split("\n", 1)[0],
+  }));
+
+  test.each(blocks)("its SQL runs: $from", async ({ sql }) => {
+    const range = { from: new Date(Date.UTC(2013, 0, 1)), to: new Date(END_MS), interval: "1h", variables: {} };
+    expect((await ask(sql, range)).rows.length).toBeGreaterThan(0);
+  });
+
+  test("names exactly the columns that the views have", async () => {
+    const tables = [...DOCUMENT.matchAll(/^\| `(\w+)` +\|[^|]*\|(.*)\|$/gm)];
+    expect(tables.length).toBe(8);
+    for (const [, name = "", text = ""] of tables) {
+      const { rows } = await client.query<{ column: string }>(
+        "SELECT column_name AS column FROM information_schema.columns WHERE table_schema = 'streamgauge' AND table_name = $1",
+        [name],
+      );
+      const told = [...text.matchAll(/`([^`]+)`/g)].flatMap(([, words = ""]) => words.split(" "));
+      const inherited = text.includes("those of `windows`") ? columnsOf("windows") : columnsOf("metric_values");
+      const all = text.includes("those of") ? [...inherited, ...told] : told;
+      const known = rows.map(({ column }) => column).filter((column) => column !== "id");
+      expect([...new Set(all)].filter((word) => word !== "windows" && word !== "metric_values").sort()).toEqual(
+        known.sort(),
+      );
+    }
+  });
+});
+
+/** Columns that the document gives a view. */
+function columnsOf(view: string): string[] {
+  const row = new RegExp(`^\\| \`${view}\` +\\|[^|]*\\|(.*)\\|$`, "m").exec(DOCUMENT)?.[1] ?? "";
+  return [...row.matchAll(/`([^`]+)`/g)].flatMap(([, words = ""]) => words.split(" "));
+}
 
 describe.skipIf(!postgresPresent)("what the dashboards show of the flights", () => {
   const shown = async (name: string, title: string, variables = {}) => {
