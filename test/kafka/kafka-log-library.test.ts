@@ -33,7 +33,7 @@ describe("kafkaLibrary()", () => {
     const aborted: FetchedMessages = [message(0, "1"), message(1, "2"), message(2, "2", 0), message(3, "1", 0)];
     const data = { partition: 0, highWatermark: "4", abortedTransactions: overlapping, messages: aborted };
     const { Batch } = loadKafkaLibrary();
-    expect(new Batch("t", "0", data).committed.map(({ offset }) => offset)).toEqual(["0"]);
+    expect(new Batch("t", "0", data).committed.map(({ offset }) => offset)).toEqual(["0", "1"]);
     const ours = new (kafkaLibrary().Batch)("t", "0", data);
     expect([ours.committed, ours.toOffset]).toEqual([[], 4]);
   });
@@ -45,13 +45,13 @@ describe("withoutAborted()", () => {
     for (let round = 0; round < 500; round += 1) {
       const open = new Map<string, { firstOffset: number; sent: number[] }>();
       const messages: FetchedMessage[] = [];
-      const aborted: { producerId: string; firstOffset: string }[] = [];
+      const aborted: { producerId: string; firstOffset: string; markerOffset: number }[] = [];
       const visible: string[] = [];
       const end = (producer: string, abort: boolean) => {
         const { firstOffset, sent } = open.get(producer)!;
         open.delete(producer);
-        messages.push(message(messages.length, producer, abort ? 0 : 1));
-        if (abort) aborted.push({ producerId: producer, firstOffset: String(firstOffset) });
+        const markerOffset = messages.push(message(messages.length, producer, abort ? 0 : 1)) - 1;
+        if (abort) aborted.push({ producerId: producer, firstOffset: String(firstOffset), markerOffset });
         else visible.push(...sent.map(String));
       };
       for (let step = 0; step < 40; step += 1) {
@@ -73,7 +73,8 @@ describe("withoutAborted()", () => {
       for (const producer of open.keys()) end(producer, true);
       const from = random.below(messages.length);
       const fetched = messages.slice(from);
-      const listed = aborted.sort(() => random.below(3) - 1);
+      // A broker lists those that reach into the answer.
+      const listed = aborted.filter(({ markerOffset }) => markerOffset >= from).sort(() => random.below(3) - 1);
       const kept = withoutAborted({ messages: fetched, abortedTransactions: listed });
       const shown = kept.filter(({ isControlRecord }) => !isControlRecord).map(({ offset }) => Number(offset));
       const expected = visible.map(Number).filter((offset) => offset >= from);
