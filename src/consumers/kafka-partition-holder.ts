@@ -87,7 +87,9 @@ async function openClaim(claim: KafkaClaim, context: HolderContext): Promise<boo
       const cause = await causeOf(error, claim, context);
       const failure = kafkaError(`claim ${claim.name}`, cause);
       if (!(error instanceof StreamgaugeError) && isPermanent(cause)) throw failure;
-      logger.warn({ topic: claim.topic, partition: claim.partition, attempt: failures }, failure.message);
+      // With each doubling only: an outage of minutes must not fill the log.
+      const tell = (failures & (failures - 1)) === 0;
+      if (tell) logger.warn({ topic: claim.topic, partition: claim.partition, attempt: failures }, failure.message);
       await backOff(failures, context);
       if (!claim.active || !stillHeld()) return false;
     }
