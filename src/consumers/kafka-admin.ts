@@ -1,4 +1,5 @@
 /** Questions about topics and groups, over one connection that is made when first needed and anew after an error. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "kafkajs";
 import { safeOffset } from "./kafka-batch.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
@@ -12,6 +13,9 @@ export interface PartitionEnds {
   readonly stable: number;
 }
 
+const ATTEMPTS = 5;
+const ATTEMPT_PAUSE_MS = 100;
+
 export class KafkaAdmin {
   readonly #connection: KafkaConnection;
   #admin: Promise<Admin> | undefined;
@@ -21,17 +25,22 @@ export class KafkaAdmin {
     this.#connection = connection;
   }
 
-  /** An error drops the connection: kafkajs does not always find back from a lost one. */
+  /** An error drops the connection: kafkajs does not always find back from a lost one. Passing ones are tried again. */
   async ask<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
-    if (this.#closed) throw new Error("Cannot ask Kafka: the log is closed");
-    this.#admin ??= this.#connect();
-    const used = this.#admin;
-    try {
-      return await question(await used);
-    } catch (error) {
-      if (this.#admin === used) this.#admin = undefined;
-      used.then((admin) => admin.disconnect()).catch(() => undefined);
-      throw error;
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.#closed) throw new Error("Cannot ask Kafka: the log is closed");
+      this.#admin ??= this.#connect();
+      const used = this.#admin;
+      try {
+        return await question(await used);
+      } catch (error) {
+        if (this.#admin === used) this.#admin = undefined;
+        used.then((admin) => admin.disconnect()).catch(() => undefined);
+        // Such as a coordinator that has just moved, or a topic of which this broker has not heard yet.
+        const passing = error instanceof Error && "retriable" in error && error.retriable === true;
+        if (!passing || attempt === ATTEMPTS) throw error;
+        await sleep(attempt * ATTEMPT_PAUSE_MS);
+      }
     }
   }
 

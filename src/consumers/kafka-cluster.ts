@@ -20,6 +20,7 @@ export interface KafkaCluster {
   refreshMetadata(): Promise<void>;
   /** Node ids, each with its partitions. */
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  getNodeIds(): readonly string[];
   findBroker(node: { readonly nodeId: string }): Promise<KafkaNode>;
   fetchTopicsOffset(
     topics: readonly {
@@ -31,6 +32,8 @@ export interface KafkaCluster {
 }
 
 export interface KafkaNode {
+  /** Of a consumer group (type 0) or a transactional id (type 1). */
+  findGroupCoordinator(asked: { readonly groupId: string; readonly coordinatorType: 0 | 1 }): Promise<unknown>;
   fetch(request: {
     readonly maxWaitTime: number;
     readonly minBytes: number;

@@ -94,6 +94,24 @@ export class KafkaConnection {
     });
   }
 
+  /** Why the broker does not name the coordinator of a group or a transactional id; `undefined` when it does. */
+  async coordinatorError(kind: "group" | "transactional id", name: string): Promise<unknown> {
+    const cluster = this.createCluster();
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      const [nodeId] = cluster.getNodeIds();
+      if (nodeId === undefined) return undefined;
+      const node = await cluster.findBroker({ nodeId });
+      await node.findGroupCoordinator({ groupId: name, coordinatorType: kind === "group" ? 0 : 1 });
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      cluster.disconnect().catch(() => undefined);
+    }
+  }
+
   /**
    * Connects once and describes the cluster, within 15 s.
    * @throws {StreamgaugeError} `SG_CONFIG` when the broker refuses user or encryption, else `SG_CONNECT`
@@ -131,6 +149,10 @@ export class KafkaConnection {
   }
 }
 
+/** What kafkajs complains of while all goes well: markers that are being written, members that come and go. */
+const EVERYDAY =
+  /concurrent operation on the same transaction|group is rebalancing|Limiting retries for the idempotent/i;
+
 function tlsOptions(tls: TlsConfig): NonNullable<KafkaJsConfig["ssl"]> {
   const { ca, cert, key, passphrase, serverName } = tls;
   return {
@@ -160,7 +182,7 @@ function kafkaJsLog(logger: Logger, clock: Clock): (entry: LogEntry) => void {
   const lastLogged = new Map<string, number>();
   return ({ namespace, log }) => {
     const { message, broker, groupId, error } = log as { message: string } & Record<string, unknown>;
-    if (message.startsWith("Limiting retries for the idempotent producer")) return;
+    if (EVERYDAY.test(message) || (typeof error === "string" && EVERYDAY.test(error))) return;
     const fields = {
       client: `kafkajs ${namespace}`,
       ...(typeof broker === "string" ? { broker } : {}),

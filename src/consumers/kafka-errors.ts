@@ -66,6 +66,9 @@ function explain(causes: readonly KafkaJsErrorFields[]): { code: "SG_CONFIG" | "
     if (name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
       return { code: "SG_CONFIG", reason: `check kafka.sasl: the broker refuses this user (${message})` };
     }
+    if (type === "UNSUPPORTED_SASL_MECHANISM") {
+      return { code: "SG_CONFIG", reason: "check kafka.sasl: the broker does not offer this mechanism here" };
+    }
     if (typeof type !== "string") continue;
     const resource = NOT_ALLOWED.get(type);
     if (resource !== undefined) {
@@ -98,9 +101,15 @@ function isTlsFailure(code: unknown, message: string): boolean {
   return /certificate|before secure TLS connection|SSL routines|alert (number|handshake)/i.test(message);
 }
 
-/** kafkajs puts its own words in front. */
+/** kafkajs puts its own words in front, OpenSSL its source files around. */
 function sentenceOf(message: string): string {
-  return message.replace(/^(Connection error|Failed to connect): /, "");
+  const openSsl = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message);
+  return (openSsl?.[1] ?? message.replace(/^(Connection error|Failed to connect): /, "")).replace(/\s+/g, " ").trim();
+}
+
+/** kafkajs swallows why nobody told it the coordinator; `KafkaConnection.coordinatorError` asks again. */
+export function isCoordinatorMissing(error: unknown): boolean {
+  return causesOf(error).some(({ name }) => name === "KafkaJSGroupCoordinatorNotFound");
 }
 
 /** An error and its causes, outermost first; kafkajs wraps up to three deep. */

@@ -13,7 +13,7 @@ import type { SubscribeOptions } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import { type ClaimHost, type ClaimStart, KafkaClaim, transactionalId } from "./kafka-claim.ts";
-import { isPermanent, kafkaError } from "./kafka-errors.ts";
+import { isCoordinatorMissing, isPermanent, kafkaError } from "./kafka-errors.ts";
 import { TransactionalHolder } from "./kafka-transactions.ts";
 
 export interface HolderContext {
@@ -84,13 +84,28 @@ async function openClaim(claim: KafkaClaim, context: HolderContext): Promise<boo
       holder?.close();
       if (!claim.active || !stillHeld()) return false;
       if (error instanceof StreamgaugeError && failures >= MAX_BEYOND_END) throw error;
-      const failure = kafkaError(`claim ${claim.name}`, error);
-      if (!(error instanceof StreamgaugeError) && isPermanent(error)) throw failure;
-      logger.warn({ topic: claim.topic, partition: claim.partition, attempt: failures }, failure.message);
+      const cause = await causeOf(error, claim, context);
+      const failure = kafkaError(`claim ${claim.name}`, cause);
+      if (!(error instanceof StreamgaugeError) && isPermanent(cause)) throw failure;
+      // With each doubling only: an outage of minutes must not fill the log.
+      const tell = (failures & (failures - 1)) === 0;
+      if (tell) logger.warn({ topic: claim.topic, partition: claim.partition, attempt: failures }, failure.message);
       await backOff(failures, context);
       if (!claim.active || !stillHeld()) return false;
     }
   }
+}
+
+/** What stands behind a coordinator that could not be found. */
+async function causeOf(error: unknown, claim: KafkaClaim, { host }: HolderContext): Promise<unknown> {
+  if (!isCoordinatorMissing(error)) return error;
+  const { connection, options } = host;
+  const id = transactionalId(options, claim.topic, claim.partition);
+  return (
+    (await connection.coordinatorError("transactional id", id)) ??
+    (await connection.coordinatorError("group", options.group)) ??
+    error
+  );
 }
 
 async function startOf(claim: KafkaClaim, holder: TransactionalHolder, context: HolderContext): Promise<ClaimStart> {

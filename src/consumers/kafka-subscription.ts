@@ -17,7 +17,7 @@ import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
-import { kafkaError } from "./kafka-errors.ts";
+import { isCoordinatorMissing, kafkaError } from "./kafka-errors.ts";
 import { holdPartition } from "./kafka-partition-holder.ts";
 
 export interface KafkaSubscriptionOptions {
@@ -153,9 +153,11 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     this.#consumer.on(REBALANCING, () => this.#revokeAll());
     this.#consumer.on(STOP, () => this.#revokeAll());
     this.#consumer.on(HEARTBEAT, () => this.#confirm());
-    this.#consumer.on(CRASH, ({ payload: { error, restart } }) => {
+    this.#consumer.on(CRASH, async ({ payload: { error, restart } }) => {
       this.#revokeAll();
-      const failure = kafkaError(`read ${this.options.topics.join(", ")}`, error);
+      const missing = isCoordinatorMissing(error);
+      const cause = missing ? await this.connection.coordinatorError("group", this.options.group) : error;
+      const failure = kafkaError(`read ${this.options.topics.join(", ")}`, cause ?? error);
       if (restart) this.#logger.warn({ group: this.options.group }, `${failure.message}; the consumer starts anew`);
       else this.fail(failure);
     });

@@ -8,6 +8,7 @@
  * kafkajs cannot mend a producer whose request failed: after any error in `commit` the holder is finished, and its id has
  * to be fenced anew. Whether the transaction was committed is then told by the committed position alone.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka, Producer } from "kafkajs";
 import type { OutputRecord } from "../core/log.ts";
 import { createPartitioner, requestsOf } from "./kafka-messages.ts";
@@ -57,12 +58,12 @@ export class TransactionalHolder {
    */
   async commit(outputs: readonly OutputRecord[], nowMs: number, position?: GroupPosition): Promise<void> {
     const transaction = await this.#producer.transaction();
-    // Records first: sending them waits for the markers of the last transaction, the other requests do not.
+    // Records first: kafkajs waits with them, of all requests, until the markers of the last transaction are written.
     for (const topicMessages of requestsOf(outputs, nowMs)) await transaction.sendBatch({ topicMessages });
     if (position !== undefined) {
       const { group, topic, partition, offset } = position;
       const topics = [{ topic, partitions: [{ partition, offset: String(offset) }] }];
-      await transaction.sendOffsets({ consumerGroupId: group, topics });
+      await onceMarkersAreWritten(() => transaction.sendOffsets({ consumerGroupId: group, topics }));
     }
     await transaction.commit();
   }
@@ -72,3 +73,23 @@ export class TransactionalHolder {
     this.#producer.disconnect().catch(() => undefined);
   }
 }
+
+/**
+ * Kafka answers a commit before its markers are written, and refuses the next transaction of the id until they are. The
+ * refused request has done nothing. kafkajs tries again by itself with records only.
+ */
+async function onceMarkersAreWritten(request: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await request();
+      return;
+    } catch (error) {
+      const refused = error instanceof Error && "type" in error && error.type === "CONCURRENT_TRANSACTIONS";
+      if (!refused || attempt === MARKER_ATTEMPTS) throw error;
+      await sleep(Math.min(MAX_MARKER_PAUSE_MS, 5 * attempt));
+    }
+  }
+}
+
+const MARKER_ATTEMPTS = 60;
+const MAX_MARKER_PAUSE_MS = 100;

@@ -30,6 +30,7 @@ export interface LogContractFixture {
 
 export interface OpenTransaction {
   send(records: readonly OutputRecord[]): Promise<void>;
+  /** Both settle when the markers are written, so that the order of the markers is that of the calls. */
   commit(): Promise<void>;
   abort(): Promise<void>;
 }

@@ -232,6 +232,28 @@ const COMMIT_CASES: readonly LogContractCase[] = [
     },
   },
   {
+    name: "Claim.commit() without outputs, again and again, only moves the position",
+    async run(session) {
+      const topic = await session.topic("input");
+      await session.append(
+        topic,
+        Array.from({ length: 40 }, (_, at) => `${at}`),
+      );
+      const names = { group: session.fixture.uniqueName("g"), transactionalPrefix: session.fixture.uniqueName("p") };
+      const first = await session.subscribe(topic, {
+        ...names,
+        maxBatchRecords: 1,
+        script: { batch: (claim, batch) => claim.commit([], batch.toOffset) },
+      });
+      await first.until("all came", () => first.values().length >= 40);
+      await first.subscription!.stop();
+      expect([first.losses, first.values().length]).toEqual([[], 40]);
+      const second = await session.subscribe(topic, names);
+      await second.claim();
+      expect(second.startPositions).toEqual([40]);
+    },
+  },
+  {
     name: "Subscription.stop() does not commit: what was only delivered is delivered again",
     async run(session) {
       const topic = await session.topic("input");

@@ -150,7 +150,9 @@ export class TestBroker {
   #format(): void {
     const properties = { ...this.#serverProperties(), ...this.#options.properties };
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}`);
-    writeFileSync(join(this.#folder, "server.properties"), `${lines.join("\n")}\n`);
+    const common = readFileSync(new URL("server.properties", import.meta.url), "utf8");
+    // Of a key that stands twice, Java takes the last.
+    writeFileSync(join(this.#folder, "server.properties"), `${common}${lines.join("\n")}\n`);
     const scram = (this.#options.scram ?? []).flatMap((user) => ["--add-scram", user]);
     // A cluster id that begins with '-' would be taken for an option.
     const id = `A${randomBytes(16).toString("base64url").slice(1)}`;
@@ -193,28 +195,6 @@ export class TestBroker {
         .map(([name, protocol]) => `${name}:${protocol}`)
         .join(","),
       "log.dirs": "data",
-      "auto.create.topics.enable": "false",
-      "default.replication.factor": "1",
-      "min.insync.replicas": "1",
-      "num.network.threads": "2",
-      "num.io.threads": "4",
-      "offsets.topic.num.partitions": "4",
-      "offsets.topic.replication.factor": "1",
-      "transaction.state.log.num.partitions": "4",
-      "transaction.state.log.replication.factor": "1",
-      "transaction.state.log.min.isr": "1",
-      "share.coordinator.state.topic.num.partitions": "1",
-      "share.coordinator.state.topic.replication.factor": "1",
-      "share.coordinator.state.topic.min.isr": "1",
-      "group.initial.rebalance.delay.ms": "0",
-      "group.min.session.timeout.ms": "500",
-      "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-      "log.cleaner.backoff.ms": "500",
-      "log.cleaner.dedupe.buffer.size": "4194304",
-      "log.segment.bytes": "16777216",
-      // A broker that comes back waits for the session of the one that died.
-      "broker.session.timeout.ms": "2000",
-      "broker.heartbeat.interval.ms": "300",
     };
   }
 }

@@ -50,6 +50,11 @@ export async function openTransaction(broker: TestBroker, transactionalId: strin
   const end = (how: "commit" | "abort") => async () => {
     await transaction[how]();
     await producer.disconnect();
+    // Kafka answers before the marker is written; the id can be taken over only afterwards.
+    const next = rawKafka(broker).producer(options);
+    await next.connect();
+    await (await next.transaction()).abort();
+    await next.disconnect();
   };
   return {
     async send(records) {

@@ -1,0 +1,50 @@
+/** kafkajs with sockets that lose a chosen request or its answer, as a network does. */
+import { connect, type Socket } from "node:net";
+import { type KafkaLibrary, kafkaLibrary } from "../../src/consumers/kafka-library.ts";
+
+/** API keys of Kafka's protocol. */
+export const API = { heartbeat: 12, addOffsetsToTxn: 25, endTxn: 26, txnOffsetCommit: 28 } as const;
+
+export class FaultySockets {
+  readonly library: KafkaLibrary;
+  #cut: { apiKey: number; side: "request" | "answer" } | undefined;
+
+  constructor() {
+    const stock = kafkaLibrary();
+    const socketFactory = ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) =>
+      this.#guard(connect({ host, port }, onConnect));
+    const Kafka = class extends stock.Kafka {
+      constructor(config: ConstructorParameters<KafkaLibrary["Kafka"]>[0]) {
+        super({ ...config, socketFactory });
+      }
+    };
+    this.library = { ...stock, Kafka };
+  }
+
+  /** The next such request does not arrive, or its answer does not; either way the connection is gone. */
+  cutNext(apiKey: number, side: "request" | "answer"): void {
+    this.#cut = { apiKey, side };
+  }
+
+  get armed(): boolean {
+    return this.#cut !== undefined;
+  }
+
+  #guard(socket: Socket): Socket {
+    const write = socket.write.bind(socket);
+    // kafkajs writes one request at a time: length int32, then the API key.
+    socket.write = ((bytes: Buffer, ...rest: []) => {
+      if (this.#cut === undefined || bytes.readInt16BE(4) !== this.#cut.apiKey) return write(bytes, ...rest);
+      const { side } = this.#cut;
+      this.#cut = undefined;
+      if (side === "request") {
+        socket.destroy(new Error("the network lost the request"));
+        return false;
+      }
+      socket.removeAllListeners("data");
+      socket.once("data", () => socket.destroy(new Error("the network lost the answer")));
+      return write(bytes, ...rest);
+    }) as typeof socket.write;
+    return socket;
+  }
+}
