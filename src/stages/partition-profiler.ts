@@ -26,6 +26,8 @@ export type SchemaTable = ReadonlyMap<number, EventReader | SchemaRefusal>;
 export interface PartitionProfilerOptions {
   readonly dataset: DatasetConfig;
   readonly telemetry: TopicTelemetry;
+  /** Told once when the first records of the partition can none of them be decoded, with the reason of the last. */
+  readonly onNothingDecoded: (records: number, reason: UndecodableReason) => void;
   readonly partition: number;
   /** Offset at which the first flush begins. */
   readonly position: number;
@@ -43,6 +45,8 @@ export interface PartitionProfilerOptions {
 const BATCH_ROWS = 1024;
 /** Writer schemas that have an open batch at a time. */
 const MAX_OPEN_BATCHES = 16;
+/** As many refusals in a row at the start look like a wrong topic, not like bad records. */
+const REFUSED_FIRST = 100;
 
 export class PartitionProfiler {
   readonly #options: PartitionProfilerOptions;
@@ -60,6 +64,9 @@ export class PartitionProfiler {
   #maxEventTimeMs: number | undefined;
   #brokerTimeMaxMs = 0;
   #records = 0;
+  #hasDecoded = false;
+  /** Records refused before the first that could be decoded. */
+  #refusedFirst = 0;
 
   constructor(options: PartitionProfilerOptions) {
     this.#options = options;
@@ -207,6 +214,7 @@ export class PartitionProfiler {
     const { rowCount } = batch;
     if (rowCount === 0) return;
     open.readTimes();
+    this.#hasDecoded = true;
     for (let row = 0; row < rowCount; row++) this.#judgeRow(open, row);
     this.#profiler.begin(batch, open);
     this.#addSlice(open, undefined, -1);
@@ -301,6 +309,8 @@ export class PartitionProfiler {
     this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused("undecodable", refusal.reason);
     this.#counts.consumed++;
     this.#counts.undecodable++;
+    if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST)
+      this.#options.onNothingDecoded(REFUSED_FIRST, refusal.reason);
     this.#options.telemetry.refused(refusal.reason);
     this.#toQuarantine(record, refusal);
   }

@@ -110,6 +110,12 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       const { dataset } = entry;
       const profiler = new PartitionProfiler({
         ...entry,
+        onNothingDecoded: (records, reason) => {
+          options.logger.warn(
+            { topic: claim.topic, partition: claim.partition, reason },
+            `none of the first ${records} records could be decoded: is this topic Avro in Confluent wire format?`,
+          );
+        },
         partition: claim.partition,
         position: claim.position,
         profilesTopic: options.profilesTopic,
