@@ -111,7 +111,7 @@ describeWithKafka("streamgauge run and doctor", () => {
         3,
         /check kafka\.brokers: nobody listens there/,
       ],
-      ["topic", base.replace("topic: trips", "topic: tripz"), 2, /topic tripz does not exist/],
+      ["topic", base.replace("topic: trips", "topic: tripz"), 2, /topic tripz:? does not exist/],
       ["hanging registry", withRegistry(base, cluster, hanging), 3, /registry/],
       ["page", withRegistry(base, cluster, page), 3, /does not look like a schema registry/],
       ["registry without its path", withRegistry(base, cluster, cluster.registry.origin), 3, /registry/],
