@@ -55,7 +55,8 @@ class Examination {
   constructor(config: Config, io: Io, print: ((line: string) => void) | undefined) {
     this.#config = config;
     this.#print = print;
-    const logger = createLogger(io);
+    // What the client library warns of is what the findings are about.
+    const logger = createLogger(io, "error");
     const clock = this.#clock;
     const kafka = needed(config.kafka, "kafka");
     const options = { kafka, clock, logger, clientId: `streamgauge-${config.deployment}-doctor` };

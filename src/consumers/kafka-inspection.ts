@@ -2,7 +2,9 @@
  * What `doctor` asks of a cluster, without leaving a trace: the newest records of a topic, read without a consumer group,
  * and a rehearsal of every write in transactions that are aborted, so that a missing permission shows before it hurts.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Producer, Transaction } from "kafkajs";
+import type { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
 import { safeOffset } from "./kafka-batch.ts";
 import type { KafkaCluster } from "./kafka-cluster.ts";
@@ -10,7 +12,7 @@ import { KafkaConnection } from "./kafka-connection.ts";
 import { kafkaError } from "./kafka-errors.ts";
 import { kafkaLibrary } from "./kafka-library.ts";
 import type { KafkaLogOptions } from "./kafka-log.ts";
-import { logRecord } from "./kafka-messages.ts";
+import { createPartitioner, logRecord } from "./kafka-messages.ts";
 
 /** One permission that was tried. */
 export interface Permission {
@@ -42,6 +44,8 @@ const MAX_BYTES = 4 << 20;
 /** Empty answers in a row after which a partition has no more to give: what is left are markers. */
 const EMPTY_ANSWERS = 3;
 const TRANSACTION_TIMEOUT_MS = 15_000;
+const ATTEMPTS = 8;
+const ATTEMPT_PAUSE_MS = 500;
 
 export function createKafkaInspector(options: KafkaLogOptions): KafkaInspector {
   const connection = new KafkaConnection(options.library ?? kafkaLibrary(), options);
@@ -109,12 +113,31 @@ async function rehearse(connection: KafkaConnection, options: RehearsalOptions):
     permission: Pick<Permission, "resource" | "operation">,
     act: (transaction: Transaction) => Promise<unknown>,
   ): Promise<boolean> => {
+    for (let left = ATTEMPTS; ; left--) {
+      const failure = await tryOnce(act);
+      if (failure === undefined) {
+        found.push(permission);
+        return true;
+      }
+      // A coordinator that has just moved, or is being set up, is no answer to the question.
+      if (failure.code === "SG_CONNECT" && left > 1) {
+        await sleep(ATTEMPT_PAUSE_MS);
+        continue;
+      }
+      found.push({ ...permission, refusal: failure.message.replace(/^Cannot use it: /, "") });
+      return false;
+    }
+  };
+  const tryOnce = async (
+    act: (transaction: Transaction) => Promise<unknown>,
+  ): Promise<StreamgaugeError | undefined> => {
     // A transaction that was refused something is of no more use, nor is its producer.
     const producer: Producer = kafka.producer({
       transactionalId: options.transactionalId,
       transactionTimeout: TRANSACTION_TIMEOUT_MS,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
+      createPartitioner,
     });
     try {
       await producer.connect();
@@ -124,12 +147,9 @@ async function rehearse(connection: KafkaConnection, options: RehearsalOptions):
       } finally {
         await transaction.abort().catch(() => undefined);
       }
-      found.push(permission);
-      return true;
+      return undefined;
     } catch (error) {
-      const { message } = kafkaError("use it", error);
-      found.push({ ...permission, refusal: message.replace(/^Cannot use it: /, "") });
-      return false;
+      return kafkaError("use it", error);
     } finally {
       producer.disconnect().catch(() => undefined);
     }
