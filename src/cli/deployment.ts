@@ -43,6 +43,11 @@ const FLUSH_RECORDS = 250_000;
 /** The registry has 5 s to answer; what is left is for the file that stands in for it. */
 const REGISTRY_LIMIT_MS = 8_000;
 
+/** Profiler and judge stand before the sinks. */
+const STAGES = 2;
+/** For a delivery under way. */
+const SINK_GRACE_MS = 2_000;
+
 /** @throws {StreamgaugeError} `SG_CONFIG`, `SG_CONNECT`: what is wrong, and what to do. */
 export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
   const { config, clock, logger, telemetry } = options;
@@ -52,9 +57,13 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const running: Subscription[] = [];
   let sinks: RunningSinks | undefined;
   const stop = async () => {
-    // The profiler first: what it writes last is still judged; then the judge's last checkpoint.
-    for (const subscription of running) await subscription.stop();
+    // The profiler first: what it writes last is still judged; then the judge's last checkpoint; then the sinks.
+    const ends = Promise.all(running.slice(STAGES).map((subscription) => subscription.stop()));
+    for (const subscription of running.slice(0, STAGES)) await subscription.stop();
+    // A sink that waits for its database ends its wait only when it is closed.
+    await Promise.race([ends, new Promise<void>((resolve) => clock.after(SINK_GRACE_MS, resolve))]);
     await sinks?.close();
+    await ends;
     await log.close();
   };
   try {

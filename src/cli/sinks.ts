@@ -40,7 +40,9 @@ export async function openSinks(config: Config, context: SinkContext): Promise<R
         const { openPostgresSink } = await import("../sinks/postgres-sink.ts");
         const random = new SeededRandom(clock.nowMs() ^ process.pid);
         const tls = sink.tls === undefined ? {} : { tls: sink.tls };
-        sinks.push(await openPostgresSink({ url: sink.url, schema: sink.schema, ...tls, clock, logger, random }));
+        sinks.push(
+          await openPostgresSink({ url: sink.url, schema: sink.schema, ...tls, clock, logger, random, telemetry }),
+        );
         break;
       }
       default:

@@ -86,7 +86,7 @@ export const TELEMETRY = {
   streamgauge_refused_records_total: {
     type: "counter",
     unit: "",
-    help: "Records that are not simply valid, by reason; a record that is read again counts again.",
+    help: "Records that are not simply valid, by reason, of committed flushes; one with two reasons counts in both.",
     labels: ["topic", "reason"],
   },
   streamgauge_flush_duration_seconds: {

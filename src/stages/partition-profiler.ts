@@ -143,8 +143,10 @@ export class PartitionProfiler {
       (value): OutputRecord => ({ topic: profilesTopic, partition: 0, key: SHARD_KEY, value, timestampMs }),
     );
     outputs.push(...this.#quarantine);
+    const profiles = this.#profiles;
     this.#startEmpty();
     await claim.commit(outputs, origin.toOffset);
+    for (const bySlice of profiles.values()) this.#options.telemetry.refused(bySlice.get(ALL_SLICE)?.violations);
     return outputs.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0);
   }
 
@@ -255,9 +257,7 @@ export class PartitionProfiler {
       return;
     }
     this.#counts.invalid++;
-    const reason = INVALID_REASONS[invalid & UTF8_BIT ? 0 : 1]!;
-    this.#options.telemetry.refused(reason);
-    this.#toQuarantine(record, { reason });
+    this.#toQuarantine(record, { reason: INVALID_REASONS[invalid & UTF8_BIT ? 0 : 1]! });
   }
 
   /** One slice dimension of a closed batch: `names` undefined is the whole. */
@@ -302,16 +302,15 @@ export class PartitionProfiler {
     this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused(kind, kind);
     this.#counts.consumed++;
     this.#counts[kind]++;
-    this.#options.telemetry.refused(kind);
   }
 
   #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }): void {
     this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused("undecodable", refusal.reason);
     this.#counts.consumed++;
     this.#counts.undecodable++;
-    if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST)
+    if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST) {
       this.#options.onNothingDecoded(REFUSED_FIRST, refusal.reason);
-    this.#options.telemetry.refused(refusal.reason);
+    }
     this.#toQuarantine(record, refusal);
   }
 

@@ -21,8 +21,9 @@ export class TopicTelemetry {
     this.#failures = telemetry.counter("streamgauge_flush_failures_total", { topic });
   }
 
-  refused(reason: ViolationReason): void {
-    this.#refused.get(reason)?.add(1);
+  /** Violations of a pane that was committed. */
+  refused(violations: ReadonlyMap<ViolationReason, number> = new Map()): void {
+    for (const [reason, count] of violations) this.#refused.get(reason)?.add(count);
   }
 
   /** `flush` commits, and says how many bytes it wrote. */

@@ -79,6 +79,14 @@ export class Cluster {
     await admin.disconnect();
   }
 
+  async topics(): Promise<string[]> {
+    const admin = this.#kafka.admin();
+    await admin.connect();
+    const topics = await admin.listTopics();
+    await admin.disconnect();
+    return topics;
+  }
+
   async register(subject: string, schema: string): Promise<number> {
     const client = new SchemaRegistry({ host: this.registry.url });
     const { id } = await client.register({ type: SchemaType.AVRO, schema }, { subject });
