@@ -16,6 +16,7 @@ import type { LogRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { SeededRandom } from "../core/random.ts";
 import type { Sink, SinkTopic } from "../core/sink.ts";
+import { type Counter, noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import {
   BEGIN,
   connect,
@@ -41,6 +42,8 @@ export interface PostgresSinkOptions {
   readonly logger: Logger;
   /** Spreads the attempts of several processes. */
   readonly random: SeededRandom;
+  /** Attempts that failed count as `streamgauge_sink_failures_total`. @default none */
+  readonly telemetry?: Telemetry;
 }
 
 export interface PostgresSink extends Sink {
@@ -73,6 +76,12 @@ export async function openPostgresSink(options: PostgresSinkOptions): Promise<Po
   return sink;
 }
 
+/** A record that is not written, and why. */
+interface LeftOut {
+  readonly offset: number | undefined;
+  readonly reason: string;
+}
+
 class TableSink implements PostgresSink {
   readonly name = "postgres";
   readonly topics = TOPICS;
@@ -82,6 +91,7 @@ class TableSink implements PostgresSink {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #random: SeededRandom;
+  readonly #failures: Counter;
   #connection: PostgresConnection | undefined;
   /** Settles when the write before has; never rejects. */
   #turn: Promise<void> = Promise.resolve();
@@ -97,6 +107,7 @@ class TableSink implements PostgresSink {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#random = options.random;
+    this.#failures = (options.telemetry ?? noTelemetry).counter("streamgauge_sink_failures_total", { sink: this.name });
   }
 
   async start(): Promise<void> {
@@ -132,11 +143,14 @@ class TableSink implements PostgresSink {
     for (;;) {
       if (this.#closed) throw this.#closedError();
       try {
-        await this.#writeOnce(topic, records);
+        const leftOut = await this.#writeOnce(topic, records);
         this.#noteSuccess();
+        this.#noteLeftOut(topic, leftOut);
         return;
       } catch (error) {
         this.#drop();
+        // Our own mistake, which trying again does not mend.
+        if (error instanceof TypeError || error instanceof RangeError) throw error;
         const failure = failureOf(error);
         if (failure === "data" && records.length > 1) {
           const half = records.length >> 1;
@@ -145,9 +159,10 @@ class TableSink implements PostgresSink {
           return;
         }
         if (failure === "data") {
-          this.#noteRefused(topic, records[0], messageOf(error));
+          this.#noteLeftOut(topic, [{ offset: records[0]?.offset, reason: messageOf(error) }]);
           return;
         }
+        this.#failures.add(1);
         this.#noteFailure(error);
       }
       await this.#wait(waitMs * (0.5 + this.#random.next() / 2));
@@ -155,23 +170,24 @@ class TableSink implements PostgresSink {
     }
   }
 
-  /** One transaction. */
-  async #writeOnce(topic: SinkTopic, records: readonly LogRecord[]): Promise<void> {
+  /** One transaction; the records that are not of our shape are left out. */
+  async #writeOnce(topic: SinkTopic, records: readonly LogRecord[]): Promise<readonly LeftOut[]> {
     const db = await this.#connected();
     await db.query(BEGIN);
     const writer = this.#writer;
+    const leftOut: LeftOut[] = [];
     const causes = () => VALUES_OF_CAUSES;
     switch (topic) {
       case "metrics": {
         const values = (row: WindowRow) => row.values.length;
-        await this.#inChunks(topic, records, decodeWindow, values, (rows) => writer.writeWindows(db, rows));
+        await this.#inChunks(records, leftOut, decodeWindow, values, (rows) => writer.writeWindows(db, rows));
         break;
       }
       case "verdicts":
-        await this.#inChunks(topic, records, decodeVerdict, causes, (rows) => writer.writeVerdicts(db, rows));
+        await this.#inChunks(records, leftOut, decodeVerdict, causes, (rows) => writer.writeVerdicts(db, rows));
         break;
       case "alerts":
-        await this.#inChunks(topic, records, decodeAlert, causes, (rows) => writer.writeAlerts(db, rows));
+        await this.#inChunks(records, leftOut, decodeAlert, causes, (rows) => writer.writeAlerts(db, rows));
         break;
       case "windows":
         break;
@@ -179,12 +195,13 @@ class TableSink implements PostgresSink {
         topic satisfies never;
     }
     await db.query("COMMIT");
+    return leftOut;
   }
 
   /** Decodes as many records as make one set of statements, so that a long batch is not decoded all at once. */
   async #inChunks<Row>(
-    topic: SinkTopic,
     records: readonly LogRecord[],
+    leftOut: LeftOut[],
     decode: (record: LogRecord) => Decoded<Row>,
     valuesOf: (row: Row) => number,
     write: (rows: readonly Row[]) => Promise<void>,
@@ -195,7 +212,7 @@ class TableSink implements PostgresSink {
       if (record.value === null) continue;
       const decoded = decode(record);
       if ("refused" in decoded) {
-        this.#noteRefused(topic, record, decoded.refused);
+        leftOut.push({ offset: record.offset, reason: decoded.refused });
         continue;
       }
       rows.push(decoded.row);
@@ -259,8 +276,12 @@ class TableSink implements PostgresSink {
     }
   }
 
-  #noteRefused(topic: SinkTopic, record: LogRecord | undefined, reason: string): void {
-    this.#logger.warn({ sink: this.name, topic, offset: record?.offset, reason }, "record left out: not of our shape");
+  /** One line per delivery: a topic may be full of what somebody else wrote. */
+  #noteLeftOut(topic: SinkTopic, leftOut: readonly LeftOut[]): void {
+    const [first] = leftOut;
+    if (first === undefined) return;
+    const fields = { sink: this.name, topic, count: leftOut.length, ...first };
+    this.#logger.warn(fields, "records left out because they are not of our shape; the first is named");
   }
 
   #asConfigError(error: unknown): StreamgaugeError {

@@ -4,6 +4,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import type { TlsConfig } from "../../src/core/config.ts";
 import type { LogRecord } from "../../src/core/log.ts";
 import { SeededRandom } from "../../src/core/random.ts";
+import { noTelemetry } from "../../src/core/telemetry.ts";
 import { utf8 } from "../../src/core/text.ts";
 import type { AlertRecord, MetricsRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { openPostgresSink, type PostgresSink } from "../../src/sinks/postgres-sink.ts";
@@ -18,9 +19,16 @@ export interface LogLine {
 /** An open sink and what it logs. */
 export async function openSink(
   url: string,
-  options: { readonly schema?: string; readonly tls?: TlsConfig; readonly lines?: LogLine[] } = {},
-): Promise<PostgresSink & { readonly lines: readonly LogLine[] }> {
-  const lines = options.lines ?? [];
+  options: { readonly schema?: string; readonly tls?: TlsConfig } = {},
+): Promise<PostgresSink & { readonly lines: readonly LogLine[]; failures(): number }> {
+  const lines: LogLine[] = [];
+  let failures = 0;
+  const counter = {
+    add(amount: number) {
+      failures += amount;
+    },
+    remove() {},
+  };
   const log = (level: LogLine["level"]) => (fields: LogLine["fields"], message: string) => {
     lines.push({ level, message, fields });
   };
@@ -31,8 +39,9 @@ export async function openSink(
     clock: systemClock(),
     random: new SeededRandom(7),
     logger: { info: log("info"), warn: log("warn"), error: log("error") },
+    telemetry: { ...noTelemetry, counter: () => counter },
   });
-  return Object.assign(sink, { lines });
+  return Object.assign(sink, { lines, failures: () => failures });
 }
 
 const HOUR_MS = 3_600_000;
