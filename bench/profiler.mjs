@@ -1,5 +1,7 @@
-// One variant per process: `avsc` decodes every flight to an object and drops it, `profiler` runs stage 1 from the
-// memory log to its deltas (decoding, profiles of the whole and of each airport, encoding, transactions).
+// One variant per process. `avsc` decodes every flight to an object and drops it. The others run stage 1 from the memory log
+// to its deltas (decoding, profiles of the whole and of each airport, encoding, transactions):
+// `profiler` as on a busy topic, where a flush falls into one or two windows (of a month, so that the flights make busy ones);
+// `profiler-daily` as the demo does, where each of the 5,856 profiles of a day, a partition and an airport sees 58 flights.
 import { fileURLToPath } from "node:url";
 import avsc from "avsc";
 import { openInput } from "../dist/consumers/file-input.js";
@@ -30,8 +32,15 @@ for await (const block of input.records()) {
   }
 }
 
-const run = process.argv[2] === "avsc" ? decodeAll : profileAll;
-await run(records.slice(0, 50_000));
+const DAY_MS = 86_400_000;
+const VARIANTS = {
+  avsc: decodeAll,
+  profiler: (events) => profileAll(events, { sizeMs: 30 * DAY_MS, flushRecords: 20_000 }),
+  "profiler-daily": (events) => profileAll(events, { sizeMs: DAY_MS, flushRecords: 2_000 }),
+};
+const run = VARIANTS[process.argv[2]];
+if (run === undefined) throw new Error(`no such variant; there are ${Object.keys(VARIANTS).join(", ")}`);
+await run(records.slice(0, 100_000));
 globalThis.gc?.();
 const before = process.cpuUsage();
 await run(records);
@@ -44,7 +53,7 @@ async function decodeAll(events) {
   for (const { value } of events) type.decode(Buffer.from(value.buffer, value.byteOffset, value.byteLength), 5);
 }
 
-async function profileAll(events) {
+async function profileAll(events, { sizeMs, flushRecords }) {
   const log = new MemoryLog({ clock });
   await log.createTopics([
     { name: "flights", partitions: PARTITIONS, forgetConsumed: true },
@@ -55,7 +64,7 @@ async function profileAll(events) {
   const dataset = {
     topic: "flights",
     time: { field: "time_hour", latenessMs: 0, idleAfterMs: 60_000, unheardAfterMs: 300_000, maxAheadMs: 3_600_000 },
-    windows: { sizesMs: [86_400_000], timezone: "UTC" },
+    windows: { sizesMs: [sizeMs], timezone: "UTC" },
     slices: [{ by: "route.origin", name: "origin", limit: 50 }],
     fields: new Map(),
     valuesDefault: "show",
@@ -72,7 +81,7 @@ async function profileAll(events) {
     profilesTopic: "profiles",
     datasets: [dataset],
     startFrom: "earliest",
-    flushRecords: 50_000,
+    flushRecords,
     time: "records",
     hashLabel: (text) => text,
   });

@@ -5,6 +5,7 @@
  * components stand still; at a fit their forecasters are run again over the whole history, so that a rotated component
  * never continues another one's series.
  */
+import { mean, standardDeviation } from "simple-statistics";
 import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
@@ -150,23 +151,14 @@ function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions)
   const means: number[] = [];
   const deviations: number[] = [];
   for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
-    let count = 0;
-    let mean = 0;
-    let square = 0;
-    for (let position = from; position < end; position++) {
-      const value = ring.at(position, slot);
-      if (Number.isNaN(value)) continue;
-      count++;
-      const delta = value - mean;
-      mean += delta / count;
-      square += delta * (value - mean);
-    }
-    if (count < PRESENCE_MIN * (end - from)) continue;
-    const deviation = Math.sqrt(square / count);
-    if (!(deviation > 1e-6 * Math.max(1e-3, Math.abs(mean)))) continue;
+    const present = ring.column(slot, from, end);
+    if (present.length < Math.max(1, PRESENCE_MIN * (end - from))) continue;
+    const center = mean(present);
+    const deviation = standardDeviation(present);
+    if (!(deviation > 1e-6 * Math.max(1e-3, Math.abs(center)))) continue;
     columnOf[slot] = slots.length;
     slots.push(slot);
-    means.push(mean);
+    means.push(center);
     deviations.push(deviation);
   }
   if (slots.length < 2) return undefined;

@@ -5,6 +5,7 @@
  * Each metric's residual is judged in the tail of its own *out-of-sample* residuals: in-sample ones are far too small
  * with as many metrics as windows.
  */
+import { rootMeanSquare } from "simple-statistics";
 import { blameOf, type Expectation, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { columnSizes, HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
@@ -150,18 +151,13 @@ function fitProjector(table: MetricTable, end: number): Fit | undefined {
   const scales: number[] = [];
   const slots: number[] = [];
   for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
-    let square = 0;
-    let count = 0;
-    for (let position = from; position < end; position++) {
-      const value = ring.at(position, slot);
-      if (Number.isNaN(value)) continue;
-      square += value * value;
-      count++;
-    }
-    if (count < PRESENCE_MIN * (end - from) || square === 0) continue;
+    const present = ring.column(slot, from, end);
+    if (present.length < Math.max(1, PRESENCE_MIN * (end - from))) continue;
+    const scale = rootMeanSquare(present);
+    if (scale === 0) continue;
     columnOf[slot] = slots.length;
     slots.push(slot);
-    scales.push(Math.sqrt(square / count));
+    scales.push(scale);
   }
   if (slots.length < 2) return undefined;
   const rows: number[][] = [];

@@ -43,6 +43,16 @@ export class WindowRing {
     return slot < row.length ? row[slot]! : Number.NaN;
   }
 
+  /** The numbers of a column in rows `[from, end)`, absent ones left out. */
+  column(slot: number, from: number, end: number): number[] {
+    const values: number[] = [];
+    for (let position = from; position < end; position++) {
+      const value = this.at(position, slot);
+      if (!Number.isNaN(value)) values.push(value);
+    }
+    return values;
+  }
+
   /** Forgets a column, because its slot goes to another metric. */
   clearSlot(slot: number): void {
     for (const row of this.#rows) if (slot < row.length) row[slot] = Number.NaN;

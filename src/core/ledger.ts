@@ -16,7 +16,7 @@ export interface LedgerEntry {
   readonly ended: boolean;
   /** The profiler's wall time at the flush. */
   readonly wallTimeMs: number;
-  /** Largest event time of the decoded rows that are not `future`; absent when there were none. */
+  /** Largest event time of the decoded rows that have one and are not `future`; absent when there were none. */
   readonly maxEventTimeMs?: number;
   /** Exact for the range; `late` is always 0 here. */
   readonly counts: Readonly<LedgerCounts>;

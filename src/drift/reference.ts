@@ -128,7 +128,7 @@ export class ReferenceWindows {
       writer.string(key);
       reference.write(writer);
     }
-    return sealed(writer.finish());
+    return sealed(writer);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` for bytes that `write()` did not make. */

@@ -84,20 +84,10 @@ export class ColumnRun implements FieldRun {
     this.#order = undefined;
   }
 
-  labelAt(index: number): () => Label {
-    this.#index = index;
-    return this.#label;
-  }
-
-  textAt(index: number): () => string | undefined {
-    this.#index = index;
-    return this.#text;
-  }
-
-  readonly #label = (): Label => {
+  readonly labelAt = (place: number): Label => {
     const column = this.#column;
     if (column === undefined) return undefined;
-    const index = this.#order === undefined ? this.#index : this.#order[this.#index]!;
+    const index = this.#order === undefined ? place : this.#order[place]!;
     switch (column.states.class) {
       case "text":
         return textLabel(column.arena, column.starts[index]!, column.lengths[index]!, column.policy, this.#hashLabel);
@@ -110,8 +100,13 @@ export class ColumnRun implements FieldRun {
     }
   };
 
+  textAt(index: number): () => string | undefined {
+    this.#index = index;
+    return this.#text;
+  }
+
   readonly #text = (): string | undefined => {
-    const label = this.#label();
+    const label = this.labelAt(this.#index);
     return label === undefined ? undefined : String(label);
   };
 }

@@ -34,7 +34,7 @@ export class FieldNames {
       writer.string(path);
       writer.u8(FIELD_CLASSES.indexOf(owner));
     }
-    return sealed(writer.finish());
+    return sealed(writer);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */

@@ -38,12 +38,11 @@ export interface FieldRun {
   readonly hashHi: Int32Array;
   /** Lengths: code points of a string, bytes of bytes. */
   readonly sizes: Float64Array;
+  /** Makes the label of a value, asked for only when a sketch keeps it; bound, so that it can be handed on. */
+  readonly labelAt: (index: number) => Label;
   /**
-   * Makes the label of a value, asked for only when a sketch keeps it. The function is the same one every time:
-   * it speaks of the value that was last named.
+   * As `labelAt()`, as text. The function is the same one every time: it speaks of the value that was last named.
    */
-  labelAt(index: number): () => Label;
-  /** As `labelAt()`, as text. */
   textAt(index: number): () => string | undefined;
 }
 
@@ -78,7 +77,7 @@ export class FieldProfile {
   readonly path: string;
   readonly class: FieldClass;
   /** Key of the array or map whose elements these are; absent for a field of the row. */
-  readonly level: string | undefined;
+  level: string | undefined;
 
   /** Values that are not null, NaN and ±∞ among them. */
   values = 0;
@@ -98,7 +97,7 @@ export class FieldProfile {
   elements = 0;
 
   #kind: FieldKind;
-  readonly #seed: number;
+  #seed: number;
   #moments: Moments | undefined;
   #lengths: Moments | undefined;
   #range: LongRange | undefined;
@@ -178,6 +177,25 @@ export class FieldProfile {
   /** Notes that values of this kind, which must be of the same class, come. */
   widen(kind: FieldKind): void {
     if (kind !== this.#kind) this.#kind = widerKind(this.#kind, kind);
+  }
+
+  /**
+   * As new, for the same path and class; the states that most flushes need are kept empty, so that they need not grow
+   * again. A state without values is the same as none.
+   */
+  clear(options: { readonly kind: FieldKind; readonly level: string | undefined; readonly seed: number }): void {
+    this.level = options.level;
+    this.#kind = options.kind;
+    this.#seed = options.seed;
+    for (const name of COUNTERS) this[name] = 0;
+    this.#moments?.clear();
+    this.#lengths?.clear();
+    this.#range?.clear();
+    this.#quantiles?.clear(options.seed);
+    this.#dictionary?.clear();
+    this.#histogram?.clear();
+    this.#distinct = undefined;
+    this.#frequent = undefined;
   }
 
   /** Takes in finite values of one kind, which must be of the same class. */
@@ -281,14 +299,14 @@ export class FieldProfile {
     writer.u32(this.#seed >>> 0);
     for (const name of COUNTERS) writer.varint(this[name]);
     const states = [
-      this.#moments,
-      this.#lengths,
-      this.#range,
-      this.#quantiles,
-      this.#dictionary,
+      this.#moments?.count ? this.#moments : undefined,
+      this.#lengths?.count ? this.#lengths : undefined,
+      this.#range?.isEmpty === false ? this.#range : undefined,
+      this.#quantiles?.count ? this.#quantiles : undefined,
+      this.#dictionary?.size ? this.#dictionary : undefined,
       this.#distinct,
       this.#frequent,
-      this.#histogram,
+      this.#histogram?.totalCount ? this.#histogram : undefined,
     ];
     let present = 0;
     for (let i = 0; i < states.length; i++) if (states[i] !== undefined) present |= 1 << i;
@@ -343,8 +361,7 @@ export class FieldProfile {
     let i = run.from;
     if (this.#distinct === undefined) {
       this.#dictionary ??= new ValueCounts();
-      const dictionary = this.#dictionary;
-      while (i < run.to && dictionary.add(run.hashLo[i]!, run.hashHi[i]!, 1, run.labelAt(i))) i++;
+      i = this.#dictionary.addMany(run.hashLo, run.hashHi, i, run.to, run.labelAt);
       if (i === run.to) return;
       this.#promote(frequent);
     }
@@ -417,6 +434,15 @@ function countEqual(values: Float64Array, from: number, to: number, wanted: numb
 
 /** Seed of a field's sketches: the same for every profile of a deployment, different between fields. */
 export function fieldSeed(seed: number, key: string): number {
-  const { lo } = hashText(key);
-  return (seed ^ lo) >>> 0;
+  let hash = KEY_HASHES.get(key);
+  if (hash === undefined) {
+    hash = hashText(key).lo;
+    if (KEY_HASHES.size >= KEY_HASHES_MAX) KEY_HASHES.clear();
+    KEY_HASHES.set(key, hash);
+  }
+  return (seed ^ hash) >>> 0;
 }
+
+/** A profile asks for the same few keys again in each flush. */
+const KEY_HASHES = new Map<string, number>();
+const KEY_HASHES_MAX = 10_000;

@@ -24,9 +24,12 @@ export const SCHEMAS_MAX = 64;
 const DUPLICATES_CAPACITY = 1024;
 
 const MAGIC = 0x53475031;
+/** Grown once: what is written is copied out of it. */
+const WRITER = new ByteWriter(65_536);
 
 export class Profile {
-  readonly seed: number;
+  /** Of the random choices of the sketches. */
+  seed: number;
 
   /** Decoded rows. */
   valid = 0;
@@ -54,6 +57,8 @@ export class Profile {
   readonly lag: Moments;
   /** Content of the decoded rows. */
   readonly contents: HashSample;
+  /** Fields of before `clear()`, to be taken up again. */
+  readonly #spare = new Map<string, FieldProfile>();
 
   private constructor(seed: number, states: { payload: Moments; lag: Moments; contents: HashSample }) {
     this.seed = seed;
@@ -68,6 +73,20 @@ export class Profile {
       lag: new Moments(),
       contents: new HashSample({ capacity: DUPLICATES_CAPACITY }),
     });
+  }
+
+  /** As new with this seed; keeps the fields' arrays for what comes. */
+  clear(seed: number): void {
+    this.seed = seed >>> 0;
+    for (const name of COUNTERS) this[name] = 0;
+    this.violations.clear();
+    this.schemaRows.clear();
+    this.payload.clear();
+    this.lag.clear();
+    this.contents.clear();
+    this.#spare.clear();
+    for (const [key, field] of this.fields) this.#spare.set(key, field);
+    this.fields.clear();
   }
 
   /** Decoded rows: valid and invalid. */
@@ -113,8 +132,15 @@ export class Profile {
       return known;
     }
     const { path, kind } = descriptor;
-    const field = new FieldProfile({ path, kind, level, seed: fieldSeed(this.seed, key) });
-    return this.#admit(key, field) ? field : undefined;
+    const seed = fieldSeed(this.seed, key);
+    const spare = this.#spare.get(key);
+    if (spare === undefined) {
+      const field = new FieldProfile({ path, kind, level, seed });
+      return this.#admit(key, field) ? field : undefined;
+    }
+    this.#spare.delete(key);
+    spare.clear({ kind, level, seed });
+    return this.#admit(key, spare) ? spare : undefined;
   }
 
   /**
@@ -156,7 +182,8 @@ export class Profile {
 
   /** Versioned bytes with a checksum; equal for equal content. */
   write(): Uint8Array {
-    const writer = new ByteWriter();
+    const writer = WRITER;
+    writer.clear();
     writer.u32(MAGIC);
     writer.u32(this.seed);
     for (const name of COUNTERS) writer.varint(this[name]);
@@ -178,7 +205,7 @@ export class Profile {
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
-    return sealed(writer.finish());
+    return sealed(writer);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` for bytes that `write()` did not make. */

@@ -4,19 +4,17 @@
  *     content … | 64-bit hash of the content, little-endian low word first
  */
 import { StreamgaugeError } from "../core/errors.ts";
-import { ByteReader } from "../sketches/bytes.ts";
+import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
 import { hashByteRanges } from "../sketches/hash.ts";
 
 const SEAL_BYTES = 8;
 
-export function sealed(content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(content.length + SEAL_BYTES);
-  bytes.set(content);
-  const seal = sealOf(content);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(content.length, seal.lo, true);
-  view.setInt32(content.length + 4, seal.hi, true);
-  return bytes;
+/** What was written, sealed. */
+export function sealed(writer: ByteWriter): Uint8Array {
+  const seal = sealOf(writer.written());
+  writer.i32(seal.lo);
+  writer.i32(seal.hi);
+  return writer.finish();
 }
 
 /**

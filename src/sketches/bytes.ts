@@ -8,6 +8,8 @@
 import { StreamgaugeError } from "../core/errors.ts";
 
 const MAX_VARINT_BYTES = 8;
+/** A writer that is used again keeps this much. */
+const KEPT_BYTES = 1_048_576;
 /** Below 128 the length is one byte. */
 const MOST_SHORT = 64;
 
@@ -24,6 +26,14 @@ export class ByteWriter {
 
   get length(): number {
     return this.#length;
+  }
+
+  /** Empty again, with the same buffer unless that has become huge. */
+  clear(): void {
+    this.#length = 0;
+    if (this.#bytes.length <= KEPT_BYTES) return;
+    this.#bytes = new Uint8Array(KEPT_BYTES);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   u8(value: number): void {
@@ -54,6 +64,18 @@ export class ByteWriter {
     this.#length += 8;
   }
 
+  /** `values[from, to)`, none of them NaN. */
+  f64s(values: Float64Array, from: number, to: number): void {
+    this.#reserve((to - from) * 8);
+    const view = this.#view;
+    let at = this.#length;
+    for (let i = from; i < to; i++) {
+      view.setFloat64(at, values[i]!, true);
+      at += 8;
+    }
+    this.#length = at;
+  }
+
   /** @throws {RangeError} when `value` is not an integer in [0, 2^53). */
   varint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) {
@@ -78,6 +100,11 @@ export class ByteWriter {
   /** A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
   string(value: string): void {
     if (!this.#ascii(value)) this.bytes(ENCODER.encode(value));
+  }
+
+  /** What was written, until more is. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** A copy of what was written. */

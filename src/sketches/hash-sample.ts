@@ -70,6 +70,15 @@ export class HashSample {
     for (let i = from; i < to; i++) this.#keep(lo[i]!, hi[i]!, 1);
   }
 
+  /** As new; keeps its arrays for what comes. */
+  clear(): void {
+    this.#table.clear();
+    this.#limitHi = MOST_UINT32;
+    this.#limitLo = MOST_UINT32;
+    this.#dropped = false;
+    this.#totalCount = 0;
+  }
+
   /** @throws {Error} when the other has another capacity. */
   merge(other: HashSample): void {
     if (other.capacity !== this.capacity) {

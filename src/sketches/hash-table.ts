@@ -10,6 +10,12 @@ const MOST_ENTRIES = 32_768;
 /** More than any index of an entry. */
 const INDEX_RANGE = 65_536;
 const FIRST_CAPACITY = 8;
+/** Entries with the same top bits from which on insertion would be slow. */
+const CROWD = 24;
+/** Scratch of the sort. */
+const STARTS = new Int32Array(MOST_ENTRIES + 1);
+/** Room that `clear()` keeps, per entry that was there. */
+const KEPT_PER_ENTRY = 16;
 /** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs five arrays. */
 const QUICK_GROWTH_BELOW = 512;
 
@@ -61,6 +67,20 @@ export class HashTable {
     return entry;
   }
 
+  /** As new, but for its arrays: these stay unless they are far larger than what was in them. */
+  clear(): void {
+    const { size } = this;
+    this.size = 0;
+    this.#order = undefined;
+    if (this.lo.length > FIRST_CAPACITY && this.lo.length > size * KEPT_PER_ENTRY) {
+      let capacity = FIRST_CAPACITY;
+      while (capacity < size) capacity *= 2;
+      this.#resize(capacity);
+    } else {
+      this.#slots.fill(0);
+    }
+  }
+
   /** Keeps the entries that `keep` says; the rest close up in their order, `moved` is told of each kept one. */
   retain(keep: (entry: number) => boolean, moved: (from: number, to: number) => void): void {
     let size = 0;
@@ -86,24 +106,39 @@ export class HashTable {
 
   #sorted(): Uint16Array {
     const { lo, hi, size } = this;
+    // Hashes are spread evenly: their top bits put nearly every entry in its place, insertion does the rest.
+    const bits = 32 - Math.clz32(Math.max(1, size - 1));
+    const shift = 32 - bits;
+    const starts = STARTS.fill(0, 0, (1 << bits) + 1);
+    let most = 0;
+    for (let entry = 0; entry < size; entry++) {
+      const slot = (hi[entry]! >>> shift) + 1;
+      const count = starts[slot]! + 1;
+      starts[slot] = count;
+      if (count > most) most = count;
+    }
+    if (most > CROWD) return this.#sortedByKeys();
+    for (let i = 1; i <= 1 << bits; i++) starts[i]! += starts[i - 1]!;
+    const order = new Uint16Array(size);
+    for (let entry = 0; entry < size; entry++) {
+      const slot = hi[entry]! >>> shift;
+      const at = starts[slot]!;
+      order[at] = entry;
+      starts[slot] = at + 1;
+    }
+    return insertionSorted(order, lo, hi);
+  }
+
+  /** For keys that are no hashes, many of which share their top bits. */
+  #sortedByKeys(): Uint16Array {
+    const { lo, hi, size } = this;
     // High word and index in one double: the built-in sort of numbers is many times faster than one that calls back.
     const keys = new Float64Array(size);
     for (let entry = 0; entry < size; entry++) keys[entry] = (hi[entry]! >>> 0) * INDEX_RANGE + entry;
     keys.sort();
     const order = new Uint16Array(size);
     for (let i = 0; i < size; i++) order[i] = keys[i]! % INDEX_RANGE;
-    // Equal high words are rare: insertion puts them right.
-    for (let i = 1; i < size; i++) {
-      const entry = order[i]!;
-      let j = i;
-      for (; j > 0; j--) {
-        const before = order[j - 1]!;
-        if (compareHashes(hi[before]!, lo[before]!, hi[entry]!, lo[entry]!) <= 0) break;
-        order[j] = before;
-      }
-      order[j] = entry;
-    }
-    return order;
+    return insertionSorted(order, lo, hi);
   }
 
   #index(entry: number): void {
@@ -125,12 +160,26 @@ export class HashTable {
     this.lo = new Int32Array(capacity);
     this.hi = new Int32Array(capacity);
     this.counts = new Float64Array(capacity);
-    this.lo.set(lo);
-    this.hi.set(hi);
-    this.counts.set(counts);
+    this.lo.set(lo.subarray(0, this.size));
+    this.hi.set(hi.subarray(0, this.size));
+    this.counts.set(counts.subarray(0, this.size));
     this.#slots = new Uint16Array(capacity * 2);
     for (let entry = 0; entry < this.size; entry++) this.#index(entry);
   }
+}
+
+function insertionSorted(order: Uint16Array, lo: Int32Array, hi: Int32Array): Uint16Array {
+  for (let i = 1; i < order.length; i++) {
+    const entry = order[i]!;
+    let j = i;
+    for (; j > 0; j--) {
+      const before = order[j - 1]!;
+      if (compareHashes(hi[before]!, lo[before]!, hi[entry]!, lo[entry]!) <= 0) break;
+      order[j] = before;
+    }
+    order[j] = entry;
+  }
+  return order;
 }
 
 /** Order of hashes as unsigned 64-bit numbers: negative, 0 or positive. */

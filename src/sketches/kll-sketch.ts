@@ -90,6 +90,17 @@ export class KllSketch {
     this.#fillBase(values, from, to);
   }
 
+  /** As new with this seed; keeps the arrays of level 0 for what comes. */
+  clear(seed: number): void {
+    this.#random = new SeededRandom(seed);
+    this.#count = 0;
+    this.#min = Number.POSITIVE_INFINITY;
+    this.#max = Number.NEGATIVE_INFINITY;
+    this.#levels.length = 1;
+    this.#levels[0]!.size = 0;
+    this.#view = undefined;
+  }
+
   /** @throws {Error} when the other has another k. */
   merge(other: KllSketch): void {
     if (other === this) throw new Error("Cannot merge KllSketch: the other is the sketch itself");
@@ -156,10 +167,10 @@ export class KllSketch {
     // The order within level 0 is of no effect: sorting it makes the bytes of an exact sketch independent of arrival.
     const base = this.#levels[0]!.values.slice(0, this.#levels[0]!.size);
     sortRange(base, 0, base.length);
-    for (const value of base) w.f64(value);
+    w.f64s(base, 0, base.length);
     for (let h = 1; h < this.#levels.length; h++) {
       const level = this.#levels[h]!;
-      for (let i = 0; i < level.size; i++) w.f64(level.values[i]!);
+      w.f64s(level.values, 0, level.size);
     }
   }
 

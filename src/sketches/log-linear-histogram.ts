@@ -50,6 +50,14 @@ export class LogLinearHistogram {
     }
   }
 
+  /** As new; keeps its arrays for what comes. */
+  clear(): void {
+    this.#zero = 0;
+    this.#totalCount = 0;
+    this.#positive.clear();
+    this.#negative.clear();
+  }
+
   merge(other: LogLinearHistogram): void {
     this.#zero += other.#zero;
     this.#totalCount += other.#totalCount;
@@ -145,6 +153,10 @@ class KeyWindow {
       index = key - this.#base;
     }
     this.#counts[index]! += count;
+  }
+
+  clear(): void {
+    this.#counts.fill(0);
   }
 
   count(key: number): number {

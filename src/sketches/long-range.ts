@@ -18,6 +18,15 @@ export class LongRange {
     for (let i = from; i < to; i++) this.#include(lo[i]!, hi[i]!);
   }
 
+  get isEmpty(): boolean {
+    return this.#empty;
+  }
+
+  /** As new. */
+  clear(): void {
+    this.#empty = true;
+  }
+
   merge(other: LongRange): void {
     if (other.#empty) return;
     this.#include(other.#minLo, other.#minHi);

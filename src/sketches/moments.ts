@@ -65,6 +65,17 @@ export class Moments {
       this.#updateRun(values, start, Math.min(to, start + RUN_LENGTH));
   }
 
+  /** As new. */
+  clear(): void {
+    this.#count = 0;
+    this.#shift = 0;
+    this.#offset = 0;
+    this.#m2 = 0;
+    this.#sum = 0;
+    this.#min = Number.POSITIVE_INFINITY;
+    this.#max = Number.NEGATIVE_INFINITY;
+  }
+
   merge(other: Moments): void {
     this.#sum += other.#sum;
     if (other.#min < this.#min) this.#min = other.#min;

@@ -67,6 +67,33 @@ export class ValueCounts {
     return true;
   }
 
+  /**
+   * Counts the hashes `[from, to)` once each, and says up to where there was room; `labelAt` is called for new values only.
+   */
+  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, labelAt: (index: number) => ValueLabel): number {
+    const table = this.#table;
+    let i = from;
+    for (; i < to; i++) {
+      const entry = table.find(lo[i]!, hi[i]!);
+      if (entry >= 0) {
+        table.counts[entry]! += 1;
+        continue;
+      }
+      if (table.size === ValueCounts.LIMIT) break;
+      const label = checkedLabel(labelAt(i));
+      this.#labels[table.append(lo[i]!, hi[i]!, 1)] = label;
+    }
+    this.#totalCount += i - from;
+    return i;
+  }
+
+  /** As new; keeps its arrays for what comes. */
+  clear(): void {
+    this.#table.clear();
+    this.#labels.length = 0;
+    this.#totalCount = 0;
+  }
+
   /** Adds all of the other, or, when the union has more than 4096 values, nothing and returns false. */
   merge(other: ValueCounts): boolean {
     const theirs = other.#table;

@@ -11,7 +11,8 @@ import { INVALID_REASONS, type UndecodableReason } from "../core/violation.ts";
 import { ALL_SLICE, emptyCounts, type LedgerCounts, OTHER_VALUE } from "../core/window.ts";
 import { BatchProfiler } from "../profiles/batch-profiler.ts";
 import { encodeLedger, encodePane } from "../profiles/delta-codec.ts";
-import { Profile } from "../profiles/profile.ts";
+import type { Profile } from "../profiles/profile.ts";
+import type { ProfilePool } from "../profiles/profile-pool.ts";
 import { readWireHeader, WIRE_HEADER_BYTES, wireRefusal } from "../schemas/wire-format.ts";
 import { hashByteRanges } from "../sketches/hash.ts";
 import { eventTimes, timeColumn } from "../validation/event-time.ts";
@@ -27,6 +28,8 @@ export interface PartitionProfilerOptions {
   /** Offset at which the first flush begins. */
   readonly position: number;
   readonly profilesTopic: string;
+  /** Shared by the partitions of a process. */
+  readonly pool: ProfilePool;
   readonly hashLabel: (text: string) => string;
   /** An event time beyond it is `future`; given the record's broker timestamp. */
   readonly futureLimitMs: (brokerTimeMs: number) => number;
@@ -106,6 +109,7 @@ export class PartitionProfiler {
     for (const [paneStartMs, bySlice] of this.#profiles) {
       for (const [slice, profile] of bySlice) {
         deltas.push(...encodePane(origin, { slice, paneStartMs, profile: profile.write() }));
+        this.#options.pool.giveBack(profile);
       }
     }
     const entry: LedgerEntry = {
@@ -220,10 +224,13 @@ export class PartitionProfiler {
     } else {
       open.eventTimesMs[row] = brokerTimeMs;
     }
-    if (this.#maxEventTimeMs === undefined || timeMs > this.#maxEventTimeMs) this.#maxEventTimeMs = timeMs;
+    const invalid = open.invalidReasons[row]!;
+    // A broker timestamp that stands in for a missing event time says where to count the row, not how far time has come:
+    // on a topic that is read from its past it would close every window at once.
+    const hasTime = (invalid & TIME_BIT) === 0;
+    if (hasTime && !(timeMs <= (this.#maxEventTimeMs ?? Number.NEGATIVE_INFINITY))) this.#maxEventTimeMs = timeMs;
     open.paneOfRow[row] = this.#panes.paneStart(timeMs);
     this.#counts.consumed++;
-    const invalid = open.invalidReasons[row]!;
     if (invalid === 0) {
       this.#counts.valid++;
       return;
@@ -263,7 +270,7 @@ export class PartitionProfiler {
     let profile = bySlice.get(slice);
     if (profile === undefined) {
       // The seed is a function of the place in the log, so that the same log gives the same bytes.
-      profile = Profile.empty((this.#options.partition * 0x9e3779b1) ^ this.#fromOffset);
+      profile = this.#options.pool.take((this.#options.partition * 0x9e3779b1) ^ this.#fromOffset);
       bySlice.set(slice, profile);
     }
     return profile;

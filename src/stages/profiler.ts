@@ -11,6 +11,7 @@ import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import { ProfilePool } from "../profiles/profile-pool.ts";
 import { readWireHeader } from "../schemas/wire-format.ts";
 import { PartitionProfiler, type SchemaTable } from "./partition-profiler.ts";
 
@@ -42,6 +43,7 @@ const REGISTRY_RETRY_MS = 1000;
 
 export async function startProfiler(options: ProfilerOptions): Promise<Subscription> {
   const datasets = new Map(options.datasets.map((dataset) => [dataset.topic, dataset]));
+  const pool = new ProfilePool();
   const partitions = new Map<Claim, { profiler: PartitionProfiler; timer: Timer | undefined }>();
 
   /** Timers flush between batches, never inside one: this chain keeps the order. */
@@ -74,6 +76,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
         partition: claim.partition,
         position: claim.position,
         profilesTopic: options.profilesTopic,
+        pool,
         hashLabel: options.hashLabel,
         futureLimitMs: futureLimit(options, dataset.time.maxAheadMs),
         wallTimeMs: options.time === "clock" ? () => options.clock.nowMs() : (brokerTimeMaxMs) => brokerTimeMaxMs,

@@ -3,9 +3,10 @@
  *
  * The watermark is read off the ledger entries alone: per partition the largest event time − `lateness`, and of these
  * the minimum over the partitions.
- * 1. A partition that was never heard holds it; so does one that was read from but had no row yet.
+ * 1. A partition that was never heard holds it; so does one that was read from but had no event time yet.
  * 2. A partition that had nothing more to read and, by its own heartbeats, no row for `idleAfter` does not hold it.
- *    Rows count, not records: one that receives only undecodable records must not stop the windows that would show it.
+ *    Rows with an event time count, not records: one that receives only undecodable records must not stop the windows
+ *    that would show it.
  * 3. A partition without heartbeats for `unheardAfter` holds it again: nobody knows what it holds.
  * 4. When all are idle it is the minimum of their heartbeats' wall times − `idleAfter` − `lateness`.
  * 5. An ended partition does not hold it; when all have ended it is +Infinity.
@@ -35,7 +36,7 @@ export interface PartitionState {
   reported: boolean;
   position: number;
   wallTimeMs: number;
-  /** Wall time of the last entry with rows, else of the first entry. */
+  /** Wall time of the last entry with event times, else of the first entry. */
   activeMs: number;
   maxEventTimeMs: number | null;
   caughtUp: boolean;
@@ -84,8 +85,8 @@ export class Watermark {
     this.#timeMs = Math.max(this.#timeMs ?? entry.wallTimeMs, entry.wallTimeMs);
     this.#expect(Math.max(entry.partitionCount, entry.partition + 1));
     const state = this.#partitions[entry.partition]!;
-    const hasRows = entry.counts.valid + entry.counts.invalid > 0;
-    if (!state.heard || hasRows) state.activeMs = Math.max(state.activeMs, entry.wallTimeMs);
+    const hasTimes = entry.maxEventTimeMs !== undefined;
+    if (!state.heard || hasTimes) state.activeMs = Math.max(state.activeMs, entry.wallTimeMs);
     state.wallTimeMs = Math.max(state.wallTimeMs, entry.wallTimeMs);
     state.heard = true;
     state.position = Math.max(expected, entry.toOffset);

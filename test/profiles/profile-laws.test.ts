@@ -1,12 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { FieldDescriptor } from "../../src/core/column-batch.ts";
 import { BatchProfiler } from "../../src/profiles/batch-profiler.ts";
 import { Profile } from "../../src/profiles/profile.ts";
+import { ProfilePool } from "../../src/profiles/profile-pool.ts";
 import { batchOf, factsOf, fieldOf, profileOf, type Row, SHOW } from "./column-batches.ts";
 import { exactParts } from "./exact-parts.ts";
 import { EVERY_KIND, rowOfEveryKind } from "./generators.ts";
 
 const SEED = 20_261_122;
+/** Beyond the exact tier, and with every table far larger than the next flush needs. */
+const LARGE = Array.from({ length: 5_000 }, (_, i): Row => [[i]]);
 const rows = fc.array(rowOfEveryKind, { maxLength: 60 });
 
 describe("Profile laws", () => {
@@ -18,6 +22,28 @@ describe("Profile laws", () => {
         expect(exactParts(mergeInOrder(split, order))).toEqual(exactParts(whole));
       }),
       { seed: SEED, numRuns: 80 },
+    );
+  });
+
+  test("ProfilePool.take() gives a used profile that writes the bytes of a new one", () => {
+    fc.assert(
+      fc.property(fc.array(rows, { minLength: 2, maxLength: 4 }), fc.nat(), fc.boolean(), (runs, seed, many) => {
+        const pool = new ProfilePool();
+        const fields = EVERY_KIND.slice(0, 10);
+        if (many) pool.giveBack(profileOf([fieldOf("small", "int")], LARGE));
+        for (const [run, all] of runs.entries()) {
+          // Each run brings other fields, and one of them in a wider kind.
+          const brought = [...fields.slice(run), ...(run % 2 === 0 ? [fieldOf("small", "long")] : [])];
+          const cells = all.map((row): Row => [...row.slice(run, 10), ...(run % 2 === 0 ? [[BigInt(run)]] : [])]);
+          const profile = pool.take(seed + run);
+          addTo(profile, brought, cells);
+          const fresh = Profile.empty(seed + run);
+          addTo(fresh, brought, cells);
+          expect(profile.write()).toEqual(fresh.write());
+          pool.giveBack(profile);
+        }
+      }),
+      { seed: SEED, numRuns: 60 },
     );
   });
 
@@ -173,4 +199,11 @@ function close(
   if (span > 1e150) return;
   if (expected === undefined) expect(actual).toBeUndefined();
   else expect(Math.abs((actual ?? Number.NaN) - expected)).toBeLessThanOrEqual(1e-7 * span + 1e-300);
+}
+
+function addTo(profile: Profile, fields: readonly FieldDescriptor[], all: readonly Row[]): void {
+  const profiler = new BatchProfiler({ labels: SHOW });
+  profiler.begin(batchOf(fields, all), factsOf(all.length));
+  profiler.addGroups(new Int32Array(all.length), [profile]);
+  profiler.end();
 }

@@ -56,6 +56,16 @@ describe("Watermark.compute()", () => {
       20,
     ],
     ["waits for every partition", [{ ...a, rows: 1, maxEventTimeMs: 50 }], undefined],
+    [
+      "does not wait for an idle one whose rows have no event time",
+      [
+        { ...a, rows: 1, maxEventTimeMs: 50 },
+        { ...b, undecodable: 3 },
+        { ...b, wallTimeMs: 200, undecodable: 3 },
+        { ...a, fromOffset: 1, wallTimeMs: 200, rows: 1, maxEventTimeMs: 60 },
+      ],
+      50,
+    ],
     ["waits for one that has had no row", [{ ...a, rows: 1, maxEventTimeMs: 50 }, b], undefined],
     [
       "does not wait for a caught-up partition without rows for idleAfter",
