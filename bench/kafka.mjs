@@ -25,6 +25,8 @@ const STEADY_PARTITIONS = 32;
 const STEADY_PER_SECOND = 5000;
 const STEADY_SECONDS = 20;
 const FLUSH_MS = 5000;
+// As `bench/profiler.mjs` has it for a busy topic: windows of a month, so that a flush falls into one or two.
+const FLUSH_RECORDS = 20_000;
 
 const clock = systemClock();
 const silent = { info() {}, warn() {}, error() {} };
@@ -173,7 +175,7 @@ async function profileAll() {
             unheardAfterMs: 300_000,
             maxAheadMs: 3_600_000,
           },
-          windows: { sizesMs: [86_400_000], timezone: "UTC" },
+          windows: { sizesMs: [30 * 86_400_000], timezone: "UTC" },
           slices: [{ by: "route.origin", name: "origin", limit: 50 }],
           fields: new Map(),
           valuesDefault: "show",
@@ -182,7 +184,7 @@ async function profileAll() {
         },
       ],
       startFrom: "earliest",
-      flushRecords: 50_000,
+      flushRecords: FLUSH_RECORDS,
       time: "records",
       hashLabel: (text) => text,
       onBatch: (batch) => {
@@ -352,6 +354,10 @@ async function startBroker() {
     cwd: folder,
     stdio: "ignore",
   });
+  // However this process ends, its end of the pipe closes and the broker with it.
+  spawn("sh", ["-c", 'read -r word; kill -9 "$1"', "sh", String(server.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+  }).unref();
   const stop = () => {
     server.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -64,13 +64,12 @@ export class TestBroker {
   readonly #options: BrokerOptions;
   readonly #ports: ReadonlyMap<string, number>;
   #process: ChildProcess | undefined;
-  readonly #killAtExit = () => this.#process?.kill("SIGKILL");
+  #guard: ChildProcess | undefined;
 
   private constructor(folder: string, options: BrokerOptions, ports: ReadonlyMap<string, number>) {
     this.#folder = folder;
     this.#options = options;
     this.#ports = ports;
-    process.once("exit", this.#killAtExit);
   }
 
   static async start(options: BrokerOptions = {}): Promise<TestBroker> {
@@ -119,6 +118,7 @@ export class TestBroker {
       child.once("exit", () => resolve());
       child.kill("SIGKILL");
     });
+    this.#guard?.stdin?.end("over\n");
   }
 
   /** Starts on the data and the ports of before, and waits until it answers. */
@@ -131,6 +131,7 @@ export class TestBroker {
     });
     closeSync(output);
     this.#process = child;
+    this.#guard = dieTogether(child);
     const deadline = performance.now() + START_TIMEOUT_MS;
     while (!(await answersApiVersions(this.#ports.get("PLAIN")!))) {
       if (child.exitCode !== null || performance.now() > deadline) {
@@ -143,7 +144,6 @@ export class TestBroker {
   /** Ends it and removes its data. Killed: a controlled shutdown takes seconds and serves nobody here. */
   async stop(): Promise<void> {
     await this.kill9();
-    process.removeListener("exit", this.#killAtExit);
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -197,6 +197,12 @@ export class TestBroker {
       "log.dirs": "data",
     };
   }
+}
+
+/** However this process ends, killed too: its end of the pipe closes, and the guard kills the broker. */
+function dieTogether({ pid }: ChildProcess): ChildProcess {
+  const script = 'read -r word; [ "$word" = over ] || kill -9 "$1"';
+  return spawn("sh", ["-c", script, "sh", String(pid)], { stdio: ["pipe", "ignore", "ignore"] });
 }
 
 /** Ports that were free a moment ago. */
