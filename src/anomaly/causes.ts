@@ -7,6 +7,8 @@ import { inverse } from "./transform.ts";
 
 /** More than this nobody reads. */
 const CAUSES_MAX = 10;
+/** Fields that are named where there are as many, also those that a lane does not blame: with a share of 0. */
+const FIELDS_MIN = 3;
 
 /**
  * `blame` is aligned with the observations. Shares sum to at most 1. One metric of each field comes first: the strongest,
@@ -22,7 +24,6 @@ export function causesOf(
   if (!(total > 0)) return [];
   const groups = new Map<string, { total: number; members: number[] }>();
   for (let i = 0; i < observations.length; i++) {
-    if (!(blame[i]! > 0)) continue;
     const key = JSON.stringify(observations[i]!.metric.fields);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { total: blame[i]!, members: [i] });
@@ -32,7 +33,9 @@ export function causesOf(
     }
   }
   const strongestFirst = (a: number, b: number) => blame[b]! - blame[a]! || a - b;
-  const ranked = [...groups.values()].sort((a, b) => b.total - a.total);
+  const ranked = [...groups.values()]
+    .sort((a, b) => b.total - a.total)
+    .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN);
   const first: number[] = [];
   const rest: number[] = [];
   for (const { members } of ranked) {
@@ -40,7 +43,7 @@ export function causesOf(
     const speaker =
       members.find((i) => isPresenceOut(observations[i]!, expectation(observations[i]!, i))) ?? members[0]!;
     first.push(speaker);
-    rest.push(...members.filter((i) => i !== speaker));
+    rest.push(...members.filter((i) => i !== speaker && blame[i]! > 0));
   }
   const chosen = [...first, ...rest.sort(strongestFirst)].slice(0, CAUSES_MAX);
   return chosen.map((i) => {

@@ -123,7 +123,9 @@ export class MetricTable {
       const entry = this.#slots[slot]!;
       if (entry.kind !== metric.kind) continue;
       entry.seenAt = input.index;
-      entry.floor = spreadFloor(entry.kind, metric.n, value, entry.model.forecast(input.index) ?? value);
+      const expected = entry.model.forecast(input.index) ?? value;
+      // Of an alarming window the size is not believed: a spike would widen the floor, and hide the next ones.
+      entry.floor = spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
       const innovation = entry.model.learn(input.index, value, entry.floor, alarmed);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;

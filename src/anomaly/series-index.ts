@@ -50,6 +50,9 @@ export function seriesIndex(times: readonly string[]): SeriesIndex {
 function readTime(text: string): number | undefined {
   const match = ISO_TIME.exec(text.trim());
   if (match === null) return undefined;
+  // `Date.parse` takes 30 February for the first of March.
+  const day = match[0].slice(0, 10);
+  if (new Date(`${day}T00:00Z`).getUTCDate() !== Number(day.slice(8))) return undefined;
   const iso = match[0].replace(" ", "T").replace(/([+-]\d{2})(\d{2})$/, "$1:$2");
   const time = Date.parse(iso.length > 10 && match[1] === undefined ? `${iso}Z` : iso);
   return Number.isNaN(time) ? undefined : time;

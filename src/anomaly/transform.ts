@@ -2,11 +2,16 @@
  * What a metric is turned into before it is modelled, and the least spread that is believed of it.
  *
  * `count` → log1p, `share` → arcsin √ (the variance of a binomial share becomes 1/(4n), whatever the share), `value` → as
- * it is. The floor keeps a metric that never moved from having a spread of zero: without it one stray row outranks every
- * fault. NaN and ±∞ never get here (the caller drops them); −0 equals 0; a share outside [0, 1] is clamped.
+ * it is, within ±1e30. The floor keeps a metric that never moved from having a spread of zero: without it one stray row
+ * outranks every fault. NaN and ±∞ never get here (the caller drops them); −0 equals 0; a share outside [0, 1] is clamped.
  */
 import type { MetricKind, MetricValue } from "../core/metric.ts";
 
+/**
+ * Damaged bytes read as a double are often beyond 1e38, where the 32-bit floats of the history end; below the limit
+ * differences and their squares stay finite. A larger value is as far out.
+ */
+const VALUE_MAX = 1e30;
 /** A count has at least a spread of 1 %: below that nobody wants to be told. */
 const COUNT_FLOOR = 0.01;
 /** A value has at least a spread of 0.1 % of its size. */
@@ -29,7 +34,7 @@ export function forward(kind: MetricKind, value: number): number {
     case "share":
       return Math.asin(Math.sqrt(Math.min(1, Math.max(0, value))));
     case "value":
-      return value;
+      return Math.min(VALUE_MAX, Math.max(-VALUE_MAX, value));
     default:
       return kind satisfies never;
   }
@@ -74,7 +79,6 @@ export function isTrivialChange(kind: MetricKind, observed: number, expected: nu
 
 /** The number the detector works on, or undefined where there is nothing to work on. */
 export function transformedValue(metric: MetricValue): number | undefined {
-  if (!metric.scored || typeof metric.value !== "number") return undefined;
-  const transformed = forward(metric.kind, metric.value);
-  return Number.isFinite(transformed) ? transformed : undefined;
+  if (!metric.scored || typeof metric.value !== "number" || !Number.isFinite(metric.value)) return undefined;
+  return forward(metric.kind, metric.value);
 }

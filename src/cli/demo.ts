@@ -15,6 +15,7 @@ import { createIncidentTable } from "./incident-table.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
 import { runInMemory } from "./memory-pipeline.ts";
+import { makeOutDirectory } from "./out-directory.ts";
 import { createProgress } from "./progress.ts";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
@@ -57,6 +58,7 @@ export async function demo(args: { readonly json: boolean; readonly out?: string
   const schemaId = registry.register(input.schemaText);
   const progress = createProgress(io, clock, { total: input.eventCount, unit: "flights" });
   const table = createIncidentTable({ line: progress.line, color: io.terminal?.color ?? false, json: args.json });
+  if (args.out !== undefined) await makeOutDirectory(args.out);
   if (!args.json) introduce(io, input.eventCount);
 
   const files = args.out === undefined ? undefined : await openFileSink({ directory: args.out, atomic: true });

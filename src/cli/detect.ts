@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { CsvError, parse } from "csv-parse/sync";
 import { detectMatrix, type MatrixRow } from "../anomaly/matrix.ts";
 import { seriesIndex } from "../anomaly/series-index.ts";
+import { printable, quoted } from "../config/quoted.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import type { Io } from "./io.ts";
 
@@ -59,7 +60,7 @@ async function readTable(file: string): Promise<Table> {
   if (names.length === 0) throw failure(file, header.line, "expected a time column and at least one metric column");
   for (const [index, name] of names.entries()) {
     if (name === "") throw failure(file, header.line, `column ${index + 2} of the header has no name`);
-    if (names.indexOf(name) !== index) throw failure(file, header.line, `two columns are named "${name}"`);
+    if (names.indexOf(name) !== index) throw failure(file, header.line, `two columns are named ${quoted(name)}`);
   }
   for (const { cells, line } of rows) {
     if (cells.length === header.cells.length) continue;
@@ -87,8 +88,18 @@ async function readBytes(file: string): Promise<Buffer> {
 }
 
 function parseCsv(file: string, bytes: Buffer): { cells: string[]; line: number }[] {
+  let linesRead = 0;
   try {
-    const records = parse(bytes, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true });
+    const records = parse(bytes, {
+      bom: true,
+      info: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      on_record: (parsed: string[], { lines }) => {
+        linesRead = lines;
+        return parsed;
+      },
+    });
     let line = 1;
     return (records as unknown as { record: string[]; info: { lines: number; empty_lines: number } }[]).map(
       (parsed) => {
@@ -99,7 +110,9 @@ function parseCsv(file: string, bytes: Buffer): { cells: string[]; line: number 
     );
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw failure(file, undefined, error.message, error);
+    // A quote that is never closed is noticed at the end of the file: what helps is where its row begins.
+    if (error.code === "CSV_QUOTE_NOT_CLOSED") throw failure(file, linesRead + 1, "a quote is never closed", error);
+    throw failure(file, typeof error.lines === "number" ? error.lines : undefined, error.message, error);
   }
 }
 
@@ -110,8 +123,8 @@ function numberOf(
   const trimmed = text.trim();
   if (NUMBER.test(trimmed)) return Number(trimmed);
   if (MISSING.has(trimmed.toLowerCase())) return undefined;
-  const cell = `column ${place.column + 2} ("${place.name}")`;
-  throw failure(place.file, place.line, `${cell}: expected a number or nothing, got "${text}"`);
+  const cell = `column ${place.column + 2} (${quoted(place.name)})`;
+  throw failure(place.file, place.line, `${cell}: expected a number or nothing, got ${quoted(text)}`);
 }
 
 /** Turns "row 3" of the series into a line of the file. */
@@ -127,5 +140,9 @@ function placed<T>(file: string, table: Table, read: () => T): T {
 
 function failure(file: string, line: number | undefined, what: string, cause?: unknown): StreamgaugeError {
   const place = line === undefined ? file : `${file}:${line}`;
-  return new StreamgaugeError("SG_INPUT", `Cannot read ${place}: ${what}`, cause === undefined ? {} : { cause });
+  return new StreamgaugeError(
+    "SG_INPUT",
+    `Cannot read ${place}: ${printable(what)}`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -6,6 +6,7 @@ import { mergeByTime } from "../consumers/merge-inputs.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { OutputRecord } from "../core/log.ts";
+import { createAvroReader } from "../schemas/avro-reader.ts";
 import type { InProcessRegistry } from "../schemas/registry.ts";
 import { frame } from "../schemas/wire-format.ts";
 
@@ -30,31 +31,42 @@ export async function openFileFeed(options: {
   /** Event times beyond it are not believed as timestamps. */
   readonly futureLimitMs: number;
 }): Promise<FileFeed> {
-  const opened: { input: FileInput; topic: string; schemaId: number; latenessMs: number }[] = [];
+  const opened: { input: FileInput; topic: string; schemaId: number; latenessMs: number; hasTimes: boolean }[] = [];
+  for (const { topic, schema } of options.datasets) {
+    const problem = schema === undefined ? undefined : schemaProblem(schema);
+    if (problem !== undefined) {
+      throw new StreamgaugeError("SG_SCHEMA", `Cannot use the schema of dataset ${topic}: ${problem}`);
+    }
+  }
   for (const path of options.inputs) {
     const dataset = datasetOf(path, options.datasets);
     const input = await openInput(path, {
       ...(dataset.schema === undefined ? {} : { schemaText: dataset.schema }),
       ...(dataset.time.field === undefined ? {} : { timeField: dataset.time.field }),
     });
+    const problem = schemaProblem(input.schemaText);
+    if (problem !== undefined) {
+      throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: its schema cannot be used: ${problem}`);
+    }
     const schemaId = options.registry.register(input.schemaText);
-    opened.push({ input, topic: dataset.topic, schemaId, latenessMs: dataset.time.latenessMs });
+    const { topic, time } = dataset;
+    opened.push({ input, topic, schemaId, latenessMs: time.latenessMs, hasTimes: time.field !== undefined });
   }
-  const merged = mergeByTime(
-    opened.map(({ input }) => input),
-    { latenessMs: Math.max(...opened.map(({ latenessMs }) => latenessMs)) },
-  );
+  const inputs = opened.map(({ input }) => input);
+  const timed = opened.filter(({ hasTimes }) => hasTimes).map(({ input }) => input);
+  const merged = mergeByTime(inputs, { latenessMs: opened.map(({ latenessMs }) => latenessMs) });
 
   async function* records(): AsyncGenerator<readonly OutputRecord[]> {
     let pending: OutputRecord[] = [];
-    // A file has no broker: an event without a usable time is stamped like the one before it.
-    let stampMs = 0;
+    // A file has no broker: an event without a usable time is stamped like the one before it, at the start as the first.
+    let stampMs: number | undefined;
     for await (const { input, block, from, to } of merged.runs()) {
       const source = opened[input];
       if (source === undefined) continue;
       for (let index = from; index < to; index++) {
         const timeMs = block.timesMs[index] ?? Number.NaN;
-        if (timeMs >= stampMs && timeMs <= options.futureLimitMs) stampMs = timeMs;
+        if (timeMs <= options.futureLimitMs) stampMs = Math.max(timeMs, stampMs ?? timeMs);
+        else stampMs ??= await firstTimeMs(timed, options.futureLimitMs);
         const value = frame(source.schemaId, block.bytes.subarray(block.starts[index], block.ends[index]));
         pending.push({ topic: source.topic, partition: 0, key: null, value, timestampMs: stampMs });
         if (pending.length === BLOCK_RECORDS) {
@@ -70,18 +82,49 @@ export async function openFileFeed(options: {
     eventCount: opened.reduce((sum, { input }) => sum + input.eventCount, 0),
     records: records(),
     notes: () =>
-      merged.order.flatMap((order) => {
+      merged.order.flatMap((order, index) => {
         const notes: string[] = [];
-        if (order.withoutTime > 0) notes.push(`${order.path}: ${order.withoutTime} events have no event time`);
-        if (order.lateEvents > 0) {
+        const { path, withoutTime, lateEvents, firstLatePlace } = order;
+        if (withoutTime > 0 && opened[index]?.hasTimes === true) {
+          notes.push(`${path}: ${withoutTime} of ${order.events} events have no event time`);
+        }
+        if (lateEvents > 0) {
           notes.push(
-            `${order.path}: not in time order: ${order.lateEvents} events are older than time.lateness allows, ` +
-              `the first at ${order.firstLatePlace}; sort the file or raise time.lateness`,
+            `${path}: not in time order: ${lateEvents} of ${order.events} events are older than time.lateness allows, ` +
+              `the first at ${opened[index]?.input.placeUnit} ${firstLatePlace}; sort the file or raise time.lateness`,
           );
         }
         return notes;
       }),
   };
+}
+
+/** The earliest first usable time of the inputs, read as far as there; 0 when there is none. */
+async function firstTimeMs(inputs: readonly FileInput[], limitMs: number): Promise<number> {
+  const firsts: number[] = [];
+  for (const input of inputs) {
+    for await (const { timesMs } of input.records()) {
+      const first = timesMs.find((timeMs) => timeMs <= limitMs);
+      if (first === undefined) continue;
+      firsts.push(first);
+      break;
+    }
+  }
+  return firsts.length === 0 ? 0 : Math.min(...firsts);
+}
+
+/**
+ * What is wrong with a schema, if anything: the readers of files accept a little more than the decoder does, and
+ * without this every event would be undecodable.
+ */
+function schemaProblem(schemaText: string): string | undefined {
+  try {
+    createAvroReader(schemaText);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StreamgaugeError)) throw error;
+    return error.message.replace(/^Cannot use the Avro schema: /, "");
+  }
 }
 
 /** The only dataset, or the one whose topic begins the file's name; the longest such topic. */

@@ -37,3 +37,15 @@ export function processIo(onInterrupt: (listener: () => void) => void): Io {
       : undefined,
   };
 }
+
+/**
+ * For the whole process, once. A reader that leaves (`| head -1`) is no error: the rest goes nowhere, and a command
+ * that writes files still ends with whole ones.
+ */
+export function tolerateClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}

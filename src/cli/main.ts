@@ -3,7 +3,10 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { VERSION } from "../config/version.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
-import { type Io, processIo } from "./io.ts";
+import { type Io, processIo, tolerateClosedPipes } from "./io.ts";
+
+/** Most rows per season or warm-up, as in the configuration. */
+const MAX_COUNT = 10_000;
 
 const program = new Command("streamgauge")
   .description("Tells you that the data on a Kafka topic went bad, before its users find out, and which field did it.")
@@ -72,7 +75,8 @@ program
 
 const profile = program.command("profile").description("profile files, without a detector");
 profile
-  .command("write", { isDefault: true, hidden: true })
+  .command("write", { isDefault: true })
+  .description("write profile files (the default)")
   .argument("<input...>", "files, merged by event time")
   .requiredOption("--out <dir>", "write one .profile per window into this directory")
   .option("--time-field <path>", "event time; without it there is one window")
@@ -113,19 +117,32 @@ async function finish(command: (io: Io) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await command(io);
   } catch (error) {
-    if (error instanceof StreamgaugeError) {
-      io.stderr(error.message);
-      process.exitCode = error.exitCode;
-      return;
-    }
-    io.stderr(`Internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    process.exitCode = EXIT_CODES.internal;
+    process.exitCode = report(error);
   }
+}
+
+/** Says what went wrong; the exit code. */
+function report(error: unknown): number {
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  if (error instanceof StreamgaugeError) {
+    say(error.message);
+    return error.exitCode;
+  }
+  if (isSystemError(error)) say(`Cannot go on: ${error.message}`);
+  else say(`Internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return EXIT_CODES.internal;
+}
+
+/** Of the operating system, such as a full disk: its message names the call and the file. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && "syscall" in error;
 }
 
 function parseCount(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number of 1 or more");
+  if (!Number.isInteger(value) || value < 1 || value > MAX_COUNT) {
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${MAX_COUNT}`);
+  }
   return value;
 }
 
@@ -138,6 +155,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     drain();
   });
 }
+
+tolerateClosedPipes();
+/** Without this Node would end with 1, which means that rules failed. */
+process.on("uncaughtException", (error) => process.exit(report(error)));
 
 try {
   await program.parseAsync();

@@ -1,19 +1,21 @@
 /** `streamgauge profile` and `profile show`: profile files of recorded data, without a detector. */
-import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseDuration } from "../config/duration.ts";
+import { openAvroContainer } from "../consumers/avro-container.ts";
 import { MemoryLog } from "../consumers/memory-log.ts";
 import { systemClock } from "../core/clock.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import { isoTime } from "../core/text.ts";
 import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
+import { printable } from "../sinks/console-sink.ts";
 import { collectProfiles } from "../stages/profile-collector.ts";
-import { type ProfileRecord, readProfileFile, writeProfileFile } from "../state/profile-container.ts";
+import { type ProfileRecord, readProfile, writeProfileFile } from "../state/profile-container.ts";
 import { openFileFeed } from "./file-feed.ts";
 import { createHashLabel } from "./hash-label.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
+import { makeOutDirectory } from "./out-directory.ts";
 import { createProgress } from "./progress.ts";
 
 export interface WriteProfilesArgs {
@@ -48,7 +50,7 @@ export async function writeProfiles(args: WriteProfilesArgs, io: Io): Promise<nu
     { name: dataset.topic, partitions: 1, forgetConsumed: true },
     { name: PROFILES_TOPIC, partitions: 1, forgetConsumed: true },
   ]);
-  await mkdir(args.out, { recursive: true });
+  await makeOutDirectory(args.out);
   const written = new Set<string>();
   try {
     await collectProfiles({
@@ -79,17 +81,19 @@ export async function writeProfiles(args: WriteProfilesArgs, io: Io): Promise<nu
 }
 
 export async function showProfile(args: { readonly file: string; readonly json: boolean }, io: Io): Promise<number> {
-  const records = await readProfileFile(args.file);
+  const records = await readProfile(await openAvroContainer(args.file, false, {}));
   if (args.json) {
     io.stdout(JSON.stringify(records));
     return EXIT_CODES.ok;
   }
   const [first] = records;
   if (first === undefined) {
-    io.stdout(`${args.file}: a window without events`);
+    io.stdout(`${args.file}: a window without fields`);
     return EXIT_CODES.ok;
   }
-  io.stdout(`${first.dataset} · ${first.slice} · ${isoTime(first.windowStart)} to ${isoTime(first.windowEnd)}`);
+  io.stdout(
+    `${printable(first.dataset)} · ${printable(first.slice)} · ${isoTime(first.windowStart)} to ${isoTime(first.windowEnd)}`,
+  );
   const table = [SHOWN_COLUMNS.map(([title]) => title), ...records.map(rowOf)];
   const widths = SHOWN_COLUMNS.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   for (const row of table) {
@@ -118,7 +122,7 @@ const SHOWN_COLUMNS: readonly (readonly [title: string, value: (record: ProfileR
 ];
 
 function rowOf(record: ProfileRecord): string[] {
-  return SHOWN_COLUMNS.map(([, value]) => value(record));
+  return SHOWN_COLUMNS.map(([, value]) => printable(value(record)));
 }
 
 function percent(part: number, whole: number): string {

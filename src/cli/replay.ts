@@ -10,6 +10,7 @@ import { createIncidentTable } from "./incident-table.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
 import { runInMemory } from "./memory-pipeline.ts";
+import { makeOutDirectory } from "./out-directory.ts";
 import { createProgress } from "./progress.ts";
 
 export interface ReplayArgs {
@@ -37,6 +38,7 @@ export async function replay(args: ReplayArgs, io: Io): Promise<number> {
     color: io.terminal?.color ?? false,
     json: false,
   });
+  await makeOutDirectory(args.out);
   const files = await openFileSink({ directory: args.out, atomic: true });
   let events = 0;
   try {

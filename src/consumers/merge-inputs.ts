@@ -37,9 +37,13 @@ export interface MergedInputs {
 
 export function mergeByTime(
   inputs: readonly Pick<FileInput, "path" | "records">[],
-  options: { readonly latenessMs: number },
+  /** One lateness for all inputs, or one each. */
+  options: { readonly latenessMs: number | readonly number[] },
 ): MergedInputs {
-  const cursors = inputs.map((input, index) => new Cursor(input, index, options.latenessMs));
+  const { latenessMs } = options;
+  const cursors = inputs.map(
+    (input, index) => new Cursor(input, index, typeof latenessMs === "number" ? latenessMs : (latenessMs[index] ?? 0)),
+  );
   return { order: cursors.map((cursor) => cursor.order), runs: () => merge(cursors) };
 }
 

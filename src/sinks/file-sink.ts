@@ -64,7 +64,8 @@ export async function openFileSink(options: {
     },
     async discard() {
       await end();
-      if (options.atomic) for (const name of FILES) await rm(pathOf(name), { force: true });
+      // What cannot be removed must not hide the failure that led here.
+      if (options.atomic) for (const name of FILES) await rm(pathOf(name), { force: true }).catch(() => undefined);
     },
   };
 }

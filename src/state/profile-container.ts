@@ -82,9 +82,11 @@ export async function writeProfileFile(
   names: FieldNames,
 ): Promise<void> {
   const part = `${path}.part`;
-  const encoder = new avsc.streams.BlockEncoder(avsc.Type.forSchema(PROFILE_SCHEMA as avsc.Schema), {
+  const encoder = new avsc.streams.BlockEncoder(PROFILE_SCHEMA as avsc.Schema, {
     codec: "deflate",
     syncMarker: SYNC_MARKER,
+    // Also where there is no record: a file without a header is none.
+    writeHeader: true,
   });
   const records = namedFields(profile, names).map(({ name, field }) =>
     recordOf(window, revision, name, field.summary(profile.expected(field))),
@@ -98,22 +100,40 @@ export async function writeProfileFile(
   }
 }
 
-/** @throws {StreamgaugeError} `SG_INPUT` when the file is not a whole `.profile`. */
-export async function readProfileFile(path: string): Promise<ProfileRecord[]> {
-  const records: ProfileRecord[] = [];
-  let isProfile = false;
-  const decoder = avsc.createFileDecoder(path);
-  decoder.on("metadata", (type: avsc.Type) => {
-    isProfile = (type as { name?: string }).name === "streamgauge.FieldProfile";
-  });
-  try {
-    for await (const record of decoder) records.push(record as ProfileRecord);
-  } catch (error) {
-    throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+/** An opened Avro container; whoever opened it checks that it is whole. */
+export interface OpenedContainer {
+  readonly path: string;
+  readonly schemaText: string;
+  records(): AsyncIterable<{
+    readonly count: number;
+    readonly bytes: Uint8Array;
+    readonly starts: Int32Array;
+    readonly ends: Int32Array;
+  }>;
+}
+
+/**
+ * The records of a `.profile`. avsc compiles schemas to code, so it is given our own and never the file's.
+ * @throws {StreamgaugeError} `SG_INPUT` when the container holds something else, or is damaged.
+ */
+export async function readProfile(container: OpenedContainer): Promise<ProfileRecord[]> {
+  const { path, schemaText } = container;
+  if (schemaText !== JSON.stringify(PROFILE_SCHEMA)) {
+    throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: it is not a .profile file of this version`);
   }
-  if (!isProfile) throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: it is not a .profile file`);
+  const type = avsc.Type.forSchema(PROFILE_SCHEMA as avsc.Schema);
+  const records: ProfileRecord[] = [];
+  for await (const { count, bytes, starts, ends } of container.records()) {
+    const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let index = 0; index < count; index++) {
+      try {
+        records.push(type.fromBuffer(block.subarray(starts[index], ends[index])) as ProfileRecord);
+      } catch (error) {
+        const place = `record ${records.length + 1}`;
+        throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: ${place} is damaged`, { cause: error });
+      }
+    }
+  }
   return records;
 }
 

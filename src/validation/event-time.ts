@@ -41,14 +41,14 @@ function textTimes(batch: ColumnBatch, column: Column, out: Float64Array): void 
   }
 }
 
-const ISO = /^[+-]?\d{4,6}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
+const ISO = /^([+-]?\d{4,6}-\d\d-(\d\d))(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/;
 
 /** Epoch milliseconds of an ISO 8601 date or time, NaN when it is none; without a zone it is UTC. */
 export function isoTimeMs(text: string): number {
-  const match = ISO.exec(text);
-  if (match === null) return Number.NaN;
-  const withT = text.replace(" ", "T");
-  return Date.parse(match[1] === undefined && withT.includes("T") ? `${withT}Z` : withT);
+  const [, date, day, time = "00:00", zoneHours = "+00", zoneMinutes = "00"] = ISO.exec(text) ?? [];
+  // `Date.parse` takes 30 February for the first of March.
+  if (date === undefined || new Date(`${date}T00:00Z`).getUTCDate() !== Number(day)) return Number.NaN;
+  return Date.parse(`${date}T${time}${zoneHours}:${zoneMinutes}`);
 }
 
 function holdsTime(field: FieldDescriptor): boolean {
