@@ -1,10 +1,9 @@
 /**
  * The log on Kafka, by kafkajs.
  *
- * Delivery guarantee: a claim's outputs and its position are one Kafka transaction of an id that belongs to the partition
- * alone, and reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). What is not promised: that a
- * partition stands still never; each rebalance drops all claims of a member, and what was not committed is read again.
- * Back-pressure: see `kafka-subscription.ts`.
+ * Delivery guarantee: a claim's outputs and its position are one Kafka transaction, of an id that belongs to the partition
+ * alone; reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). Each rebalance drops all claims of
+ * a member, and what was not committed is read again. Back-pressure: see `kafka-subscription.ts`.
  *
  * Each claimed partition costs a producer with connections of its own: fine for tens of partitions, not for thousands.
  */

@@ -10,6 +10,7 @@ import { MemoryPartition } from "./memory-partition.ts";
 import { TransactionCoordinator, type TransactionHost } from "./memory-transactions.ts";
 import { partitionForKey } from "./partitioner.ts";
 
+/** Nothing is forgotten by time: `retentionMs` is not looked at. */
 export interface MemoryTopicSpec extends TopicSpec {
   /**
    * Records that every group has committed past are forgotten, as by Kafka's retention; counted are all groups that

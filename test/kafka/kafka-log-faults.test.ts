@@ -69,6 +69,19 @@ describeWithKafka("Kafka's faults", () => {
     expect((await session.valuesOf(output)).sort()).toEqual(sent.sort());
   });
 
+  test("Subscription.stop() and KafkaLog.close() settle while the broker is away", async () => {
+    const topic = await session.topic("input", { partitions: 3 });
+    const log = kafkaLog(plainConfig(broker));
+    const consumer = await session.subscribe(topic, { log });
+    const claim = await consumer.claim();
+    await broker.kill9();
+    await expect(claim.commit([], 0)).rejects.toMatchObject({ code: "SG_CONNECT" });
+    await consumer.subscription!.stop();
+    await log.close();
+    expect(consumer.claims.every(({ active }) => !active)).toBe(true);
+    await broker.restart();
+  });
+
   test.each([
     ["answer", "committed", [2], ["a", "b"]],
     ["request", "aborted", [0], []],
@@ -201,6 +214,29 @@ describeWithKafka("Kafka's faults", () => {
     await consumer.subscription!.stop();
     await admin.disconnect();
     await log.close();
+  });
+
+  test("KafkaSubscription reads a partition that was added from its first record, wherever the others began", async () => {
+    const topic = await session.topic("input");
+    await session.append(topic, ["before"]);
+    const options = { ...names(), startFrom: "latest" as const };
+    const consumer = await session.subscribe(topic, options);
+    await consumer.claim();
+    const leaving = await session.subscribe(topic, { ...options, log: await fixture.createLog() });
+    await consumer.until("the other has joined", () => consumer.claims.length === 2 || leaving.claims.length === 1);
+    const admin = rawKafka(broker).admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+    await admin.disconnect();
+    const producer = rawKafka(broker).producer({ createPartitioner: () => () => 1 });
+    await producer.connect();
+    await producer.send({ topic, messages: [{ value: "first of the new" }] });
+    await producer.disconnect();
+    // A rebalance finds it; otherwise the next look at the topic, within a minute.
+    await leaving.subscription!.stop();
+    await consumer.until("its first record came", () => consumer.values().includes("first of the new"));
+    expect(consumer.values()).toEqual(["first of the new"]);
+    expect(consumer.claims.at(-1)!.partitionCount).toBe(2);
   });
 
   test("Claim.restore() leaves no consumer group, and one sentinel however often it is called", async () => {
