@@ -1,0 +1,264 @@
+/** `replay()` of files that are cut or damaged, and of schemas that Avro forbids: an error with the place, and no output. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import avsc from "avsc";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EXIT_CODES } from "../../src/core/errors.ts";
+import { CommandFolder, failureOf, type ReplayRun, runReplay } from "./cli-kit.ts";
+import { asAvro, asCsv, asJsonLines, makeTrips, rawContainer, TRIP_SCHEMA } from "./trips.ts";
+
+/** Enough for several blocks of the log: the run is under way when a damaged place near the end is reached. */
+const TRIPS = makeTrips({ seed: 61, count: 9000, everyMs: 300_000 });
+const CONFIG = `
+datasets:
+  - topic: trips
+    time: { field: at }
+    windows: { sizes: [1d] }
+    quarantine: { topic: trips.refused }
+`;
+
+let folder: CommandFolder;
+beforeAll(() => {
+  folder = new CommandFolder();
+});
+afterAll(() => folder.remove());
+
+/** Writes bytes as they are, also under a name that ends in `.gz`. */
+function writeRaw(name: string, bytes: Uint8Array): string {
+  const path = join(folder.path, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+function cut(bytes: Uint8Array, share: number): Uint8Array {
+  return bytes.subarray(0, Math.floor(bytes.length * share));
+}
+
+/** The message of an `SG_INPUT` without the path of the folder; exit code 2 and nothing in `--out` are part of it. */
+function refusal(run: ReplayRun): string {
+  const { code, message } = failureOf(run);
+  expect([code, run.exitCode]).toEqual(["SG_INPUT", EXIT_CODES.configuration]);
+  expect(Object.keys(run.files)).toEqual([]);
+  return message.replaceAll(`${folder.path}/`, "");
+}
+
+describe("replay() of a file that was cut", () => {
+  test("an Avro container inside a block: names the block and the byte", async () => {
+    const whole = await asAvro(TRIPS);
+    for (const share of [0.5, 0.99]) {
+      const run = await runReplay(folder, CONFIG, [writeRaw("trips.avro", cut(whole, share))]);
+      expect(refusal(run)).toMatch(
+        /^Cannot read trips\.avro \(block \d+, byte \d+\): the file is cut off at byte \d+$/,
+      );
+      expect(refusal(run)).toContain(`cut off at byte ${Math.floor(whole.length * share)}`);
+    }
+    const header = await runReplay(folder, CONFIG, [writeRaw("trips.avro", whole.subarray(0, 100))]);
+    expect(refusal(header)).toMatch(/^Cannot read trips\.avro \(header, byte \d+\): the file is cut off$/);
+  });
+
+  test("a CSV file inside a row: names the line", async () => {
+    const lines = asCsv(TRIPS).split("\n").slice(0, 4501);
+    const text = `${lines.join("\n")}\n2024-03-20T`;
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.csv", text)]);
+    expect(refusal(run)).toBe("Cannot read trips.csv:4502: expected 4 cells, found 1");
+  });
+
+  test("JSON lines inside an object: names the line", async () => {
+    const text = asJsonLines(TRIPS);
+    const end = text.indexOf("\n", text.length / 2) - 5;
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.jsonl", text.slice(0, end))]);
+    expect(refusal(run)).toBe(`Cannot read trips.jsonl:${text.slice(0, end).split("\n").length}: it is not JSON`);
+  });
+
+  test.each(["trips.avro.gz", "trips.csv.gz", "trips.jsonl.gz"])("%s: says that the gzip ends early", async (name) => {
+    const contents = { avro: await asAvro(TRIPS), csv: asCsv(TRIPS), jsonl: asJsonLines(TRIPS) };
+    const packed = gzipSync(contents[name.split(".")[1] as keyof typeof contents]);
+    const run = await runReplay(folder, CONFIG, [writeRaw(name, cut(packed, 0.6))]);
+    expect(refusal(run)).toMatch(
+      new RegExp(`^Cannot read ${name} \\(byte \\d+ of its content\\): gzip: unexpected end of file$`),
+    );
+  });
+});
+
+describe("replay() of a file that is damaged inside", () => {
+  test("finds the block while it runs, and leaves nothing in --out", async () => {
+    const bytes = await asAvro(TRIPS, { codec: "deflate" });
+    // Inside the data of a late block: its frame and its sync marker are whole, so opening the file cannot notice.
+    bytes.fill(0xff, Math.floor(bytes.length * 0.95), Math.floor(bytes.length * 0.95) + 30);
+    const out = folder.newOutput();
+    const run = await runReplay(folder, CONFIG, [writeRaw("trips.avro", bytes)], { out });
+    expect(refusal(run)).toMatch(/^Cannot read trips\.avro \(block \d+, byte \d+\): /);
+    expect(run.stdout).toEqual([]);
+  });
+
+  test("keeps the files of an earlier run as they were", async () => {
+    const good = await runReplay(folder, CONFIG, [folder.write("trips.csv", asCsv(TRIPS))]);
+    expect(Object.keys(good.files)).toEqual(["alerts.jsonl", "metrics.jsonl", "verdicts.jsonl"]);
+    const bytes = await asAvro(TRIPS);
+    bytes.fill(0xff, Math.floor(bytes.length * 0.95), Math.floor(bytes.length * 0.95) + 30);
+    const run = await runReplay(folder, CONFIG, [writeRaw("trips.avro", bytes)], { out: good.out });
+    expect(failureOf(run).code).toBe("SG_INPUT");
+    expect(run.files).toEqual(good.files);
+  });
+
+  test("refuses one bad file among good ones before anything is read", async () => {
+    const inputs = [folder.write("a.csv", asCsv(TRIPS)), writeRaw("b.avro", cut(await asAvro(TRIPS), 0.7))];
+    const run = await runReplay(folder, CONFIG, inputs);
+    expect(refusal(run)).toMatch(/^Cannot read b\.avro \(block/);
+    expect(existsSync(run.out)).toBe(false);
+  });
+
+  test.each([
+    ["gone.csv", undefined, "Cannot read gone.csv: there is no such file"],
+    ["trips.txt", "x", /^Cannot read trips\.txt: its name has to end in \.avro, \.jsonl, /],
+    [
+      "trips.avro",
+      "at,fare\n",
+      "Cannot read trips.avro: it is not an Avro container: it does not begin with Obj and 1",
+    ],
+    ["trips.csv", "", "Cannot read trips.csv:1: there is no header"],
+    ["trips.csv", 'at,fare\n"2024-03-04,1\n', "Cannot read trips.csv:2:1: a quote is never closed"],
+    ["trips.csv", "at,at\n", 'Cannot read trips.csv:1:4: two columns are called "at"'],
+    ["trips.csv", "at,fare\n2024-03-04,1,2\n", "Cannot read trips.csv:2: expected 2 cells, found 3"],
+    [
+      "trips.jsonl",
+      '{"at":"2024-03-04"}\n[]\n',
+      "Cannot read trips.jsonl:2: expected one object per line, found a list",
+    ],
+  ])("%s holding %j is refused with its place", async (name, content, message) => {
+    const path = content === undefined ? join(folder.path, name) : folder.write(name, content);
+    const said = refusal(await runReplay(folder, CONFIG, [path]));
+    if (typeof message === "string") expect(said).toBe(message);
+    else expect(said).toMatch(message);
+  });
+});
+
+/** What Avro forbids, each as a change of a good schema, and what has to be said of it. */
+const FORBIDDEN: readonly (readonly [what: string, change: (schema: SchemaJson) => void, said: string])[] = [
+  [
+    "a default of another type",
+    ({ fields }) => void Object.assign(fields[2]!, { default: "x" }),
+    "fields[2].default: does not fit the type int",
+  ],
+  ["a field twice", ({ fields }) => void fields.push(fields[2]!), 'fields[4]: second field "seats" in the record'],
+  [
+    "aliases that are no list",
+    (schema) => void Object.assign(schema, { aliases: "x" }),
+    "aliases: expected an array of names",
+  ],
+  [
+    "an unknown order",
+    ({ fields }) => void Object.assign(fields[2]!, { order: "up" }),
+    'fields[2].order: expected "ascending", "descending" or "ignore", got "up"',
+  ],
+  [
+    "the name of a primitive type",
+    (schema) => void Object.assign(schema, { name: "string" }),
+    'name: "string" is the name of a primitive type',
+  ],
+  [
+    "a union in a union",
+    ({ fields }) => void Object.assign(fields[1]!, { type: ["null", ["double"]] }),
+    "fields[1].type[1]: a union directly inside a union",
+  ],
+  [
+    "an undefined type",
+    ({ fields }) => void Object.assign(fields[2]!, { type: "number" }),
+    'fields[2].type: undefined type "number"',
+  ],
+  [
+    "an enum default that is no symbol",
+    ({ fields }) =>
+      void Object.assign(fields[3]!, {
+        type: { type: "enum", name: "O", symbols: ["EWR", "JFK", "LGA"], default: "ORD" },
+      }),
+    'fields[3].type.default: "ORD" is none of the symbols',
+  ],
+];
+
+interface SchemaJson {
+  fields: Record<string, unknown>[];
+}
+
+function forbidden(change: (schema: SchemaJson) => void): string {
+  const schema = structuredClone(TRIP_SCHEMA) as SchemaJson;
+  change(schema);
+  return JSON.stringify(schema);
+}
+
+describe("replay() with a schema that Avro forbids", () => {
+  test.each(FORBIDDEN)("%s in `schema:` is refused, naming dataset and place", async (_what, change, said) => {
+    const config = `${CONFIG}    schema: ${JSON.stringify(forbidden(change))}\n`;
+    for (const [name, content] of [
+      ["trips.csv", asCsv(TRIPS.slice(0, 10))],
+      ["trips.jsonl", asJsonLines(TRIPS.slice(0, 10))],
+    ] as const) {
+      const run = await runReplay(folder, config, [folder.write(name, content)]);
+      expect(failureOf(run)).toEqual({ code: "SG_SCHEMA", message: `Cannot use the schema of dataset trips: ${said}` });
+      expect(run.exitCode).toBe(EXIT_CODES.configuration);
+      expect(Object.keys(run.files)).toEqual([]);
+    }
+  });
+
+  test.each(FORBIDDEN)("%s in a container's header is refused, naming the file", async (_what, change) => {
+    const type = avsc.Type.forSchema(TRIP_SCHEMA as avsc.Schema);
+    const bytes = rawContainer(
+      forbidden(change),
+      TRIPS.slice(0, 10).map((trip) => type.toBuffer(trip)),
+    );
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.avro", bytes)]);
+    expect(refusal(run)).toMatch(/^Cannot read trips\.avro(?: \(header\))?: /);
+    expect(run.error).toMatchObject({ message: expect.stringMatching(/schema/) });
+  });
+
+  test("in a file beside the configuration names dataset and place, too", async () => {
+    folder.write(
+      "trip.avsc",
+      forbidden(({ fields }) => void Object.assign(fields[2]!, { default: 1.5 })),
+    );
+    const run = await runReplay(folder, `${CONFIG}    schema: trip.avsc\n`, [
+      folder.write("trips.csv", asCsv(TRIPS.slice(0, 10))),
+    ]);
+    expect(failureOf(run)).toEqual({
+      code: "SG_SCHEMA",
+      message: "Cannot use the schema of dataset trips: fields[2].default: does not fit the type int",
+    });
+  });
+
+  test("the same container with the good schema is read", async () => {
+    const type = avsc.Type.forSchema(TRIP_SCHEMA as avsc.Schema);
+    const bytes = rawContainer(
+      JSON.stringify(TRIP_SCHEMA),
+      TRIPS.map((trip) => type.toBuffer(trip)),
+    );
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.avro", bytes)]);
+    const same = await runReplay(folder, CONFIG, [folder.write("trips.avro", await asAvro(TRIPS))]);
+    expect(run.error).toBeUndefined();
+    expect(run.files).toEqual(same.files);
+    expect(readFileSync(join(run.out, "metrics.jsonl"), "utf8")).toContain('"undecodable":0');
+  });
+});
+
+describe("replay() with a quarantine topic", () => {
+  test("gives the same files as without, with refused events among them", async () => {
+    const bad = '{"seats":1,"origin":"EWR"}\n';
+    const lines = asJsonLines(TRIPS).replace(/\n/g, (_, at: number) => (at % 97 === 0 ? `\n${bad}` : "\n"));
+    const input = folder.write("trips.jsonl", lines);
+    const withTopic = await runReplay(folder, CONFIG, [input]);
+    const without = await runReplay(folder, CONFIG.replace(/ +quarantine.*\n/, ""), [input]);
+    expect(withTopic.error).toBeUndefined();
+    const invalid = withTopic.metrics.reduce((sum, { counts }) => sum + counts.invalid, 0);
+    expect(invalid).toBe(lines.split(bad).length - 1);
+    expect(invalid).toBeGreaterThan(20);
+    expect(withTopic.files).toEqual(without.files);
+  });
+
+  test("may be the same for two datasets", async () => {
+    const config = `${CONFIG}  - { topic: rides, time: { field: at }, windows: { sizes: [1d] }, quarantine: { topic: trips.refused } }\n`;
+    const inputs = [folder.write("trips.csv", asCsv(TRIPS)), folder.write("rides.csv", asCsv(TRIPS))];
+    const run = await runReplay(folder, config, inputs);
+    expect(run.error).toBeUndefined();
+    expect(new Set(run.metrics.map(({ dataset }) => dataset))).toEqual(new Set(["trips", "rides"]));
+  });
+});
