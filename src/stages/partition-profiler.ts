@@ -190,6 +190,7 @@ export class PartitionProfiler {
       this.#refuse(record, { reason: outcome, path: `byte ${reader.errorPosition}` });
       return;
     }
+    this.#hasDecoded = true;
     open.records[open.batch.rowCount - 1] = record;
     if (open.batch.rowCount === open.batch.rowCapacity) this.#close(open);
   }
@@ -216,7 +217,6 @@ export class PartitionProfiler {
     const { rowCount } = batch;
     if (rowCount === 0) return;
     open.readTimes();
-    this.#hasDecoded = true;
     for (let row = 0; row < rowCount; row++) this.#judgeRow(open, row);
     this.#profiler.begin(batch, open);
     this.#addSlice(open, undefined, -1);
