@@ -129,7 +129,7 @@ export class KafkaClaim implements Claim {
     const { topic, partition } = this;
     const { clock, options } = this.#host;
     const position = { group: options.group, topic, partition, offset: nextOffset };
-    await this.#write("commit", () => holder.commit(outputs, clock.nowMs(), position));
+    await this.#write("commit", outputs, () => holder.commit(outputs, clock.nowMs(), position));
   }
 
   async restore(topic: string): Promise<readonly LogRecord[]> {
@@ -142,13 +142,16 @@ export class KafkaClaim implements Claim {
       topic,
       partition,
       owner: transactionalId(options, this.topic, partition),
-      writeSentinel: (sentinel) => this.#write("restore", () => holder.commit([sentinel], clock.nowMs())),
+      writeSentinel: (sentinel) => this.#write("restore", [sentinel], () => holder.commit([sentinel], clock.nowMs())),
       assertWanted: () => {
         this.#holderFor("restore");
         if (this.#stopped) throw new StreamgaugeError("SG_FENCED", `Cannot restore ${this.name}: it is being stopped`);
       },
     });
   }
+
+  /** Outputs of a write that has not ended, or ended with an error. */
+  doubtful: readonly OutputRecord[] = [];
 
   get name(): string {
     return `${this.topic}/${this.partition}`;
@@ -222,11 +225,13 @@ export class KafkaClaim implements Claim {
   }
 
   /** One transaction at a time; an error ends the claim. */
-  async #write(action: string, transact: () => Promise<void>): Promise<void> {
+  async #write(action: string, outputs: readonly OutputRecord[], transact: () => Promise<void>): Promise<void> {
     if (this.#writing !== undefined) throw new Error(`Cannot ${action} ${this.name}: another commit is in flight`);
+    this.doubtful = outputs;
     this.#writing = transact();
     try {
       await this.#writing;
+      this.doubtful = [];
     } catch (error) {
       throw this.#deadBy(action, error);
     } finally {

@@ -2,14 +2,14 @@
  * Holds one assigned partition for one generation of the group: claims it, waits until the claim is lost, and claims it
  * anew as long as the partition is ours.
  *
- * The order of an opening is what exactly-once rests on: fence the transactional id, then read the committed position,
- * then seek. Nobody can move the position after it was read, because nobody else holds the id any more; a zombie that
+ * The order of an opening is what exactly-once rests on: fence the transactional id, settle what the last claim left in
+ * doubt, then read the committed position, then seek. Nobody can move the position after it was read, because nobody else holds the id any more; a zombie that
  * fences late takes the partition over, commits rightly, and loses it again, which costs time only.
  */
 
 import type { Kafka } from "kafkajs";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { SubscribeOptions } from "../core/log.ts";
+import type { OutputRecord, SubscribeOptions } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import { type ClaimHost, type ClaimStart, KafkaClaim, transactionalId } from "./kafka-claim.ts";
@@ -43,12 +43,14 @@ const FIRST_BACK_OFF_MS = 100;
 export async function holdPartition(topic: string, partition: number, context: HolderContext): Promise<void> {
   const { host, stillHeld } = context;
   const fencedAtMs: number[] = [];
+  let doubtful: readonly OutputRecord[] = [];
   let failures = 0;
   while (stillHeld()) {
     const claim = new KafkaClaim(topic, partition, host);
     context.current(claim);
     const openedAtMs = host.clock.monotonicMs();
-    if (!(await openClaim(claim, context))) return;
+    if (!(await openClaim(claim, doubtful, context))) return;
+    doubtful = [];
     await context.serve(claim);
     if (claim.lossReason === "fenced") {
       // A zombie is told by the group that it is one; if it is not, another process uses our id.
@@ -59,6 +61,7 @@ export async function holdPartition(topic: string, partition: number, context: H
       while (fencedAtMs[0]! < nowMs - FENCES_WITHIN_MS) fencedAtMs.shift();
       if (fencedAtMs.length >= MAX_FENCES) throw fencedTooOften(topic, partition, host.options);
     } else if (claim.lossReason === "unknown-outcome") {
+      doubtful = claim.doubtful;
       failures = host.clock.monotonicMs() - openedAtMs > FENCES_WITHIN_MS ? 1 : failures + 1;
       await backOff(failures, context);
     }
@@ -66,13 +69,18 @@ export async function holdPartition(topic: string, partition: number, context: H
 }
 
 /** False when the partition was taken away meanwhile. */
-async function openClaim(claim: KafkaClaim, context: HolderContext): Promise<boolean> {
+async function openClaim(
+  claim: KafkaClaim,
+  doubtful: readonly OutputRecord[],
+  context: HolderContext,
+): Promise<boolean> {
   const { logger, stillHeld } = context;
   for (let failures = 1; ; failures += 1) {
     let holder: TransactionalHolder | undefined;
     try {
       const id = transactionalId(context.host.options, claim.topic, claim.partition);
       holder = await TransactionalHolder.fence(context.transactions, id);
+      await holder.settle(doubtful, context.host.clock.nowMs());
       const start = await startOf(claim, holder, context);
       if (!claim.active || !stillHeld()) {
         holder.close();

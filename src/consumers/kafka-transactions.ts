@@ -68,6 +68,26 @@ export class TransactionalHolder {
     await transaction.commit();
   }
 
+  /**
+   * Makes sure that nothing of a transaction whose outcome is unknown becomes visible with the next one. A broker that dies
+   * with records of an open transaction may come back without the abort markers that the fence should have written: they
+   * then wait for the next marker of this id, and would be taken as committed by it. So the first marker is that of an
+   * abort, in every partition that the lost transaction may have written to. Where it had ended this changes nothing.
+   */
+  async settle(doubtful: readonly OutputRecord[], nowMs: number): Promise<void> {
+    const places = new Map<string, OutputRecord>();
+    for (const { topic, partition, key } of doubtful) {
+      const name = partition === undefined ? `${topic}|key|${String(key)}` : `${topic}|${partition}`;
+      // A compacted topic takes no record without a key.
+      const place = partition === undefined ? {} : { partition };
+      if (!places.has(name)) places.set(name, { topic, ...place, key: key ?? "", value: null });
+    }
+    if (places.size === 0) return;
+    const transaction = await this.#producer.transaction();
+    for (const topicMessages of requestsOf([...places.values()], nowMs)) await transaction.sendBatch({ topicMessages });
+    await transaction.abort();
+  }
+
   /** Its connections end; what is open stays open. */
   close(): void {
     this.#producer.disconnect().catch(() => undefined);
