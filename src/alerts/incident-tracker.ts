@@ -2,6 +2,9 @@
  * Verdicts → incidents. One incident per dataset is open while any size, slice or metric alarms; what changes about
  * it becomes an alert: `opened`, `updated` (a new field among the causes, worse, or still going on after a day),
  * `resolved` (clean for `resolveAfter` windows of the size that opened it, or corrected by late data).
+ *
+ * A revision of a window that still alarms is nothing new: it neither opens a resolved incident again nor puts off
+ * the end of an open one.
  */
 import { isoTime } from "../core/text.ts";
 import type { AlertRecord, Cause, IncidentState, Severity } from "../core/verdict.ts";
@@ -35,10 +38,16 @@ interface OpenIncident {
   severity: Severity;
   /** Windows that alarm, `slice|start|end`. */
   readonly alarming: string[];
-  lastAlert: { readonly startMs: number; readonly endMs: number };
+  /** Start of the newest window that an alert was about. */
+  lastAlertMs: number;
   lastCauses: readonly Cause[];
   lastSlices: readonly string[];
   cleanWindows: number;
+}
+
+interface Snapshot {
+  readonly open: OpenIncident | null;
+  readonly past: readonly string[];
 }
 
 /** Causes that count as named by an alert: further ones are context. */
@@ -46,22 +55,41 @@ const NAMED_CAUSES = 3;
 const MAX_ALERT_CAUSES = 10;
 /** An incident that goes on is told again once a day of event time, so that it is not forgotten. */
 const REMIND_AFTER_MS = 86_400_000;
-/** Windows remembered as alarming; older ones can no longer be corrected. */
+/** The day on which the clocks go forward: each day of a fault has an alert that names it. */
+const SHORTEST_DAY_MS = 82_800_000;
+/** Windows remembered as alarming, of the open incident and of past ones; older ones can no longer be corrected. */
 const MAX_ALARMING = 4096;
+
+export interface IncidentTrackerOptions {
+  readonly dataset: string;
+  /** Clean windows after which an incident is resolved. */
+  readonly resolveAfter: number;
+  /** Zone of the dataset's windows, in which sentences name days and hours. @default "UTC" */
+  readonly timezone?: string;
+}
 
 export class IncidentTracker {
   readonly #dataset: string;
   readonly #resolveAfter: number;
+  readonly #timezone: string;
   #open: OpenIncident | undefined;
+  /** Windows that alarmed in incidents that are resolved, `slice|start|end`. */
+  #past = new Set<string>();
 
-  constructor(options: { readonly dataset: string; readonly resolveAfter: number }) {
+  constructor(options: IncidentTrackerOptions) {
     this.#dataset = options.dataset;
     this.#resolveAfter = options.resolveAfter;
+    this.#timezone = options.timezone ?? "UTC";
   }
 
   /** Takes in the verdicts of one window (first or revised) and says what is to be told: at most one alert. */
   update(tick: Tick): AlertRecord | undefined {
-    const alarms = tick.verdicts.filter((verdict) => verdict.alarm).sort(worstFirst);
+    const alarms = tick.verdicts
+      .filter((verdict) => verdict.alarm && !this.#past.has(windowKey(verdict.slice, tick)))
+      .sort(worstFirst);
+    for (const { slice, alarm, judged } of tick.verdicts) {
+      if (judged && !alarm) this.#past.delete(windowKey(slice, tick));
+    }
     const open = this.#open;
     if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
     const corrected = this.#correct(open, tick);
@@ -74,11 +102,13 @@ export class IncidentTracker {
   }
 
   snapshot(): unknown {
-    return this.#open === undefined ? null : structuredClone(this.#open);
+    return structuredClone({ open: this.#open ?? null, past: [...this.#past] } satisfies Snapshot);
   }
 
   restore(snapshot: unknown): void {
-    this.#open = snapshot === null ? undefined : (structuredClone(snapshot) as OpenIncident);
+    const { open, past } = structuredClone(snapshot) as Snapshot;
+    this.#open = open ?? undefined;
+    this.#past = new Set(past);
   }
 
   #openIncident(tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord {
@@ -89,7 +119,7 @@ export class IncidentTracker {
       named: namesOf(causes),
       severity: worstSeverity(alarms),
       alarming: alarms.map((alarm) => windowKey(alarm.slice, tick)),
-      lastAlert: { startMs: tick.startMs, endMs: tick.endMs },
+      lastAlertMs: tick.startMs,
       lastCauses: causes,
       lastSlices: alarms.map((alarm) => alarm.slice),
       cleanWindows: 0,
@@ -103,28 +133,30 @@ export class IncidentTracker {
     const fresh = namesOf(causes).filter((name) => !open.named.includes(name));
     const severity = worstSeverity(alarms);
     const worse = severity < open.severity;
-    const reminder = tick.startMs - open.lastAlert.startMs >= REMIND_AFTER_MS;
+    const remindAfterMs = tick.sizeMs < REMIND_AFTER_MS ? REMIND_AFTER_MS : SHORTEST_DAY_MS;
+    const reminder = tick.startMs - open.lastAlertMs >= remindAfterMs;
     open.named.push(...fresh);
     if (worse) open.severity = severity;
     for (const alarm of alarms) {
       const key = windowKey(alarm.slice, tick);
-      if (!open.alarming.includes(key)) open.alarming.push(key);
+      if (open.alarming.includes(key)) continue;
+      open.alarming.push(key);
+      open.cleanWindows = 0;
     }
     if (open.alarming.length > MAX_ALARMING) open.alarming.splice(0, open.alarming.length - MAX_ALARMING);
-    open.cleanWindows = 0;
     open.lastCauses = causes;
     open.lastSlices = alarms.map((alarm) => alarm.slice);
     if (fresh.length === 0 && !worse && !reminder) return undefined;
-    open.lastAlert = { startMs: tick.startMs, endMs: tick.endMs };
+    open.lastAlertMs = Math.max(open.lastAlertMs, tick.startMs);
     const reason = fresh.length > 0 ? "new-cause" : worse ? "worse" : "continues";
     return this.#alert(open, "updated", reason, tick, alarms);
   }
 
-  /** Forgets alarms that a revised verdict took back; true when there were any. */
+  /** Forgets alarms that a revised verdict took back; true when there were any. A verdict that says nothing takes none. */
   #correct(open: OpenIncident, tick: Tick): boolean {
     const before = open.alarming.length;
     for (const verdict of tick.verdicts) {
-      if (verdict.alarm) continue;
+      if (verdict.alarm || !verdict.judged) continue;
       const index = open.alarming.indexOf(windowKey(verdict.slice, tick));
       if (index >= 0) open.alarming.splice(index, 1);
     }
@@ -133,13 +165,14 @@ export class IncidentTracker {
 
   #resolve(open: OpenIncident, tick: Tick, reason: string): AlertRecord {
     this.#open = undefined;
-    const sentence = incidentSentence({
-      state: "resolved",
-      reason,
-      sizeMs: tick.sizeMs,
-      startMs: tick.startMs,
-      alarms: [],
-    });
+    for (const key of open.alarming) this.#past.add(key);
+    for (const key of this.#past) {
+      if (this.#past.size <= MAX_ALARMING) break;
+      this.#past.delete(key);
+    }
+    const { sizeMs, startMs } = tick;
+    const timezone = this.#timezone;
+    const sentence = incidentSentence({ state: "resolved", reason, sizeMs, startMs, timezone, alarms: [] });
     return {
       incident: open.id,
       state: "resolved",
@@ -163,6 +196,8 @@ export class IncidentTracker {
     tick: Tick,
     alarms: readonly SliceVerdict[],
   ): AlertRecord {
+    const { sizeMs, startMs } = tick;
+    const timezone = this.#timezone;
     return {
       incident: open.id,
       state,
@@ -173,7 +208,7 @@ export class IncidentTracker {
       windowEnd: isoTime(tick.endMs),
       revision: tick.revision,
       reason,
-      sentence: incidentSentence({ state, reason, sizeMs: tick.sizeMs, startMs: tick.startMs, alarms }),
+      sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, alarms }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
     };

@@ -6,6 +6,8 @@ const DAY_MS = 86_400_000;
 const ALL = "all";
 /** Causes with less than this part of the main one's blame are not worth a word. */
 const ALSO_MIN = 0.1;
+/** As many as a double has. */
+const DIGITS_MAX = 15;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export interface SentenceInput {
@@ -13,13 +15,15 @@ export interface SentenceInput {
   readonly reason: string;
   readonly sizeMs: number;
   readonly startMs: number;
+  /** Zone of the windows: the one in which a day is that day. */
+  readonly timezone: string;
   /** Worst first. */
   readonly alarms: readonly SliceVerdict[];
 }
 
 /** "8 Feb: 36 % of `dep_time` is null, expected 0–4 %; also arr_time, air_time; worst at origin=EWR, 38 %". */
 export function incidentSentence(input: SentenceInput): string {
-  const when = windowLabel(input.startMs, input.sizeMs);
+  const when = windowLabel(input);
   if (input.state === "resolved") {
     return input.reason === "corrected" ? `${when}: late events took the alarm back` : `${when}: back to normal`;
   }
@@ -32,8 +36,10 @@ export function incidentSentence(input: SentenceInput): string {
   const others = main.causes
     .slice(1, 4)
     .filter((other) => other.share >= ALSO_MIN * cause.share)
-    .map((other) => (other.fields.length === 0 ? phraseOfDataset(other) : other.fields.join(" and ")));
-  if (others.length > 0) parts.push(`also ${others.join(", ")}`);
+    .map(subject);
+  // A field with several metrics out is one field.
+  const also = [...new Set(others)].filter((other) => other !== subject(cause));
+  if (also.length > 0) parts.push(`also ${also.join(", ")}`);
   const elsewhere = input.alarms.flatMap((alarm) => {
     const same = alarm.causes.find((other) => other.metric === cause.metric);
     return alarm === main || same === undefined || !isOut(same) ? [] : [{ slice: alarm.slice, cause: same }];
@@ -64,8 +70,9 @@ function worstOf(elsewhere: readonly Elsewhere[], whole: Cause): Elsewhere | und
 
 /** A share means the same everywhere; a count or a mean of a slice has a level of its own. */
 function measured(cause: Cause): string {
-  const observed = quantity(cause.metric, cause.observed ?? 0);
-  return isShare(cause.metric) ? observed : `${observed}, ${expectation(cause)}`;
+  const digits = digitsOf(cause);
+  const observed = quantity(cause.metric, cause.observed ?? 0, digits);
+  return isShare(cause.metric) ? observed : `${observed}, ${expectation(cause, digits)}`;
 }
 
 function isOut({ observed, low, high }: Cause): boolean {
@@ -77,19 +84,27 @@ function distance({ observed, expected }: Cause): number {
 }
 
 /** "8 Feb" for a day, "8 Feb 14:00" for what is shorter. */
-export function windowLabel(startMs: number, sizeMs: number): string {
-  const date = new Date(startMs);
-  const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}`;
-  if (sizeMs >= DAY_MS) return day;
-  return `${day} ${String(date.getUTCHours()).padStart(2, "0")}:${String(date.getUTCMinutes()).padStart(2, "0")}`;
+function windowLabel({ startMs, sizeMs, timezone }: SentenceInput): string {
+  const format = new Intl.DateTimeFormat("en-US", {
+    timeZone: timezone,
+    month: "numeric",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const part = Object.fromEntries(format.formatToParts(startMs).map(({ type, value }) => [type, value]));
+  const day = `${part.day} ${MONTHS[Number(part.month) - 1]}`;
+  return sizeMs >= DAY_MS ? day : `${day} ${part.hour}:${part.minute}`;
 }
 
 /** What one cause says, with its expectation. */
-export function causePhrase(cause: Cause): string {
+function causePhrase(cause: Cause): string {
   const field = cause.fields.map((name) => `\`${name}\``).join(" and ");
   const { name, argument } = splitMetric(cause.metric);
-  const observed = cause.observed === null ? "nothing" : quantity(cause.metric, cause.observed);
-  const expected = expectation(cause);
+  const digits = digitsOf(cause);
+  const observed = cause.observed === null ? "nothing" : quantity(cause.metric, cause.observed, digits);
+  const expected = expectation(cause, digits);
   switch (name) {
     case "null_rate":
       return `${observed} of ${field} is null, ${expected}`;
@@ -98,7 +113,7 @@ export function causePhrase(cause: Cause): string {
     case "unseen_share":
       return `${observed} of ${field} are values not seen before, ${expected}`;
     case "share":
-      return `${observed} of ${field} is ${comparedValue(argument)}, ${expected}`;
+      return `${observed} of ${field} is ${comparedValue(argument, cause.fields)}, ${expected}`;
     case "zero_rate":
       return `${observed} of ${field} is zero, ${expected}`;
     case "negative_rate":
@@ -136,17 +151,20 @@ export function causePhrase(cause: Cause): string {
   }
 }
 
-function phraseOfDataset(cause: Cause): string {
+/** What a cause speaks of, where it is not the main one. */
+function subject(cause: Cause): string {
+  if (cause.fields.length > 0) return cause.fields.join(" and ");
   const { name } = splitMetric(cause.metric);
   return name === "row_count" ? "the number of events" : name === "duplicate_share" ? "duplicates" : cause.metric;
 }
 
-function expectation(cause: Cause): string {
+function expectation(cause: Cause, digits: number): string {
   if (cause.low === null || cause.high === null) {
-    return cause.expected === null ? "nothing to compare with" : `expected ${quantity(cause.metric, cause.expected)}`;
+    if (cause.expected === null) return "nothing to compare with";
+    return `expected ${quantity(cause.metric, cause.expected, digits)}`;
   }
-  const low = quantity(cause.metric, cause.low);
-  const high = quantity(cause.metric, cause.high);
+  const low = quantity(cause.metric, cause.low, digits);
+  const high = quantity(cause.metric, cause.high, digits);
   if (low === high) return `expected ${low}`;
   return `expected ${low.endsWith(" %") && high.endsWith(" %") ? low.slice(0, -2) : low}–${high}`;
 }
@@ -156,16 +174,29 @@ function isShare(metric: string): boolean {
   return name === "share" || name.endsWith("_share") || name.endsWith("_rate");
 }
 
-function quantity(metric: string, value: number): string {
-  if (isShare(metric)) return `${significant(value * 100, 2)} %`;
-  return splitMetric(metric).name === "row_count" ? Math.round(value).toLocaleString("en-US") : significant(value, 4);
+/** Digits that a figure is told with; more only where what is out would look as expected. */
+function digitsOf(cause: Cause): number {
+  const { metric, observed, low, high } = cause;
+  const usual = isShare(metric) ? 2 : 4;
+  if (observed === null || low === null || high === null || !isOut(cause)) return usual;
+  const bound = observed < low ? low : high;
+  for (let digits = usual; digits < DIGITS_MAX; digits++) {
+    if (quantity(metric, observed, digits) !== quantity(metric, bound, digits)) return digits;
+  }
+  return DIGITS_MAX;
+}
+
+function quantity(metric: string, value: number, digits: number): string {
+  if (isShare(metric)) return `${significant(value * 100, digits)} %`;
+  if (splitMetric(metric).name !== "row_count") return significant(value, digits);
+  return value.toLocaleString("en-US", { maximumFractionDigits: digits - 4 });
 }
 
 function significant(value: number, digits: number): string {
   if (value === 0) return "0";
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  const decimals = Math.min(6, Math.max(0, digits - 1 - magnitude));
-  return String(Number(value.toFixed(decimals)));
+  const text = magnitude < 0 ? value.toPrecision(digits) : value.toFixed(Math.max(0, digits - 1 - magnitude));
+  return String(Number(text));
 }
 
 function splitMetric(metric: string): { name: string; argument: string } {
@@ -174,7 +205,7 @@ function splitMetric(metric: string): { name: string; argument: string } {
   return { name: metric.slice(0, open), argument: metric.slice(open + 1, -1) };
 }
 
-function comparedValue(argument: string): string {
-  const equals = argument.indexOf("=");
-  return equals < 0 ? argument : argument.slice(equals + 1);
+/** The value in `field=value`; a name in backticks may hold an equals sign of its own. */
+function comparedValue(argument: string, [field]: readonly string[]): string {
+  return field !== undefined && argument.startsWith(`${field}=`) ? argument.slice(field.length + 1) : argument;
 }

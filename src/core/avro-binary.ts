@@ -19,13 +19,15 @@ export class AvroBinaryWriter {
   long(value: number): void {
     if (!Number.isSafeInteger(value)) throw new RangeError(`Cannot write long: ${value} is not a safe integer`);
     this.#reserve(10);
-    // Zigzag by arithmetic: shifts would cut the number to 32 bits.
-    let rest = value < 0 ? -value * 2 - 1 : value * 2;
-    while (rest >= 128) {
-      this.#bytes[this.#length++] = (rest % 128) | 128;
-      rest = Math.floor(rest / 128);
+    // Zigzag by arithmetic: shifts would cut the number to 32 bits. The sign bit is set apart, because the double of
+    // a number beyond 2^52 plus one is beyond what is exact.
+    const size = value < 0 ? -(value + 1) : value;
+    let group = (size % 64) * 2 + (value < 0 ? 1 : 0);
+    for (let rest = Math.floor(size / 64); rest > 0; rest = Math.floor(rest / 128)) {
+      this.#bytes[this.#length++] = group | 128;
+      group = rest % 128;
     }
-    this.#bytes[this.#length++] = rest;
+    this.#bytes[this.#length++] = group;
   }
 
   double(value: number): void {
@@ -87,20 +89,21 @@ export class AvroBinaryReader {
   }
 
   long(): number {
-    let result = 0;
-    let factor = 1;
-    for (let index = 0; index < 10; index++) {
+    this.#need(1);
+    let byte = this.#bytes[this.#position++]!;
+    const isNegative = (byte & 1) === 1;
+    let size = (byte & 127) >>> 1;
+    let factor = 64;
+    for (let count = 1; byte >= 128; count++) {
+      if (count === 10) this.#fail("a varint of more than 10 bytes");
       this.#need(1);
-      const byte = this.#bytes[this.#position++]!;
-      result += (byte & 127) * factor;
-      if (byte < 128) {
-        const value = result % 2 === 1 ? -(result + 1) / 2 : result / 2;
-        if (!Number.isSafeInteger(value)) this.#fail("a long beyond 2^53");
-        return value;
-      }
+      byte = this.#bytes[this.#position++]!;
+      size += (byte & 127) * factor;
       factor *= 128;
     }
-    return this.#fail("a varint of more than 10 bytes");
+    const value = isNegative ? -size - 1 : size;
+    if (!Number.isSafeInteger(value)) this.#fail("a long beyond 2^53");
+    return value;
   }
 
   double(): number {

@@ -1,6 +1,7 @@
 /** UTF-8 both ways, shared because each construction of an encoder costs more than a short text. */
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder("utf-8");
+/** A leading U+FEFF is part of the text: two values that differ by it are two values. */
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return ENCODER.encode(text);

@@ -62,7 +62,7 @@ export interface AlertRecord {
   readonly windowStart: string;
   readonly windowEnd: string;
   readonly revision: number;
-  /** Why this alert: `alarm`, `new-cause`, `worse`, `clean`, `corrected`. */
+  /** Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`. */
   readonly reason: string;
   /** One sentence in plain words. */
   readonly sentence: string;

@@ -183,15 +183,14 @@ function startRecord(origin: DeltaOrigin, capacity: number): AvroBinaryWriter {
 }
 
 function readPane(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaPanePart {
-  return {
-    kind: "pane",
-    origin,
-    slice: reader.string(),
-    paneStartMs: reader.long(),
-    part: reader.long(),
-    parts: reader.long(),
-    bytes: reader.bytes(),
-  };
+  const slice = reader.string();
+  const paneStartMs = reader.long();
+  const part = reader.long();
+  const parts = reader.long();
+  if (part < 0 || part >= parts) {
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: part ${part} of ${parts}`);
+  }
+  return { kind: "pane", origin, slice, paneStartMs, part, parts, bytes: reader.bytes() };
 }
 
 function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger {
@@ -199,7 +198,11 @@ function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger 
   const caughtUp = reader.boolean();
   const ended = reader.boolean();
   const wallTimeMs = reader.long();
-  const maxEventTimeMs = reader.long() === 1 ? reader.double() : undefined;
+  const hasEventTime = reader.long();
+  if (hasEventTime !== 0 && hasEventTime !== 1) {
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: branch ${hasEventTime} of maxEventTime`);
+  }
+  const maxEventTimeMs = hasEventTime === 1 ? reader.double() : undefined;
   const paneRecords = reader.long();
   const counts = emptyCounts();
   for (const name of LEDGER_ORDER) counts[name] = reader.long();

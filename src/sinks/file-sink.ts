@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
 import type { Sink, SinkTopic } from "../core/sink.ts";
 
@@ -21,10 +22,22 @@ export interface FileSink extends Sink {
   discard(): Promise<void>;
 }
 
-export async function openFileSink(options: {
+export interface FileSinkOptions {
   readonly directory: string;
   readonly atomic: boolean;
-}): Promise<FileSink> {
+}
+
+/** @throws {StreamgaugeError} `SG_CONFIG` when the directory or a file in it cannot be written. */
+export async function openFileSink(options: FileSinkOptions): Promise<FileSink> {
+  try {
+    return await open(options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StreamgaugeError("SG_CONFIG", `Cannot write into ${options.directory}: ${why}`, { cause: error });
+  }
+}
+
+async function open(options: FileSinkOptions): Promise<FileSink> {
   await mkdir(options.directory, { recursive: true });
   const suffix = options.atomic ? ".jsonl.part" : ".jsonl";
   const pathOf = (name: string, ending = suffix) => join(options.directory, `${name}${ending}`);
@@ -39,10 +52,27 @@ export async function openFileSink(options: {
   }
   const end = () =>
     Promise.all(
-      [...streams.values()].map(
-        (stream) => new Promise<void>((resolve) => (stream.closed ? resolve() : stream.end(() => resolve()))),
-      ),
+      [...streams.values()].map(async (stream) => {
+        if (stream.writableFinished || stream.closed) return;
+        // How the last bytes ended is told here before it is an event.
+        const error = await new Promise<Error | null | undefined>((resolve) => {
+          stream.end((outcome?: Error | null) => resolve(outcome));
+        });
+        failure ??= error ?? undefined;
+      }),
     );
+  // What cannot be removed must not hide the failure that led here.
+  const discard = async (names: readonly SinkTopic[] = FILES) => {
+    await end();
+    if (options.atomic) for (const name of names) await rm(pathOf(name), { force: true }).catch(() => undefined);
+  };
+  // Before the first record, so that a long run does not end in it.
+  const opened = await Promise.allSettled([...streams.values()].map((stream) => once(stream, "open")));
+  const refused = opened.find((outcome) => outcome.status === "rejected");
+  if (refused !== undefined) {
+    await discard(FILES.filter((_, index) => opened[index]?.status === "fulfilled"));
+    throw refused.reason;
+  }
   return {
     name: "file",
     topics: FILES,
@@ -62,11 +92,7 @@ export async function openFileSink(options: {
       if (failure !== undefined) throw failure;
       if (options.atomic) for (const name of FILES) await rename(pathOf(name), pathOf(name, ".jsonl"));
     },
-    async discard() {
-      await end();
-      // What cannot be removed must not hide the failure that led here.
-      if (options.atomic) for (const name of FILES) await rm(pathOf(name), { force: true }).catch(() => undefined);
-    },
+    discard: () => discard(),
   };
 }
 

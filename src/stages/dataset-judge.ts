@@ -63,7 +63,9 @@ export class DatasetJudge {
   constructor(options: DatasetJudgeOptions) {
     this.#options = options;
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
-    this.#incidents = new IncidentTracker({ dataset: options.dataset.topic, resolveAfter: options.resolveAfter });
+    const { topic, windows } = options.dataset;
+    const { resolveAfter } = options;
+    this.#incidents = new IncidentTracker({ dataset: topic, resolveAfter, timezone: windows.timezone });
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, () => this.#tracker);
   }
 

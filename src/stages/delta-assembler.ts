@@ -65,9 +65,9 @@ function joinParts(parts: readonly DeltaPanePart[]): PaneDelta<Profile>[] {
   const panes: PaneDelta<Profile>[] = [];
   for (let index = 0; index < parts.length; ) {
     const first = parts[index];
-    if (first === undefined || first.parts < 1) break;
+    if (first === undefined) break;
     const own = parts.slice(index, index + first.parts);
-    if (own.length !== first.parts || own.some((part, number) => part.part !== number || part.slice !== first.slice)) {
+    if (own.length !== first.parts || own.some((part, number) => part.part !== number || !samePane(part, first))) {
       throw new StreamgaugeError("SG_CORRUPT", "Cannot join parts: they are not in order");
     }
     index += first.parts;
@@ -78,6 +78,10 @@ function joinParts(parts: readonly DeltaPanePart[]): PaneDelta<Profile>[] {
     });
   }
   return panes;
+}
+
+function samePane(a: DeltaPanePart, b: DeltaPanePart): boolean {
+  return a.slice === b.slice && a.paneStartMs === b.paneStartMs && a.parts === b.parts;
 }
 
 function concat(pieces: readonly Uint8Array[]): Uint8Array {

@@ -41,14 +41,19 @@ function textTimes(batch: ColumnBatch, column: Column, out: Float64Array): void 
   }
 }
 
-const ISO = /^([+-]?\d{4,6}-\d\d-(\d\d))(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|([+-]\d\d)(?::?(\d\d))?)?)?$/;
+const ISO =
+  /^(?<date>(?:\d{4}|(?!-0{6})[+-]\d{6})-(?:0[1-9]|1[0-2])-(?<day>0[1-9]|[12]\d|3[01]))(?:[T ](?<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?:Z|(?<hours>[+-]\d\d)(?::?(?<minutes>\d\d))?)?)?$/;
 
 /** Epoch milliseconds of an ISO 8601 date or time, NaN when it is none; without a zone it is UTC. */
 export function isoTimeMs(text: string): number {
-  const [, date, day, time = "00:00", zoneHours = "+00", zoneMinutes = "00"] = ISO.exec(text) ?? [];
-  // `Date.parse` takes 30 February for the first of March.
-  if (date === undefined || new Date(`${date}T00:00Z`).getUTCDate() !== Number(day)) return Number.NaN;
-  return Date.parse(`${date}T${time}${zoneHours}:${zoneMinutes}`);
+  const parts = ISO.exec(text)?.groups;
+  if (parts === undefined) return Number.NaN;
+  const { date, day, time, hours, minutes = "00" } = parts;
+  const dateMs = Date.parse(date!);
+  // `Date.parse` takes 30 February for 2 March.
+  if (Number.isNaN(dateMs) || new Date(dateMs).getUTCDate() !== Number(day)) return Number.NaN;
+  if (time === undefined) return dateMs;
+  return Date.parse(`${date}T${time}${hours === undefined ? "Z" : `${hours}:${minutes}`}`);
 }
 
 function holdsTime(field: FieldDescriptor): boolean {

@@ -272,12 +272,12 @@ describe("exit code 2 for what the user can mend: one line, no stack", () => {
 });
 
 describe("other exit codes", () => {
-  test("4 for what the system refuses on the way, without a stack", async () => {
+  test("2 for a file that cannot be written, without a stack", async () => {
     // The name of a file that is about to be written is taken by a directory.
     mkdirSync(join(folder.path, "taken", "metrics.jsonl.part"), { recursive: true });
     const { exitCode, stderr } = await streamgauge(["replay", "-c", "good.yaml", "trips.csv", "--out", "taken"]);
-    expect(exitCode).toBe(EXIT_CODES.internal);
-    expect(stderr).toMatch(/^Cannot go on: EISDIR: .*metrics\.jsonl\.part'\n$/);
+    expect(exitCode).toBe(EXIT_CODES.configuration);
+    expect(stderr).toMatch(/^Cannot write into taken: EISDIR: .*metrics\.jsonl\.part'\n$/);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(readdirSync(join(folder.path, "taken"))).toEqual(["metrics.jsonl.part"]);
   });

@@ -88,7 +88,7 @@ registry: { url: "${cluster.registry.url}" }
 topics: { prefix: sg. }
 startFrom: earliest
 checkpointEvery: 2s
-${dataset("5s")}`;
+${dataset("20s")}`;
 }
 
 function dataset(idleAfter: string): string {

@@ -192,7 +192,7 @@ topics: { prefix: ${topic}. }
 startFrom: earliest
 datasets:
   - topic: ${topic}
-    time: { field: time_hour, lateness: 1h, idleAfter: 3s }
+    time: { field: time_hour, lateness: 1h, idleAfter: 15s }
     windows: { sizes: [1d] }
     slices: [{ by: route.origin, name: origin }]
     fields: { route.origin: { values: show } }

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MemoryLog } from "../../src/consumers/memory-log.ts";
-import { MemorySubscription } from "../../src/consumers/memory-subscription.ts";
+import type { MemorySubscription } from "../../src/consumers/memory-subscription.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import type { DatasetConfig } from "../../src/core/config.ts";
 import { StreamgaugeError } from "../../src/core/errors.ts";
 import type { LedgerEntry } from "../../src/core/ledger.ts";
-import type { Claim, OutputRecord } from "../../src/core/log.ts";
+import type { Claim, Log, OutputRecord } from "../../src/core/log.ts";
 import type { SchemaRegistry } from "../../src/core/schema-registry.ts";
 import type { Sink } from "../../src/core/sink.ts";
 import { utf8 } from "../../src/core/text.ts";
@@ -144,7 +144,8 @@ describe("startProfiler() with telemetry", () => {
     await bench.until(() => loads().no_answer === 2);
     answers = true;
     for (let turn = 0; turn < 5; turn++) await nextTurn();
-    bench.clock.moveTo(START + 2000);
+    // The second wait is twice as long.
+    bench.clock.moveTo(START + 3000);
     await bench.until(() => loads().reader === 1);
     await bench.until(() => bench.samples("streamgauge_registry_waiting_batches")[""] === 0);
   });
@@ -189,8 +190,9 @@ describe("startJudge() with telemetry", () => {
   async function started() {
     const bench = new Bench();
     await bench.createTopics();
-    const subscription = await startJudge({
-      log: bench.log,
+    const members: MemorySubscription[] = [];
+    await startJudge({
+      log: watched(bench.log, members),
       logger: LOGGER,
       deployment: "d",
       group: "g.judge",
@@ -209,7 +211,7 @@ describe("startJudge() with telemetry", () => {
       };
       await bench.until(() => count() === applied);
     };
-    return { bench, apply, subscription };
+    return { bench, apply, members };
   }
 
   test("counts gaps, overlaps and replayed flushes of the ledger", async () => {
@@ -235,7 +237,7 @@ describe("startJudge() with telemetry", () => {
   });
 
   test("shows nothing of a dataset that another process judges now", async () => {
-    const { bench, apply, subscription } = await started();
+    const { bench, apply, members } = await started();
     await apply(flush(0, 0));
     const shown = () => Object.keys(bench.samples("streamgauge_open_windows"));
     expect(shown()).toEqual(["trips"]);
@@ -244,8 +246,8 @@ describe("startJudge() with telemetry", () => {
       { group: "g.judge", topics: [TOPICS.profiles], startFrom: "earliest", transactionalPrefix: "d" },
       { claimed: (claim) => void taken.push(claim), batch: () => {} },
     );
-    expect(subscription).toBeInstanceOf(MemorySubscription);
-    if (subscription instanceof MemorySubscription) subscription.expire();
+    expect(members.length).toBe(1);
+    members[0]!.expire();
     await bench.until(() => taken.length === 1);
     await bench.log.append(flush(2, 1));
     await bench.until(() => bench.counted("streamgauge_claim_losses_total")["judge sg.profiles fenced"] === 1);
@@ -288,3 +290,16 @@ describe("startSink() with telemetry", () => {
     expect(bench.samples("streamgauge_records_total")).toMatchObject({ "sink.probe sg.alerts 0": 1 });
   });
 });
+
+/** The log, whose subscriptions are told: a stage keeps its own to itself. */
+function watched(log: MemoryLog, members: MemorySubscription[]): Log {
+  return {
+    createTopics: (topics) => log.createTopics(topics),
+    append: (records) => log.append(records),
+    async subscribe(options, handler) {
+      const subscription = await log.subscribe(options, handler);
+      members.push(subscription);
+      return subscription;
+    },
+  };
+}
