@@ -17,6 +17,7 @@ describeWithKafka("streamgauge run and doctor", () => {
   const children: ChildProcess[] = [];
   const servers: Server[] = [];
   let flightsId = 0;
+  let attempts = 0;
 
   beforeAll(async () => {
     cluster = await Cluster.start();
@@ -64,37 +65,39 @@ describeWithKafka("streamgauge run and doctor", () => {
   }, 300_000);
 
   test("of 20 % hostile records each is in quarantine once, and the good ones' figures are exact", async () => {
+    // A name of its own for each attempt.
+    const name = `hostile${attempts++}`;
     const sent = await hostileFlights({
-      register: (schema) => cluster.register(`hostile-${schema.length}-value`, schema),
+      register: (schema) => cluster.register(`${name}-${schema.length}-value`, schema),
       endMs: Date.UTC(2013, 0, 12),
       partitions: 3,
       // This registry does not take a schema that Avro forbids.
       without: ["schema_refused"],
     });
-    await cluster.createTopic("hostile", 3);
+    await cluster.createTopic(name, 3);
     const config = cluster.write(
       "hostile.yaml",
       configFor(cluster, "hostile", "quarantine: { topic: hostile.refused }"),
     );
     const run = cluster.streamgauge("run", "-c", config);
     await run.logged("running");
-    await cluster.produceRecords(sent.map(({ record }) => record).map((record) => ({ ...record, topic: "hostile" })));
+    await cluster.produceRecords(sent.map(({ record }) => record).map((record) => ({ ...record, topic: name })));
     await until("the days after the last are told", async () => {
-      const lines = await linesOf(cluster, "hostile.metrics");
+      const lines = await linesOf(cluster, `${name}.metrics`);
       return lines.some(({ slice, windowStart }) => slice === "all" && windowStart >= "2013-01-13");
     });
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
-    const metrics = newest(await linesOf(cluster, "hostile.metrics")).filter(
+    const metrics = newest(await linesOf(cluster, `${name}.metrics`)).filter(
       ({ windowStart }) => windowStart < "2013-01-12",
     );
     expectQuarantined(
       sent,
-      (await cluster.committed("hostile.refused")).map(({ key, value, headers }) => ({
+      (await cluster.committed(`${name}.refused`)).map(({ key, value, headers }) => ({
         key,
         value,
         headers: [...headers].map(([name, bytes]) => ({ key: name, value: bytes })),
       })),
-      "hostile",
+      name,
     );
     expectCounts(sent, metrics);
     expectFigures(sent, metrics);
