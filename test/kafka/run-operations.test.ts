@@ -76,8 +76,8 @@ describeWithKafka("streamgauge run and doctor", () => {
     });
     await cluster.createTopic(name, 3);
     const config = cluster.write(
-      "hostile.yaml",
-      configFor(cluster, "hostile", "quarantine: { topic: hostile.refused }"),
+      `${name}.yaml`,
+      configFor(cluster, name, `quarantine: { topic: ${name}.refused }`),
     );
     const run = cluster.streamgauge("run", "-c", config);
     await run.logged("running");
