@@ -1,6 +1,11 @@
 /**
  * Puts the records of the profiles topic together into whole flushes. What it holds are flushes of which the ledger
  * record has not come yet.
+ *
+ * The flushes of an input partition come one after the other, those of several lie among each other. So where reading
+ * begins in the middle of the topic, the first flush of each partition may have begun before. It is left out: after a
+ * restart it was applied already (`position` stays at the oldest that was not); otherwise, as after retention, the
+ * offset ranges of the partition do not join, which the windows are told by.
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
@@ -18,6 +23,10 @@ const MAX_PENDING_FLUSHES = 20_000;
 
 export class DeltaAssembler {
   readonly #pending = new Map<string, { readonly firstOffset: number; readonly parts: DeltaPanePart[] }>();
+  /** Input partitions of which a ledger record was read. */
+  readonly #known = new Set<string>();
+  /** Where reading began. */
+  #beginning: number | undefined;
 
   /**
    * Takes the next record; the flush, when this record completes one.
@@ -37,6 +46,7 @@ export class DeltaAssembler {
   }
 
   #take(value: Uint8Array, offset: number): Flush | undefined {
+    this.#beginning ??= offset;
     const delta = decodeDelta(value);
     const key = flushKey(delta.origin);
     const pending = this.#pending.get(key);
@@ -50,6 +60,10 @@ export class DeltaAssembler {
     }
     this.#pending.delete(key);
     const parts = pending?.parts ?? [];
+    const source = `${delta.origin.topic}|${delta.origin.partition}`;
+    const mayBeCut = this.#beginning > 0 && !this.#known.has(source);
+    this.#known.add(source);
+    if (mayBeCut && parts.length < delta.paneRecords) return undefined;
     if (parts.length !== delta.paneRecords) {
       throw new StreamgaugeError(
         "SG_CORRUPT",

@@ -126,9 +126,10 @@ describe("DeltaAssembler.take()", () => {
 
 describe("DeltaAssembler.take() refuses", () => {
   test("a flush of which any one pane record is missing, with topic, partition and offset", () => {
+    const before = valuesOf({ ...PLAN, fromOffset: 90 });
     const values = valuesOf({ ...PLAN, maxPartBytes: 10 });
     for (let missing = 0; missing < values.length - 1; missing++) {
-      const records = recordsOf(values.toSpliced(missing, 1), 500);
+      const records = recordsOf([...before, ...values.toSpliced(missing, 1)], 500);
       const last = records.pop()!;
       const assembler = new DeltaAssembler();
       taken(assembler, records);
@@ -137,6 +138,11 @@ describe("DeltaAssembler.take() refuses", () => {
         expect.objectContaining({ message: expect.stringMatching(/^Cannot apply flush: 0 of \d+ pane records/) }),
       );
     }
+  });
+
+  test("such a flush also as the first of its partition, where the topic is read from its beginning", () => {
+    const records = recordsOf(valuesOf(PLAN).toSpliced(0, 1));
+    expect(() => taken(new DeltaAssembler(), records)).toThrowError(corruptAt(1));
   });
 
   test("a flush with a pane record too many", () => {
@@ -189,6 +195,21 @@ describe("DeltaAssembler.take() refuses", () => {
   });
 });
 
+describe("DeltaAssembler.take() where reading begins in the middle", () => {
+  test("leaves out the first flush of each partition when it began before, and only that", () => {
+    const [a, b] = [PLAN, { ...PLAN, partition: 3 }].map(valuesOf) as [Uint8Array[], Uint8Array[]];
+    // b began before; a is whole; then b is whole, and its next flush is not.
+    const values = [a[0]!, b[1]!, b[2]!, a[1]!, a[2]!, ...b, b[1]!, b[2]!];
+    const assembler = new DeltaAssembler();
+    const records = recordsOf(values, 60);
+    const flushes = taken(assembler, records.slice(0, -1));
+    expect(flushes.map((flush) => flush?.entry.partition)).toEqual(
+      [undefined, undefined, undefined, undefined, 2].concat(undefined, undefined, 3, undefined),
+    );
+    expect(() => assembler.take(records.at(-1)!, TOPIC, 0)).toThrowError(corruptAt(69));
+  });
+});
+
 describe("DeltaAssembler.position()", () => {
   test("is that of the next record while every flush is whole", () => {
     const assembler = new DeltaAssembler();
@@ -209,8 +230,8 @@ describe("DeltaAssembler.position()", () => {
     expect(positions).toEqual([50, 50, 50, 52, 52, 56]);
   });
 
-  test("is where reading can begin again: what was open then comes whole", () => {
-    let openCount = 0;
+  test("is where reading can begin again: what was open then comes whole, and nothing is taken for damaged", () => {
+    let [openCount, cutCount] = [0, 0];
     fc.assert(
       fc.property(anyPlans, fc.integer(), fc.nat(), (plans, seed, where) => {
         const { records, flushOf } = interleaved(plans, seed);
@@ -221,14 +242,22 @@ describe("DeltaAssembler.position()", () => {
         const open = plans.map((_, flush) => flush).filter((flush) => flushOf.indexOf(flush) < cut && !isWhole(flush));
         const position = before.position(cut);
         expect(position).toBe(Math.min(cut, ...open.map((flush) => flushOf.indexOf(flush))));
-        const again = records.filter(({ offset }) => offset >= position && !isWhole(flushOf[offset]!));
-        const flushes = taken(new DeltaAssembler(), again).filter((flush) => flush !== undefined);
-        expect(flushes.length).toBe(plans.filter((_, flush) => !isWhole(flush)).length);
+        const again = records.slice(position);
+        for (const [at, flush] of taken(new DeltaAssembler(), again).entries()) {
+          const own = flushOf[position + at]!;
+          const isLast = flushOf.lastIndexOf(own) === position + at;
+          // Whole before the cut, and begun before the position: left out, because it was applied.
+          const isCut = isLast && flushOf.indexOf(own) < position;
+          if (isCut) expect(isWhole(own)).toBe(true);
+          expect(told(flush)).toEqual(isLast && !isCut ? planned(plans[own]!) : undefined);
+          if (isCut) cutCount++;
+        }
         openCount += open.length;
       }),
       { seed: SEED, numRuns: 200 },
     );
     expect(openCount).toBeGreaterThan(100);
+    expect(cutCount).toBeGreaterThan(20);
   });
 });
 
@@ -243,18 +272,20 @@ const anyPlans: fc.Arbitrary<readonly Plan[]> = fc
   )
   .map((plans) => plans.map((plan, flush) => ({ ...plan, fromOffset: 10 * flush })));
 
-/** The records of all flushes, each flush in its own order, otherwise by chance; and whose record each is. */
+/** The records of all flushes, those of a partition in order, otherwise by chance; and whose record each is. */
 function interleaved(plans: readonly Plan[], seed: number): { records: LogRecord[]; flushOf: number[] } {
   const random = new SeededRandom(seed);
-  const left = plans.map((plan, flush) => ({ flush, values: valuesOf(plan) }));
-  const values: Uint8Array[] = [];
-  const flushOf: number[] = [];
+  const partitions = new Map<number, { flush: number; value: Uint8Array }[]>();
+  for (const [flush, plan] of plans.entries()) {
+    const own = valuesOf(plan).map((value) => ({ flush, value }));
+    partitions.set(plan.partition, [...(partitions.get(plan.partition) ?? []), ...own]);
+  }
+  const left = [...partitions.values()];
+  const mixed: { flush: number; value: Uint8Array }[] = [];
   while (left.length > 0) {
     const at = random.below(left.length);
-    const { flush, values: own } = left[at]!;
-    values.push(own.shift()!);
-    flushOf.push(flush);
-    if (own.length === 0) left.splice(at, 1);
+    mixed.push(left[at]!.shift()!);
+    if (left[at]!.length === 0) left.splice(at, 1);
   }
-  return { records: recordsOf(values), flushOf };
+  return { records: recordsOf(mixed.map(({ value }) => value)), flushOf: mixed.map(({ flush }) => flush) };
 }
