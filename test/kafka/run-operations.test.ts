@@ -64,7 +64,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect(run.stderr).not.toContain('"level":50');
   }, 300_000);
 
-  // Not steady yet on a loaded machine; the same claim over the memory log runs in test/stages.
+  // Fails at present: no quarantine record is read; cause unknown. Over the memory log the claim holds (test/stages).
   test.skipIf(process.env.STREAMGAUGE_CHAOS !== "1")(
     "of 20 % hostile records each is in quarantine once, and the good ones' figures are exact",
     async () => {
