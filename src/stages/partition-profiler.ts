@@ -58,7 +58,7 @@ export class PartitionProfiler {
   /** Values of each slice field met since the last flush. */
   #slices: SliceNames[];
   #counts: LedgerCounts = emptyCounts();
-  #quarantine: OutputRecord[] = [];
+  #quarantine: ReturnType<typeof quarantineRecord>[] = [];
   #fromOffset: number;
   #position: number;
   #maxEventTimeMs: number | undefined;
@@ -142,7 +142,7 @@ export class PartitionProfiler {
     const outputs = [...deltas, encodeLedger(entry, deltas.length)].map(
       (value): OutputRecord => ({ topic: profilesTopic, partition: 0, key: SHARD_KEY, value, timestampMs }),
     );
-    outputs.push(...this.#quarantine);
+    for (const refused of this.#quarantine) outputs.push({ ...refused, timestampMs });
     const profiles = this.#profiles;
     this.#startEmpty();
     await claim.commit(outputs, origin.toOffset);

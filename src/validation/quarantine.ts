@@ -1,6 +1,7 @@
 /**
  * The quarantine envelope: the refused record as it came (key, value, headers), and why in `sg_*` headers. Values
- * never stand in a header.
+ * never stand in a header. It has no timestamp yet: with the one it came with, Kafka's retention would remove a refused
+ * record of an old event within minutes, so whoever writes it stamps it with wall time; its own is in `sg_timestamp`.
  */
 import type { LogRecord, OutputRecord, RecordHeader } from "../core/log.ts";
 import { utf8 } from "../core/text.ts";
@@ -21,7 +22,7 @@ export function quarantineRecord(
   source: { readonly topic: string; readonly partition: number },
   record: LogRecord,
   refusal: Refusal,
-): OutputRecord {
+): Omit<OutputRecord, "timestampMs"> {
   const headers: RecordHeader[] = [
     ...record.headers,
     header("sg_reason", refusal.reason),
@@ -30,13 +31,14 @@ export function quarantineRecord(
     header("sg_topic", source.topic),
     header("sg_partition", String(source.partition)),
     header("sg_offset", String(record.offset)),
+    header("sg_timestamp", String(record.timestampMs)),
   ];
   let value = record.value;
   if (value !== null && value.length > MAX_VALUE_BYTES) {
     headers.push(header("sg_truncated_from", String(value.length)));
     value = value.subarray(0, KEPT_VALUE_BYTES);
   }
-  return { topic: target, key: record.key, value, headers, timestampMs: record.timestampMs };
+  return { topic: target, key: record.key, value, headers };
 }
 
 function header(key: string, value: string): RecordHeader {

@@ -64,46 +64,41 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect(run.stderr).not.toContain('"level":50');
   }, 300_000);
 
-  // Fails at present: no quarantine record is read; cause unknown. Over the memory log the claim holds (test/stages).
-  test.skipIf(process.env.STREAMGAUGE_CHAOS !== "1")(
-    "of 20 % hostile records each is in quarantine once, and the good ones' figures are exact",
-    async () => {
-      // A name of its own for each attempt.
-      const name = `hostile${attempts++}`;
-      const sent = await hostileFlights({
-        register: (schema) => cluster.register(`${name}-${schema.length}-value`, schema),
-        endMs: Date.UTC(2013, 0, 12),
-        partitions: 3,
-        // This registry does not take a schema that Avro forbids.
-        without: ["schema_refused"],
-      });
-      await cluster.createTopic(name, 3);
-      const config = cluster.write(`${name}.yaml`, configFor(cluster, name, `quarantine: { topic: ${name}.refused }`));
-      const run = cluster.streamgauge("run", "-c", config);
-      await run.logged("running");
-      await cluster.produceRecords(sent.map(({ record }) => record).map((record) => ({ ...record, topic: name })));
-      await until("the days after the last are told", async () => {
-        const lines = await linesOf(cluster, `${name}.metrics`);
-        return lines.some(({ slice, windowStart }) => slice === "all" && windowStart >= "2013-01-13");
-      });
-      expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
-      const metrics = newest(await linesOf(cluster, `${name}.metrics`)).filter(
-        ({ windowStart }) => windowStart < "2013-01-12",
-      );
-      expectQuarantined(
-        sent,
-        (await cluster.committed(`${name}.refused`)).map(({ key, value, headers }) => ({
-          key,
-          value,
-          headers: [...headers].map(([name, bytes]) => ({ key: name, value: bytes })),
-        })),
-        name,
-      );
-      expectCounts(sent, metrics);
-      expectFigures(sent, metrics);
-    },
-    300_000,
-  );
+  test("of 20 % hostile records each is in quarantine once, and the good ones' figures are exact", async () => {
+    // A name of its own for each attempt.
+    const name = `hostile${attempts++}`;
+    const sent = await hostileFlights({
+      register: (schema) => cluster.register(`${name}-${schema.length}-value`, schema),
+      endMs: Date.UTC(2013, 0, 12),
+      partitions: 3,
+      // This registry does not take a schema that Avro forbids.
+      without: ["schema_refused"],
+    });
+    await cluster.createTopic(name, 3);
+    const config = cluster.write(`${name}.yaml`, configFor(cluster, name, `quarantine: { topic: ${name}.refused }`));
+    const run = cluster.streamgauge("run", "-c", config);
+    await run.logged("running");
+    await cluster.produceRecords(sent.map(({ record }) => record).map((record) => ({ ...record, topic: name })));
+    await until("the days after the last are told", async () => {
+      const lines = await linesOf(cluster, `${name}.metrics`);
+      return lines.some(({ slice, windowStart }) => slice === "all" && windowStart >= "2013-01-13");
+    });
+    expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
+    const metrics = newest(await linesOf(cluster, `${name}.metrics`)).filter(
+      ({ windowStart }) => windowStart < "2013-01-12",
+    );
+    expectQuarantined(
+      sent,
+      (await cluster.committed(`${name}.refused`)).map(({ key, value, headers }) => ({
+        key,
+        value,
+        headers: [...headers].map(([name, bytes]) => ({ key: name, value: bytes })),
+      })),
+      name,
+    );
+    expectCounts(sent, metrics);
+    expectFigures(sent, metrics);
+  }, 300_000);
 
   test("mistakes have a sentence with what to do, an exit code, and no stack", async () => {
     const hanging = await serve(servers, () => {});

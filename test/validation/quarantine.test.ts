@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { LogRecord, OutputRecord } from "../../src/core/log.ts";
+import type { LogRecord } from "../../src/core/log.ts";
 import { textOf, utf8 } from "../../src/core/text.ts";
 import { VIOLATION_REASONS } from "../../src/core/violation.ts";
 import { quarantineRecord, type Refusal } from "../../src/validation/quarantine.ts";
@@ -16,24 +16,23 @@ const RECORD: LogRecord = {
   ],
 };
 
-function refused(record: Partial<LogRecord> = {}, refusal: Refusal = { reason: "truncated" }): OutputRecord {
+function refused(record: Partial<LogRecord> = {}, refusal: Refusal = { reason: "truncated" }) {
   return quarantineRecord("trips.quarantine", SOURCE, { ...RECORD, ...record }, refusal);
 }
 
 /** Text of the `sg_*` headers; they stand behind those of the record. */
-function reasons(record: OutputRecord): Record<string, string> {
+function reasons(record: ReturnType<typeof refused>): Record<string, string> {
   const own = (record.headers ?? []).filter(({ key }) => key.startsWith("sg_"));
   return Object.fromEntries(own.map(({ key, value }) => [key, textOf(value)]));
 }
 
 describe("quarantineRecord()", () => {
-  test("keeps key, value, headers and timestamp as they came, and says why in sg_ headers", () => {
+  test("keeps key, value and headers as they came, says why in sg_ headers, and is not stamped with a time of the past", () => {
     const record = refused({}, { reason: "truncated", path: "byte 12" });
     expect(record).toEqual({
       topic: "trips.quarantine",
       key: RECORD.key,
       value: RECORD.value,
-      timestampMs: RECORD.timestampMs,
       headers: [
         ...RECORD.headers,
         ...Object.entries({
@@ -43,6 +42,7 @@ describe("quarantineRecord()", () => {
           sg_topic: "trips",
           sg_partition: "3",
           sg_offset: "9007199254740991",
+          sg_timestamp: "1360324800123",
         }).map(([key, value]) => ({ key, value: utf8(value) })),
       ],
     });
