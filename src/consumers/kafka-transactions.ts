@@ -70,7 +70,7 @@ export class TransactionalHolder {
 
   /**
    * Makes sure that nothing of a transaction whose outcome is unknown becomes visible with the next one. A broker that dies
-   * with records of an open transaction may come back without the abort markers that the fence should have written: they
+   * before the markers of a transaction are written may come back, call it complete and never write them: its records
    * then wait for the next marker of this id, and would be taken as committed by it. So the first marker is that of an
    * abort, in every partition that the lost transaction may have written to. Where it had ended this changes nothing.
    */

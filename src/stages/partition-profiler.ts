@@ -59,6 +59,7 @@ export class PartitionProfiler {
   #slices: SliceNames[];
   #counts: LedgerCounts = emptyCounts();
   #quarantine: ReturnType<typeof quarantineRecord>[] = [];
+  #uncommittedEnd: number | undefined;
   #fromOffset: number;
   #position: number;
   #maxEventTimeMs: number | undefined;
@@ -81,6 +82,11 @@ export class PartitionProfiler {
       },
     });
     this.#slices = this.#emptySlices();
+  }
+
+  /** End of the flush that was begun last, as long as it is not known to be committed. */
+  get uncommittedEnd(): number | undefined {
+    return this.#uncommittedEnd;
   }
 
   get recordsSinceFlush(): number {
@@ -145,7 +151,9 @@ export class PartitionProfiler {
     for (const refused of this.#quarantine) outputs.push({ ...refused, timestampMs });
     const profiles = this.#profiles;
     this.#startEmpty();
+    this.#uncommittedEnd = origin.toOffset;
     await claim.commit(outputs, origin.toOffset);
+    this.#uncommittedEnd = undefined;
     for (const bySlice of profiles.values()) this.#options.telemetry.refused(bySlice.get(ALL_SLICE)?.violations);
     return outputs.reduce((bytes, { value }) => bytes + (value?.length ?? 0), 0);
   }

@@ -13,6 +13,7 @@ import type { Logger } from "../core/logger.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { ProfilePool } from "../profiles/profile-pool.ts";
 import { readWireHeader } from "../schemas/wire-format.ts";
+import { FlushCuts } from "./flush-cuts.ts";
 import { observeLog } from "./observed-log.ts";
 import { PartitionProfiler, type SchemaTable } from "./partition-profiler.ts";
 import { RegistryTelemetry, TopicTelemetry } from "./profiler-telemetry.ts";
@@ -68,6 +69,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
     load: (schemaId) => registry.load(options.readers, schemaId),
   };
   const loader = new SchemaLoader({ ...options, readers });
+  const cuts = new FlushCuts();
   let isStopping = false;
 
   /** Timers flush between batches, never inside one: this chain keeps the order. */
@@ -108,6 +110,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       const entry = datasets.get(claim.topic);
       if (entry === undefined) throw new RangeError(`Cannot profile ${claim.topic}: no dataset has this topic`);
       const { dataset } = entry;
+      cuts.forget(claim, claim.position);
       const profiler = new PartitionProfiler({
         ...entry,
         onNothingDecoded: (records, reason) => {
@@ -140,9 +143,14 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
         partitions.delete(claim);
         return;
       }
-      await enqueue(claim, () => {
+      await enqueue(claim, async () => {
         held.isWaiting = false;
-        return consume(held.profiler, claim, batch, schemas, options.flushRecords);
+        for (const { part, endsFlush } of cuts.split(claim, batch)) {
+          await consume(held.profiler, claim, part, schemas, options.flushRecords);
+          if (!endsFlush) continue;
+          await held.profiler.flush(claim);
+          cuts.forget(claim, part.toOffset);
+        }
       });
       options.onBatch?.(batch);
     },
@@ -151,7 +159,10 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       if (held !== undefined) await enqueue(claim, () => held.profiler.flush(claim));
     },
     lost(claim, reason) {
-      partitions.get(claim)?.timer?.cancel();
+      const held = partitions.get(claim);
+      held?.timer?.cancel();
+      const end = held?.profiler.uncommittedEnd;
+      if (end !== undefined) cuts.add(claim, end);
       partitions.delete(claim);
       inOrder.delete(claim);
       loader.wake();

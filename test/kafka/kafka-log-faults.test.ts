@@ -42,8 +42,8 @@ describeWithKafka("Kafka's faults", () => {
     ]);
   });
 
-  // Under heavy load one run in five outputs a batch twice: the fence of the lost transaction leaves no abort marker (see
-  // ARCHITECTURE.md, "Known limits"). Run it with STREAMGAUGE_CHAOS=1.
+  // On a busy machine one run in ten outputs a batch twice: the broker comes back and never writes the commit's marker in
+  // __consumer_offsets (see ARCHITECTURE.md, "Known limits"). Run it with STREAMGAUGE_CHAOS=1.
   test.skipIf(process.env.STREAMGAUGE_CHAOS !== "1")(
     "KafkaSubscription outlives a kill -9 of the broker, and every record is output once",
     async () => {
