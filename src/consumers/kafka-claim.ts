@@ -31,6 +31,8 @@ export interface ClaimStart {
   readonly holder: TransactionalHolder;
   readonly position: number;
   readonly partitionCount: number;
+  /** End of what a read-committed reader may see. */
+  readonly endOffset: number;
 }
 
 /** How old the last answer may be for `caughtUp`: longer than the pause between two, shorter than a watermark's patience. */
@@ -49,6 +51,7 @@ export class KafkaClaim implements Claim {
   #fetchFrom = 0;
   #pending: PendingBatch | undefined;
   #stableOffset: number | undefined;
+  #endOffset = 0;
   #stableAtMs = Number.NEGATIVE_INFINITY;
   #delivering = false;
   #pausedByUser = false;
@@ -86,6 +89,11 @@ export class KafkaClaim implements Claim {
   get caughtUp(): boolean {
     if (!this.active || this.#stableOffset === undefined || this.#position < this.#stableOffset) return false;
     return this.#host.clock.monotonicMs() - this.#stableAtMs <= FRESH_MS;
+  }
+
+  /** As of the last fetch, or of the opening. */
+  get endOffset(): number {
+    return this.#endOffset;
   }
 
   get ended(): boolean {
@@ -157,9 +165,10 @@ export class KafkaClaim implements Claim {
     return `${this.topic}/${this.partition}`;
   }
 
-  open({ holder, position, partitionCount }: ClaimStart): void {
+  open({ holder, position, partitionCount, endOffset }: ClaimStart): void {
     this.#holder = holder;
     this.#partitionCount = partitionCount;
+    this.#endOffset = endOffset;
     this.#moveTo(position);
   }
 
@@ -173,6 +182,7 @@ export class KafkaClaim implements Claim {
   take(batch: WholeBatch): boolean {
     if (batch.fromOffset !== this.#fetchFrom || this.#pending !== undefined) return false;
     this.#stableOffset = batch.stableOffset;
+    this.#endOffset = batch.stableOffset;
     this.#stableAtMs = this.#host.clock.monotonicMs();
     if (batch.toOffset > batch.fromOffset) {
       this.#pending = new PendingBatch(batch);

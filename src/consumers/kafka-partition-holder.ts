@@ -123,7 +123,7 @@ async function startOf(claim: KafkaClaim, holder: TransactionalHolder, context: 
   const ends = await admin.partitionEnds(topic);
   const own = ends.find((one) => one.partition === partition);
   if (own === undefined) throw new Error("the topic's metadata is old");
-  const start = { holder, partitionCount: ends.length };
+  const start = { holder, partitionCount: ends.length, endOffset: own.stable };
   if (committed === EARLIEST) return { ...start, position: own.start };
   if (committed < 0) return { ...start, position: await firstPosition(claim, own, context) };
   if (committed > own.stable) {

@@ -158,6 +158,23 @@ const DELIVERY_CASES: readonly LogContractCase[] = [
     },
   },
   {
+    name: "Claim.endOffset is the end of the partition, from the opening on and after each delivery",
+    async run(session) {
+      const topic = await session.topic("input");
+      await session.append(topic, ["a", "b", "c"]);
+      const atOpening: (number | undefined)[] = [];
+      const consumer = await session.subscribe(topic, {
+        script: { claimed: ({ endOffset }) => void atOpening.push(endOffset) },
+      });
+      const claim = await consumer.claim();
+      await consumer.until("all came", () => consumer.values().length === 3);
+      expect(atOpening).toEqual([3]);
+      await session.append(topic, ["d", "e"]);
+      await consumer.until("the rest came", () => claim.caughtUp && claim.position === 5);
+      expect(claim.endOffset).toBe(5);
+    },
+  },
+  {
     name: "Claim.pause() stops delivery, resume() goes on without a loss, seek() goes back",
     async run(session) {
       const topic = await session.topic("input");

@@ -58,6 +58,11 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect(told.text).toMatch(/P[123] opened trips 8 Feb: \d+ % of `dep_time` is null/);
     const metrics = await (await fetch("http://127.0.0.1:9464/metrics")).text();
     expect(metrics).toContain('streamgauge_records_total{stage="profiler",topic="trips"');
+    const lag = /streamgauge_lag_records\{stage="(profiler|judge)",topic="[a-z.]+",partition="\d"\} 0\n/g;
+    await until("profiler and judge have no lag", async () => {
+      const text = await (await fetch("http://127.0.0.1:9464/metrics")).text();
+      return [...text.matchAll(lag)].map(([, stage]) => stage).join() === "profiler,profiler,judge";
+    });
     expect((await fetch("http://127.0.0.1:9464/readyz")).status).toBe(200);
     expect((await fetch("http://127.0.0.1:9464/livez")).status).toBe(200);
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
