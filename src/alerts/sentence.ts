@@ -6,6 +6,8 @@ const DAY_MS = 86_400_000;
 const ALL = "all";
 /** Causes with less than this part of the main one's blame are not worth a word. */
 const ALSO_MIN = 0.1;
+/** Slices that are named; a fault of the whole may be in hundreds. */
+const LIKEWISE_MAX = 5;
 /** As many as a double has. */
 const DIGITS_MAX = 15;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -48,7 +50,9 @@ export function incidentSentence(input: SentenceInput): string {
     const worst = worstOf(elsewhere, cause);
     if (worst !== undefined) parts.push(`worst at ${worst.slice}, ${measured(worst.cause)}`);
   } else if (elsewhere.length > 0) {
-    parts.push(`likewise at ${elsewhere.map(({ slice }) => slice).join(", ")}`);
+    const names = elsewhere.slice(0, LIKEWISE_MAX).map(({ slice }) => slice);
+    const more = elsewhere.length - names.length;
+    parts.push(`likewise at ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`);
   }
   return parts.join("; ");
 }
@@ -166,7 +170,8 @@ function expectation(cause: Cause, digits: number): string {
   const low = quantity(cause.metric, cause.low, digits);
   const high = quantity(cause.metric, cause.high, digits);
   if (low === high) return `expected ${low}`;
-  return `expected ${low.endsWith(" %") && high.endsWith(" %") ? low.slice(0, -2) : low}–${high}`;
+  const from = low.endsWith(" %") && high.endsWith(" %") ? low.slice(0, -2) : low;
+  return `expected ${from}${from.startsWith("-") ? " to " : "–"}${high}`;
 }
 
 function isShare(metric: string): boolean {

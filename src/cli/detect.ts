@@ -4,8 +4,9 @@ import { gunzipSync } from "node:zlib";
 import { CsvError, parse } from "csv-parse/sync";
 import { detectMatrix, type MatrixRow } from "../anomaly/matrix.ts";
 import { seriesIndex } from "../anomaly/series-index.ts";
-import { printable, quoted } from "../config/quoted.ts";
+import { quoted } from "../config/quoted.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { printable } from "../core/text.ts";
 import type { Io } from "./io.ts";
 
 export interface DetectArgs {

@@ -6,8 +6,8 @@ import { mergeByTime } from "../consumers/merge-inputs.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { OutputRecord } from "../core/log.ts";
-import { createAvroReader } from "../schemas/avro-reader.ts";
 import type { InProcessRegistry } from "../schemas/registry.ts";
+import { schemaProblem } from "../schemas/schema-problem.ts";
 import { frame } from "../schemas/wire-format.ts";
 
 export interface FileFeed {
@@ -32,18 +32,13 @@ export async function openFileFeed(options: {
   readonly futureLimitMs: number;
 }): Promise<FileFeed> {
   const opened: { input: FileInput; topic: string; schemaId: number; latenessMs: number; hasTimes: boolean }[] = [];
-  for (const { topic, schema } of options.datasets) {
-    const problem = schema === undefined ? undefined : schemaProblem(schema);
-    if (problem !== undefined) {
-      throw new StreamgaugeError("SG_SCHEMA", `Cannot use the schema of dataset ${topic}: ${problem}`);
-    }
-  }
   for (const path of options.inputs) {
     const dataset = datasetOf(path, options.datasets);
     const input = await openInput(path, {
       ...(dataset.schema === undefined ? {} : { schemaText: dataset.schema }),
       ...(dataset.time.field === undefined ? {} : { timeField: dataset.time.field }),
     });
+    // The readers of files accept a little more than the decoder does: every event would be undecodable.
     const problem = schemaProblem(input.schemaText);
     if (problem !== undefined) {
       throw new StreamgaugeError("SG_INPUT", `Cannot read ${path}: its schema cannot be used: ${problem}`);
@@ -111,20 +106,6 @@ async function firstTimeMs(inputs: readonly FileInput[], limitMs: number): Promi
     }
   }
   return firsts.length === 0 ? 0 : Math.min(...firsts);
-}
-
-/**
- * What is wrong with a schema, if anything: the readers of files accept a little more than the decoder does, and
- * without this every event would be undecodable.
- */
-function schemaProblem(schemaText: string): string | undefined {
-  try {
-    createAvroReader(schemaText);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof StreamgaugeError)) throw error;
-    return error.message.replace(/^Cannot use the Avro schema: /, "");
-  }
 }
 
 /** The only dataset, or the one whose topic begins the file's name; the longest such topic. */

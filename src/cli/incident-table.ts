@@ -1,8 +1,7 @@
 /** Alerts as rows of a table: when, how bad, what happened, in plain words. */
 import type { Sink } from "../core/sink.ts";
-import { textOf } from "../core/text.ts";
+import { printable, textOf } from "../core/text.ts";
 import type { AlertRecord } from "../core/verdict.ts";
-import { printable } from "../sinks/console-sink.ts";
 
 const HEADER = "state     severity  what";
 const COLORS = { opened: "\u001b[31m", updated: "\u001b[33m", resolved: "\u001b[32m" } as const;

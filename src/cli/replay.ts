@@ -1,4 +1,5 @@
 /** `streamgauge replay`: the same stages over recorded files. The same files give the same outputs, byte by byte. */
+import { formatProblem } from "../config/config-error.ts";
 import { loadConfigFile } from "../config/load-config.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Config } from "../core/config.ts";
@@ -21,7 +22,7 @@ export interface ReplayArgs {
 }
 
 export async function replay(args: ReplayArgs, io: Io): Promise<number> {
-  const { config } = await loadConfigFile({ file: args.config, env: io.env, command: "replay" });
+  const { config, notices } = await loadConfigFile({ file: args.config, env: io.env, command: "replay" });
   assertEventTimes(args.config, config);
   const clock = systemClock();
   const registry = new InProcessRegistry();
@@ -62,6 +63,7 @@ export async function replay(args: ReplayArgs, io: Io): Promise<number> {
   } finally {
     progress.finish();
   }
+  for (const notice of notices) io.stderr(`note: ${formatProblem(notice)}`);
   for (const note of feed.notes()) io.stderr(note);
   const incidents = new Set(table.alerts.map((alert) => alert.incident)).size;
   if (args.json) io.stdout(JSON.stringify({ events, incidents, out: args.out, notes: feed.notes() }));

@@ -8,6 +8,7 @@ import type { Telemetry } from "../core/telemetry.ts";
 import { createConsoleSink } from "../sinks/console-sink.ts";
 import { openFileSink } from "../sinks/file-sink.ts";
 import { createPrometheusSink } from "../sinks/prometheus-sink.ts";
+import { makeOutDirectory } from "./out-directory.ts";
 
 export interface RunningSinks {
   readonly sinks: readonly Sink[];
@@ -30,6 +31,7 @@ export async function openSinks(config: Config, context: SinkContext): Promise<R
         sinks.push(createConsoleSink(print));
         break;
       case "file":
+        await makeOutDirectory(sink.directory, "sinks[].file.directory");
         sinks.push(await openFileSink({ directory: sink.directory, atomic: false }));
         break;
       case "prometheus":

@@ -13,6 +13,7 @@ import type {
   WindowsConfig,
 } from "../core/config.ts";
 import { topicNames } from "../core/topics.ts";
+import { schemaProblem } from "../schemas/schema-problem.ts";
 import { buildKafka, buildRegistry } from "./build-connections.ts";
 import { buildSinks } from "./build-sinks.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -144,26 +145,31 @@ function buildDetect(node: MapNode | undefined): DetectConfig {
 /** The schema's text: of the file, or of the block that stands in the configuration. */
 function buildSchema(node: TreeNode | undefined, options: BuildOptions, mistakes: Mistake[]): string | undefined {
   if (node === undefined) return undefined;
-  if (node.kind !== "scalar") return JSON.stringify(toValue(node));
+  if (node.kind !== "scalar") return checkedSchema(JSON.stringify(toValue(node)), "the schema", node, mistakes);
   const name = textOf(node) ?? "";
-  if (/^\s*[[{"]/.test(name)) return checkedJson(name, "the schema", node, mistakes);
+  if (/^\s*[[{"]/.test(name)) return checkedSchema(name, "the schema", node, mistakes);
+  let text: string;
   try {
-    return checkedJson(options.readFile(name), `the schema file ${shown(node)}`, node, mistakes);
+    text = options.readFile(name);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     mistakes.push(mistake(node, `cannot read the schema file ${shown(node)}: ${reason}`));
     return undefined;
   }
+  return checkedSchema(text, `the schema file ${shown(node)}`, node, mistakes);
 }
 
-function checkedJson(text: string, subject: string, node: TreeNode, mistakes: Mistake[]): string | undefined {
+function checkedSchema(text: string, subject: string, node: TreeNode, mistakes: Mistake[]): string | undefined {
   try {
     JSON.parse(text);
-    return text;
   } catch {
     mistakes.push(mistake(node, `expected JSON as Avro schemas are written, but ${subject} is not JSON`));
     return undefined;
   }
+  const problem = schemaProblem(text);
+  if (problem === undefined) return text;
+  mistakes.push(mistake(node, `${subject} cannot be used: ${problem}`));
+  return undefined;
 }
 
 // ---- rules that span several values

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import type { Config } from "../core/config.ts";
+import { printable } from "../core/text.ts";
 import type { ConfigProblem } from "./config-error.ts";
 import { ConfigError, sortProblems } from "./config-error.ts";
-import { printable } from "./quoted.ts";
 import type { Mistake, YamlTree } from "./yaml-tree.ts";
 
 export type ConfigCommand = "run" | "doctor" | "validate" | "replay" | "demo" | "profile";

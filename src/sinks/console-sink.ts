@@ -1,6 +1,6 @@
 /** One line per alert, for people: `P1 opened   flights  8 Feb: 36 % of …`. */
 import type { Sink } from "../core/sink.ts";
-import { textOf } from "../core/text.ts";
+import { printable, textOf } from "../core/text.ts";
 import type { AlertRecord } from "../core/verdict.ts";
 
 export function createConsoleSink(write: (line: string) => void): Sink {
@@ -19,14 +19,4 @@ export function createConsoleSink(write: (line: string) => void): Sink {
 export function alertLine(alert: AlertRecord): string {
   const line = `${alert.severity} ${alert.state.padEnd(8)} ${alert.dataset}  ${alert.sentence}`;
   return printable(line);
-}
-
-/** Replaces control characters, ANSI escapes included, by `?`. */
-export function printable(text: string): string {
-  let result = "";
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    result += code < 0x20 || (code >= 0x7f && code < 0xa0) ? "?" : character;
-  }
-  return result;
 }

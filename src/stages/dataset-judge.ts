@@ -140,11 +140,12 @@ export class DatasetJudge {
   /** Takes in one flush of one partition. */
   apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
     const outputs: OutputRecord[] = [];
-    // Slices of one window of one size stand together; they make one tick of the incident.
-    let tick: Judged[] = [];
-    const endTick = () => {
-      if (tick.length > 0) outputs.push(...this.#incident(tick, context));
-      tick = [];
+    // All slices of a window make one tick of the incident, wherever they stand: two alerts of one window and revision
+    // would have one id.
+    const ticks = new Map<string, Judged[]>();
+    const endTicks = () => {
+      for (const tick of ticks.values()) outputs.push(...this.#incident(tick, context));
+      ticks.clear();
     };
     for (const event of this.#tracker.apply(entry, panes)) {
       this.telemetry.event(event);
@@ -153,12 +154,17 @@ export class DatasetJudge {
         continue;
       }
       for (const judged of this.#judge(event)) {
-        if (tick[0] !== undefined && !sameTick(tick[0], judged)) endTick();
-        tick.push(judged);
+        const { startMs, endMs, slice } = judged.window;
+        const key = `${startMs}|${endMs}`;
+        // Closed and revised, or revised twice: one after the other.
+        if (ticks.get(key)?.some(({ window }) => window.slice === slice)) endTicks();
+        const tick = ticks.get(key);
+        if (tick === undefined) ticks.set(key, [judged]);
+        else tick.push(judged);
         outputs.push(...windowOutputs(judged, context));
       }
     }
-    endTick();
+    endTicks();
     return outputs;
   }
 
@@ -286,10 +292,6 @@ function profileKey(sizeMs: number, { startMs, slice }: WindowId): string {
 
 function seriesKey(slice: string, sizeMs: number): string {
   return `${sizeMs}|${slice}`;
-}
-
-function sameTick(a: Judged, b: Judged): boolean {
-  return a.window.endMs === b.window.endMs && a.window.startMs === b.window.startMs;
 }
 
 function sliceVerdict(judged: Judged): SliceVerdict {

@@ -166,7 +166,7 @@ describe("incidentSentence(), one cause", () => {
     expect(phrase("mean(x)", { observed: 0.000000123456, low: 2e-9, high: 3e-9 })).toBe(
       "the mean of `x` is 1.235e-7, expected 2e-9–3e-9",
     );
-    expect(phrase("mean(x)", { observed: -0, low: -1, high: -0.5 })).toBe("the mean of `x` is 0, expected -1–-0.5");
+    expect(phrase("mean(x)", { observed: -0, low: -1, high: -0.5 })).toBe("the mean of `x` is 0, expected -1 to -0.5");
   });
 });
 
@@ -236,6 +236,10 @@ describe("incidentSentence(), what else and where", () => {
     const [first, second] = ["origin=EWR", "origin=JFK"].map((slice) => alarm({ slice, causes: [depTime] }));
     expect(sentence([first!])).toBe("8 Feb: at origin=EWR 36 % of `dep_time` is null, expected 0–7.2 %");
     expect(sentence([first!, second!])).toMatch(/^8 Feb: at origin=EWR 36 % .*; likewise at origin=JFK$/);
+    const many = Array.from({ length: 400 }, (_, at) => ({ ...second!, slice: `origin=${at}` }));
+    expect(sentence([first!, ...many])).toMatch(
+      /; likewise at origin=0, origin=1, origin=2, origin=3, origin=4 and 395 more$/,
+    );
   });
 
   test("says that the whole is unlike its past where no cause is known", () => {

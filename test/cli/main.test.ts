@@ -198,7 +198,7 @@ describe("exit code 2 for what the user can mend: one line, no stack", () => {
     [
       "a schema that Avro forbids",
       ["replay", "-c", "forbidden.yaml", "trips.csv", "--out", "o"],
-      /^Cannot use the schema of dataset trips: name: /,
+      /^forbidden\.yaml:\d+:\d+ datasets\[0\]\.schema: the schema cannot be used: name: /m,
     ],
     [
       "an output that is a file",
@@ -209,6 +209,16 @@ describe("exit code 2 for what the user can mend: one line, no stack", () => {
       "demo with an output that is a file",
       ["demo", "--out", "trips.csv"],
       /^--out: cannot make the directory trips\.csv/,
+    ],
+    [
+      "an output where nothing can be made",
+      ["demo", "--out", "/dev/null/a/b"],
+      /^--out: cannot make the directory \/dev\/null\/a\/b: a file is in its place$/m,
+    ],
+    [
+      "an output below a file system of the kernel",
+      ["demo", "--out", "/proc/streamgauge/a/b"],
+      /^--out: cannot make the directory \/proc\/streamgauge\/a\/b: /,
     ],
     ["no matrix at all", ["detect", "gone.csv"], /^Cannot read gone\.csv: there is no such file$/m],
     ["no profile", ["profile", "show", "text.profile"], /^Cannot read text\.profile: it is not an Avro container/],

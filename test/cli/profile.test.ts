@@ -354,8 +354,10 @@ describe("showProfile()", () => {
     const records = [...(await readByField(join(out, day()))).values()];
     const hostile = records.map((record) => ({ ...record, dataset: "a\u001b[2Jb", field: "c\u001b]0;x\u0007\nd" }));
     const { stdout } = await show(folder.write("hostile.profile", await asAvro(hostile, { schema: PROFILE_SCHEMA })));
-    expect(stdout[0]).toMatch(/^a\?\[2Jb · all · /);
-    expect(stdout.slice(2).map((line) => line.split(/ +/)[0])).toEqual(records.map(() => "c?]0;x??d"));
+    expect(stdout[0]).toMatch(/^a\\u001b\[2Jb · all · /);
+    expect(stdout.slice(2).map((line) => line.split(/ +/)[0])).toEqual(
+      records.map(() => "c\\u001b]0;x\\u0007\\u000ad"),
+    );
   });
 
   test("refuses what is no .profile, naming the file", async () => {

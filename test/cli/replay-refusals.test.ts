@@ -188,14 +188,18 @@ function forbidden(change: (schema: SchemaJson) => void): string {
 }
 
 describe("replay() with a schema that Avro forbids", () => {
-  test.each(FORBIDDEN)("%s in `schema:` is refused, naming dataset and place", async (_what, change, said) => {
+  test.each(FORBIDDEN)("%s in `schema:` is refused, naming file, dataset and place", async (_what, change, said) => {
     const config = `${CONFIG}    schema: ${JSON.stringify(forbidden(change))}\n`;
     for (const [name, content] of [
       ["trips.csv", asCsv(TRIPS.slice(0, 10))],
       ["trips.jsonl", asJsonLines(TRIPS.slice(0, 10))],
     ] as const) {
       const run = await runReplay(folder, config, [folder.write(name, content)]);
-      expect(failureOf(run)).toEqual({ code: "SG_SCHEMA", message: `Cannot use the schema of dataset trips: ${said}` });
+      expect(failureOf(run)).toEqual({
+        code: "SG_CONFIG",
+        message: expect.stringMatching(/^.*\.yaml:\d+:\d+ datasets\[0\]\.schema: the schema cannot be used: /m),
+      });
+      expect(run.error).toMatchObject({ message: expect.stringContaining(`cannot be used: ${said}`) });
       expect(run.exitCode).toBe(EXIT_CODES.configuration);
       expect(Object.keys(run.files)).toEqual([]);
     }
@@ -221,8 +225,10 @@ describe("replay() with a schema that Avro forbids", () => {
       folder.write("trips.csv", asCsv(TRIPS.slice(0, 10))),
     ]);
     expect(failureOf(run)).toEqual({
-      code: "SG_SCHEMA",
-      message: "Cannot use the schema of dataset trips: fields[2].default: does not fit the type int",
+      code: "SG_CONFIG",
+      message: expect.stringMatching(
+        /:\d+:\d+ datasets\[0\]\.schema: the schema file "trip\.avsc" cannot be used: fields\[2\]\.default: does not fit the type int$/m,
+      ),
     });
   });
 

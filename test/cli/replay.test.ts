@@ -101,6 +101,13 @@ describe("replay()", () => {
     expect(first.stdout.at(-1)).toBe(`2,500 events, 0 incidents; files are in ${first.out}`);
   });
 
+  test("says which keys of a configuration for run it does without", async () => {
+    const input = folder.write("trips.avro", await asAvro(TRIPS.slice(0, 100)));
+    const run = await runReplay(folder, `sinks: [{ console: {} }]\n${BASE}`, [input]);
+    expect(run.error).toBeUndefined();
+    expect(run.stderr).toEqual([expect.stringMatching(/^note: .*\.yaml:1:1 sinks: not used by replay$/)]);
+  });
+
   test("counts every window and slice of an Avro container exactly", async () => {
     const input = folder.write("trips.avro", await asAvro(TRIPS));
     const run = await runReplay(folder, BASE, [input]);

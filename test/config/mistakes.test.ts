@@ -388,6 +388,10 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
     ["3:13 datasets[0].schema: expected JSON as Avro schemas are written, but the schema is not JSON"],
   ],
   [
+    `datasets:\n  - topic: t\n    schema: '{"type":"record","name":"a-b","fields":[]}'\n`,
+    ['3:13 datasets[0].schema: the schema cannot be used: name: "a-b" is not a valid name'],
+  ],
+  [
     "datasets:\n  - topic: t\n    schema: 5\n",
     ["3:13 datasets[0].schema: expected a path such as trips.avsc, or an Avro schema, got 5"],
   ],

@@ -102,7 +102,7 @@ describe("docker-compose.yml", () => {
   });
 
   const hasCompose = spawnSync("docker-compose", ["version"]).status === 0;
-  test.skipIf(!hasCompose)("is what docker-compose takes", () => {
+  test.skipIf(!hasCompose && process.env.CI !== "true")("is what docker-compose takes", () => {
     execFileSync(
       "docker-compose",
       ["--project-directory", ROOT, "-f", join(ROOT, "docker-compose.yml"), "config", "-q"],
@@ -113,18 +113,11 @@ describe("docker-compose.yml", () => {
   });
 });
 
-test("deploy/streamgauge.yaml is a configuration; what this version cannot do yet is all that may be wrong with it", async () => {
-  const loading = loadConfigFile({
-    file: join(ROOT, "deploy/streamgauge.yaml"),
-    env: { POSTGRES_PASSWORD: "secret" },
-    command: "run",
-  });
-  const said = await loading.then(
-    () => "",
-    (error: unknown) => String(error),
-  );
-  const mistakes = said.split("\n").filter((line) => /\.yaml:\d+:\d+/.test(line));
-  expect(mistakes.filter((line) => !line.includes("is known but does not work yet"))).toEqual([]);
+test("deploy/streamgauge.yaml is a configuration for run without a mistake", async () => {
+  const file = join(ROOT, "deploy/streamgauge.yaml");
+  const { config, notices } = await loadConfigFile({ file, env: { POSTGRES_PASSWORD: "secret" }, command: "run" });
+  expect(config.sinks.map(({ kind }) => kind)).toEqual(["prometheus", "postgres"]);
+  expect(notices).toEqual([]);
 });
 
 describe("Dockerfile", () => {

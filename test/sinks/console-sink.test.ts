@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { alertLine, createConsoleSink, printable } from "../../src/sinks/console-sink.ts";
+import { alertLine, createConsoleSink } from "../../src/sinks/console-sink.ts";
 import { ALERT, recordOf, TOMBSTONE } from "./records.ts";
 
 const SEED = 20_130_210;
@@ -60,19 +60,5 @@ describe("createConsoleSink()", () => {
 describe("alertLine()", () => {
   test("keeps letters of every script as they are", () => {
     expect(alertLine({ ...ALERT, dataset: "straße-日本-😀" })).toContain("straße-日本-😀");
-  });
-});
-
-describe("printable()", () => {
-  test("replaces each control character by one question mark and nothing else", () => {
-    expect(printable("a\u001b[31mb\u0000c\u0085d\u007fe\nf\tg")).toBe("a?[31mb?c?d?e?f?g");
-    fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
-        const expected = text.replaceAll(/\p{Cc}/gu, "?");
-        expect(printable(text)).toBe(expected);
-        expect(printable(expected)).toBe(expected);
-      }),
-      { seed: SEED, numRuns: 1000 },
-    );
   });
 });

@@ -22,6 +22,13 @@ const DATASET: DatasetConfig = {
   flushEveryMs: 5000,
 };
 
+/** A profile of so many valid rows, and nothing else. */
+function profileOf(rows: number): Profile {
+  const profile = Profile.empty(1);
+  profile.valid = rows;
+  return profile;
+}
+
 /** The alerts of daily row counts, whose days begin at midnight in Berlin on 1 May 2026. */
 function alertsOf(rowCounts: readonly number[]): AlertRecord[] {
   const silent = { info() {}, warn() {}, error() {} };
@@ -30,8 +37,7 @@ function alertsOf(rowCounts: readonly number[]): AlertRecord[] {
   let offset = 0;
   return rowCounts.flatMap((rows, day) => {
     const startMs = midnightMs + day * DAY;
-    const profile = Profile.empty(1);
-    profile.valid = rows;
+    const profile = profileOf(rows);
     const entry = {
       ...{ dataset: "trips", topic: "trips", partition: 0, partitionCount: 1, caughtUp: false, ended: false },
       fromOffset: offset,
@@ -64,3 +70,57 @@ test("DatasetJudge.apply() names the days of its windows' zone in the sentences 
   });
   expect(resolved).toMatchObject({ state: "resolved", sentence: "11 Jun: back to normal" });
 });
+
+test.each([1, 2, 3, 4, 5])(
+  "DatasetJudge.apply() tells of a window and revision once, however many slices late events change (seed %i)",
+  (seed) => {
+    const slices = ["origin=EWR", "origin=JFK", "origin=LGA"];
+    const judge = new DatasetJudge({
+      dataset: {
+        ...DATASET,
+        time: { ...DATASET.time, reviseForMs: 9 * DAY },
+        windows: { sizesMs: [DAY], timezone: "UTC" },
+        slices: [{ by: "origin", name: "origin", limit: 5 }],
+      },
+      resolveAfter: 1,
+      logger: { info() {}, warn() {}, error() {} },
+    });
+    const random = new SeededRandom(seed);
+    const told: string[] = [];
+    let offset = 0;
+    for (let day = 0; day < 90; day++) {
+      const panes: { slice: string; paneStartMs: number; profile: Profile }[] = [];
+      let rows = 0;
+      const add = (of: number, rowsOf: (slice: string) => number) => {
+        const paneStartMs = Date.UTC(2026, 4, 1) + of * DAY;
+        const counts = slices.map((slice) => ({ slice, rows: rowsOf(slice) }));
+        const sum = counts.reduce((total, one) => total + one.rows, 0);
+        rows += sum;
+        for (const one of [{ slice: "all", rows: sum }, ...counts]) {
+          panes.push({ slice: one.slice, paneStartMs, profile: profileOf(one.rows) });
+        }
+      };
+      const isLow = day > 35 && random.next() < 0.3;
+      add(day, () => (isLow && random.next() < 0.6 ? 700 : 1000) + random.below(20));
+      // Late events of days before, which change what is expected of the days between.
+      if (day > 40)
+        for (let back = 1; back < 8; back++) if (random.next() < 0.2) add(day - back, () => random.below(400));
+      const nowMs = Date.UTC(2026, 4, 1) + (day + 1) * DAY;
+      const entry = {
+        ...{ dataset: "trips", topic: "trips", partition: 0, partitionCount: 1, caughtUp: false, ended: false },
+        fromOffset: offset,
+        toOffset: offset + rows,
+        wallTimeMs: nowMs,
+        maxEventTimeMs: nowMs - 1,
+        counts: profileOf(rows).counts(),
+      };
+      offset += rows;
+      const outputs = judge.apply(entry, panes, { topics: TOPICS, deployment: "test", timestampMs: nowMs });
+      for (const { topic, headers } of outputs) {
+        if (topic === TOPICS.alerts) told.push(textOf(headers!.find(({ key }) => key === "ce_id")!.value));
+      }
+    }
+    expect(told.length).toBeGreaterThan(10);
+    expect(told.filter((id, at) => told.indexOf(id) < at)).toEqual([]);
+  },
+);
