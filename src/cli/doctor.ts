@@ -162,18 +162,20 @@ class Examination {
   async #ownTopics(): Promise<void> {
     const specs = ownTopics(this.#config);
     const existing = await this.#log.describeTopics(specs.map(({ name }) => name));
-    for (const { name, compacted = false, partitions } of specs) {
+    for (const { name, compacted = false } of specs) {
       const found = existing.get(name);
-      if (found === undefined) {
-        const how = compacted ? `${partitions} partition, cleanup.policy=compact` : `${partitions} partition`;
-        this.#say("note", `topic ${name}`, `not there: run creates it, or an administrator does (${how})`);
-      } else if (compacted && found.compacted === false) {
+      if (found === undefined) continue;
+      if (compacted && found.compacted === false) {
         const advice = "must be compacted: set cleanup.policy=compact, or it forgets what was learned";
         this.#fail(`topic ${name}`, advice, EXIT_CODES.configuration);
       } else {
         this.#say("ok", `topic ${name}`, "is there");
       }
     }
+    const missing = specs.filter(({ name }) => !existing.has(name));
+    if (missing.length === 0) return;
+    await this.#log.createTopics(missing, { dryRun: true });
+    for (const { name } of missing) this.#say("note", `topic ${name}`, "not there: run will create it");
   }
 
   async #permissions(): Promise<void> {

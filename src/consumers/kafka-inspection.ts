@@ -9,7 +9,7 @@ import type { LogRecord } from "../core/log.ts";
 import { safeOffset } from "./kafka-batch.ts";
 import type { KafkaCluster } from "./kafka-cluster.ts";
 import { KafkaConnection } from "./kafka-connection.ts";
-import { kafkaError } from "./kafka-errors.ts";
+import { isCoordinatorMissing, kafkaError } from "./kafka-errors.ts";
 import { kafkaLibrary } from "./kafka-library.ts";
 import type { KafkaLogOptions } from "./kafka-log.ts";
 import { createPartitioner, logRecord } from "./kafka-messages.ts";
@@ -149,10 +149,17 @@ async function rehearse(connection: KafkaConnection, options: RehearsalOptions):
       }
       return undefined;
     } catch (error) {
-      return kafkaError("use it", error);
+      return kafkaError("use it", await causeOf(error));
     } finally {
       producer.disconnect().catch(() => undefined);
     }
+  };
+  /** kafkajs swallows why nobody told it the coordinator. */
+  const causeOf = async (error: unknown): Promise<unknown> => {
+    if (!isCoordinatorMissing(error)) return error;
+    let hidden = await connection.coordinatorError("transactional id", options.transactionalId);
+    for (const { group } of options.groups) hidden ??= await connection.coordinatorError("group", group);
+    return hidden ?? error;
   };
   const id = { resource: `transactional id ${options.transactionalId}`, operation: "Write" } as const;
   if (!(await attempt(id, async () => undefined))) return found;

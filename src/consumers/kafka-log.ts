@@ -16,7 +16,12 @@ import { type ClusterDescription, KafkaConnection, type KafkaConnectionOptions }
 import { kafkaError } from "./kafka-errors.ts";
 import { type KafkaLibrary, kafkaLibrary } from "./kafka-library.ts";
 import { KafkaSubscription } from "./kafka-subscription.ts";
-import { createKafkaTopics, describeKafkaTopics, type TopicDescription } from "./kafka-topics.ts";
+import {
+  type CreateTopicsOptions,
+  createKafkaTopics,
+  describeKafkaTopics,
+  type TopicDescription,
+} from "./kafka-topics.ts";
 
 export interface KafkaLogOptions extends KafkaConnectionOptions {
   /** For tests: a copy of kafkajs with another filter. @default ours */
@@ -42,6 +47,7 @@ export interface KafkaLog extends Log {
    * @throws {StreamgaugeError} `SG_CONFIG` when the broker refuses user or encryption, else `SG_CONNECT`
    */
   ping(): Promise<ClusterDescription>;
+  createTopics(topics: readonly TopicSpec[], options?: CreateTopicsOptions): Promise<void>;
   /** Those of the topics that exist and may be seen. */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>>;
   /** How far the group's committed positions are behind, by topic and partition. */
@@ -74,9 +80,9 @@ class KafkaJsLog implements KafkaLog {
     return this.#connection.ping();
   }
 
-  async createTopics(topics: readonly TopicSpec[]): Promise<void> {
+  async createTopics(topics: readonly TopicSpec[], options: CreateTopicsOptions = {}): Promise<void> {
     await this.#reach();
-    await createKafkaTopics(this.#admin, topics);
+    await createKafkaTopics(this.#admin, topics, options);
   }
 
   async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {

@@ -12,12 +12,22 @@ export interface TopicDescription {
   readonly compacted?: boolean;
 }
 
+export interface CreateTopicsOptions {
+  /** The broker only says whether it would. @default false */
+  readonly dryRun?: boolean;
+}
+
 /**
  * Replicas are left to the broker's default. Another process that creates the same topics at the same time is no error.
  * @throws {StreamgaugeError} `SG_CONFIG` when a topic exists with other properties, or when this user may not create one;
  *   the sentence says what to do
  */
-export async function createKafkaTopics(admin: KafkaAdmin, specs: readonly TopicSpec[]): Promise<void> {
+export async function createKafkaTopics(
+  admin: KafkaAdmin,
+  specs: readonly TopicSpec[],
+  options: CreateTopicsOptions = {},
+): Promise<void> {
+  const { dryRun = false } = options;
   for (const { name, partitions } of specs) {
     if (!Number.isInteger(partitions) || partitions < 1) {
       throw new RangeError(`Cannot create topic ${name}: partitions is ${partitions}, expected 1 or more`);
@@ -32,14 +42,16 @@ export async function createKafkaTopics(admin: KafkaAdmin, specs: readonly Topic
   if (missing.length === 0) return;
   try {
     // Whether all brokers know them already is looked at below: kafkajs gives up on one that does not.
-    await admin.ask((client) => client.createTopics({ topics: missing.map(creation), waitForLeaders: false }));
+    const topics = missing.map(creation);
+    await admin.ask((client) => client.createTopics({ topics, validateOnly: dryRun, waitForLeaders: false }));
   } catch (error) {
     if (!isNotAllowed(error)) throw kafkaError(`create ${missing.map(({ name }) => name).join(", ")}`, error);
     const list = missing.map((spec) => `${spec.name} (${propertiesOf(spec)})`).join(", ");
-    const message = `Cannot create topics: this user may not. Have an administrator create ${list}`;
+    const advice = `Have an administrator create ${list}; if they are there, grant this user Read and Write`;
+    const message = `Cannot create topics: this user may not. ${advice}`;
     throw new StreamgaugeError("SG_CONFIG", message, { cause: error });
   }
-  await untilVisible(admin, missing);
+  if (!dryRun) await untilVisible(admin, missing);
 }
 
 /** Brokers learn of a new topic one after the other. Another process may have made it, with properties of its own. */

@@ -262,7 +262,8 @@ describeWithKafka("KafkaConnection", () => {
       code: "SG_CONFIG",
       message:
         "Cannot create topics: this user may not. Have an administrator create " +
-        "sg.profiles (partitions=1, retention.ms=-1), sg.state (partitions=3, cleanup.policy=compact)",
+        "sg.profiles (partitions=1, retention.ms=-1), sg.state (partitions=3, cleanup.policy=compact); " +
+        "if they are there, grant this user Read and Write",
     });
     await log.close();
     const admin = kafkaLog(plainConfig(broker));

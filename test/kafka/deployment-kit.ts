@@ -11,11 +11,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SchemaRegistry, SchemaType } from "@kafkajs/confluent-schema-registry";
-import { CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
+import { type Admin, CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
 import { openInput } from "../../src/consumers/file-input.ts";
 import type { OutputRecord } from "../../src/core/log.ts";
 import { TestRegistryServer } from "./apicurio.ts";
-import { javaCache, TestBroker } from "./broker.ts";
+import { type BrokerOptions, javaCache, TestBroker } from "./broker.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const FLIGHTS = join(ROOT, "data/flights.avro");
@@ -57,9 +57,9 @@ export class Cluster {
     this.#kafka = new Kafka({ brokers: [broker.address()], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
   }
 
-  static async start(): Promise<Cluster> {
+  static async start(options: BrokerOptions = {}): Promise<Cluster> {
     const registry = TestRegistryServer.start();
-    const broker = await TestBroker.start();
+    const broker = await TestBroker.start(options);
     return new Cluster(broker, await registry);
   }
 
@@ -72,19 +72,24 @@ export class Cluster {
 
   /** Records of past years must not be deleted for their age. */
   async createTopic(topic: string, partitions: number): Promise<void> {
-    const admin = this.#kafka.admin();
-    await admin.connect();
     const configEntries = [{ name: "retention.ms", value: "-1" }];
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true });
-    await admin.disconnect();
+    const topics = [{ topic, numPartitions: partitions, configEntries }];
+    await this.asAdmin((admin) => admin.createTopics({ topics, waitForLeaders: true }));
   }
 
-  async topics(): Promise<string[]> {
+  topics(): Promise<string[]> {
+    return this.asAdmin((admin) => admin.listTopics());
+  }
+
+  /** What an administrator does with tools of their own. */
+  async asAdmin<T>(act: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.#kafka.admin();
     await admin.connect();
-    const topics = await admin.listTopics();
-    await admin.disconnect();
-    return topics;
+    try {
+      return await act(admin);
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   async register(subject: string, schema: string): Promise<number> {
