@@ -3,6 +3,8 @@
  * Nothing is created, committed or kept: what is written is written in transactions that are aborted.
  */
 import { loadConfigFile } from "../config/load-config.ts";
+import { VERSION } from "../config/version.ts";
+import type { ApiVersionRange } from "../consumers/kafka-cluster.ts";
 import { createKafkaInspector, type KafkaInspector } from "../consumers/kafka-inspection.ts";
 import { createKafkaLog, type KafkaLog } from "../consumers/kafka-log.ts";
 import { systemClock } from "../core/clock.ts";
@@ -87,6 +89,14 @@ class Examination {
   async #brokers(): Promise<void> {
     const { clusterId, brokers } = await this.#log.ping();
     this.#say("ok", "brokers", `${brokers} in cluster ${clusterId}`);
+    const { produce, fetch, lacking } = await this.#inspector.versions();
+    const spoken = `Produce ${rangeText(produce)}, Fetch ${rangeText(fetch)}`;
+    const own = `streamgauge ${VERSION} on Node ${process.versions.node}; the broker speaks ${spoken}`;
+    if (lacking.length === 0) this.#say("ok", "versions", own);
+    else {
+      const advice = `and not ${lacking.join(", ")} as it is needed: Kafka 2.1 or newer will do`;
+      this.#fail("versions", `${own}, ${advice}`, EXIT_CODES.configuration);
+    }
   }
 
   async #registry(): Promise<void> {
@@ -231,6 +241,10 @@ class Examination {
     this.findings.push({ verdict, what, detail });
     this.#print?.(`${MARKS[verdict]}  ${what}: ${detail}`);
   }
+}
+
+function rangeText({ minVersion, maxVersion }: ApiVersionRange): string {
+  return `${minVersion}–${maxVersion}`;
 }
 
 const MARKS: Readonly<Record<Verdict, string>> = { ok: "ok  ", note: "note", fail: "FAIL" };

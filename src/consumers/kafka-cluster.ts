@@ -31,7 +31,15 @@ export interface KafkaCluster {
   ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
 }
 
+/** Versions of one request that a broker knows, inclusive. */
+export interface ApiVersionRange {
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
 export interface KafkaNode {
+  /** By API key. */
+  readonly versions: Readonly<Record<number, ApiVersionRange>>;
   /** Of a consumer group (type 0) or a transactional id (type 1). */
   findGroupCoordinator(asked: { readonly groupId: string; readonly coordinatorType: 0 | 1 }): Promise<unknown>;
   fetch(request: {

@@ -7,7 +7,7 @@ import type { Producer, Transaction } from "kafkajs";
 import type { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
 import { safeOffset } from "./kafka-batch.ts";
-import type { KafkaCluster } from "./kafka-cluster.ts";
+import type { ApiVersionRange, KafkaCluster } from "./kafka-cluster.ts";
 import { KafkaConnection } from "./kafka-connection.ts";
 import { isCoordinatorMissing, kafkaError } from "./kafka-errors.ts";
 import { kafkaLibrary } from "./kafka-library.ts";
@@ -37,8 +37,25 @@ export interface KafkaInspector {
    * @throws {StreamgaugeError} `SG_CONFIG` when this user may not read the topic, else `SG_CONNECT`
    */
   newestRecords(topic: string, partitions: number, perPartition: number): Promise<LogRecord[]>;
+  /** @throws {StreamgaugeError} `SG_CONNECT` */
+  versions(): Promise<ProtocolVersions>;
   rehearse(options: RehearsalOptions): Promise<Permission[]>;
 }
+
+export interface ProtocolVersions {
+  /** Of the broker, inclusive. */
+  readonly produce: ApiVersionRange;
+  readonly fetch: ApiVersionRange;
+  /** Requests that are needed and that the broker does not know in any version of ours. */
+  readonly lacking: readonly string[];
+}
+
+/** Lowest version that will do: records with headers and transactions, read committed. */
+const NEEDED: Readonly<Record<string, number>> = {
+  ...{ Produce: 3, Fetch: 4, ListOffsets: 2, Metadata: 0, OffsetFetch: 1, GroupCoordinator: 1 },
+  ...{ JoinGroup: 0, Heartbeat: 0, LeaveGroup: 0, SyncGroup: 0 },
+  ...{ InitProducerId: 0, AddPartitionsToTxn: 0, AddOffsetsToTxn: 0, EndTxn: 0, TxnOffsetCommit: 0 },
+};
 
 const MAX_BYTES = 4 << 20;
 /** Empty answers in a row after which a partition has no more to give: what is left are markers. */
@@ -66,8 +83,37 @@ export function createKafkaInspector(options: KafkaLogOptions): KafkaInspector {
         cluster.disconnect().catch(() => undefined);
       }
     },
+    async versions() {
+      const cluster = connection.createCluster();
+      try {
+        await cluster.connect();
+        await cluster.refreshMetadata();
+        const [nodeId] = cluster.getNodeIds();
+        if (nodeId === undefined) throw new Error("the cluster names no broker");
+        const { versions } = await cluster.findBroker({ nodeId });
+        return protocolVersions(connection, versions);
+      } catch (error) {
+        throw kafkaError("ask the broker for its versions", error);
+      } finally {
+        cluster.disconnect().catch(() => undefined);
+      }
+    },
     rehearse: (rehearsal) => rehearse(connection, rehearsal),
   };
+}
+
+function protocolVersions(
+  { library }: KafkaConnection,
+  broker: Readonly<Record<number, ApiVersionRange>>,
+): ProtocolVersions {
+  const rangeOf = (name: string) => broker[library.apiKeys[name] ?? -1] ?? { minVersion: 0, maxVersion: -1 };
+  const lacking = Object.entries(NEEDED).filter(([name, least]) => {
+    const { minVersion, maxVersion } = rangeOf(name);
+    // kafkajs takes the newest of its versions that the broker knows.
+    const newest = Math.min(maxVersion, Math.max(...library.requests[name]!.versions.map(Number)));
+    return newest < Math.max(minVersion, least);
+  });
+  return { produce: rangeOf("Produce"), fetch: rangeOf("Fetch"), lacking: lacking.map(([name]) => name) };
 }
 
 async function newestOf(

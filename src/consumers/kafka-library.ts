@@ -23,6 +23,10 @@ export interface KafkaLibrary extends Pick<typeof KafkaJs, "Kafka" | "logLevel">
   readonly Batch: WholeBatchClass;
   readonly Cluster: new (...options: ConstructorParameters<KafkaClusterClass>) => KafkaCluster;
   readonly createSocketFactory: () => KafkaJs.ISocketFactory;
+  /** API keys of Kafka's protocol by the names of kafkajs. */
+  readonly apiKeys: Readonly<Record<string, number>>;
+  /** The versions of each request that kafkajs can speak. */
+  readonly requests: Readonly<Record<string, { readonly versions: readonly string[] }>>;
 }
 
 export type AbortedFilter = typeof withoutAborted;
@@ -71,6 +75,8 @@ export function loadKafkaLibrary(filter?: AbortedFilter): KafkaLibrary {
     Batch,
     Cluster: load("src/cluster/index.js") as KafkaClusterClass,
     createSocketFactory: load("src/network/socketFactory.js") as () => KafkaJs.ISocketFactory,
+    apiKeys: load("src/protocol/requests/apiKeys.js") as KafkaLibrary["apiKeys"],
+    requests: (load("src/protocol/requests/index.js") as { readonly requests: KafkaLibrary["requests"] }).requests,
   };
 }
 
