@@ -1,14 +1,46 @@
 /**
- * The bundled flights as records of the memory log, with four planted faults. Most payloads pass as they are; those of
+ * What the demo watches: the bundled flights as records of the memory log, with four planted faults. Most payloads pass as they are; those of
  * the faulty days are decoded, damaged and encoded again.
  */
 import avsc from "avsc";
 import type { EventBlock, FileInput } from "../consumers/event-block.ts";
+import type { Config } from "../core/config.ts";
 import type { OutputRecord } from "../core/log.ts";
 import { frame } from "../schemas/wire-format.ts";
 
 export const DEMO_TOPIC = "flights";
 export const DEMO_PARTITIONS = 4;
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+/** What a file for this run would say; `replay` with such a file does the same without the planted faults. */
+export const DEMO_CONFIG: Config = {
+  deployment: "demo",
+  topics: { prefix: "streamgauge." },
+  startFrom: "earliest",
+  checkpointEveryMs: 30_000,
+  alerts: { resolveAfter: 1 },
+  datasets: [
+    {
+      topic: DEMO_TOPIC,
+      time: {
+        field: "time_hour",
+        latenessMs: HOUR_MS,
+        idleAfterMs: 60_000,
+        unheardAfterMs: 300_000,
+        maxAheadMs: HOUR_MS,
+      },
+      windows: { sizesMs: [DAY_MS], timezone: "UTC" },
+      slices: [{ by: "route.origin", name: "origin", limit: 50 }],
+      fields: new Map(),
+      valuesDefault: "show",
+      detect: { season: 7, warmup: "auto" },
+      flushEveryMs: 5000,
+    },
+  ],
+  sinks: [],
+};
 
 interface Flight {
   dep_delay: number | null;
@@ -44,8 +76,6 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   },
 ];
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 const UA_DAYS = [Date.UTC(2013, 8, 10), Date.UTC(2013, 8, 11)];
 const KILOMETRES_DAY = Date.UTC(2013, 9, 15);
 const NULLS_DAY = Date.UTC(2013, 10, 12);

@@ -5,12 +5,11 @@
 import { fileURLToPath } from "node:url";
 import { openInput } from "../consumers/file-input.ts";
 import { systemClock } from "../core/clock.ts";
-import type { Config } from "../core/config.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import type { AlertRecord } from "../core/verdict.ts";
 import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
 import { openFileSink } from "../sinks/file-sink.ts";
-import { DEMO_PARTITIONS, DEMO_TOPIC, demoRecords, PLANTED_FAULTS } from "./demo-feed.ts";
+import { DEMO_CONFIG, DEMO_PARTITIONS, demoRecords, PLANTED_FAULTS } from "./demo-feed.ts";
 import { createIncidentTable } from "./incident-table.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
@@ -19,36 +18,6 @@ import { makeOutDirectory } from "./out-directory.ts";
 import { createProgress } from "./progress.ts";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
-
-/** What a file for this run would say; `replay` with such a file does the same without the planted faults. */
-const DEMO_CONFIG: Config = {
-  deployment: "demo",
-  topics: { prefix: "streamgauge." },
-  startFrom: "earliest",
-  checkpointEveryMs: 30_000,
-  alerts: { resolveAfter: 1 },
-  datasets: [
-    {
-      topic: DEMO_TOPIC,
-      time: {
-        field: "time_hour",
-        latenessMs: HOUR_MS,
-        idleAfterMs: 60_000,
-        unheardAfterMs: 300_000,
-        maxAheadMs: HOUR_MS,
-      },
-      windows: { sizesMs: [DAY_MS], timezone: "UTC" },
-      slices: [{ by: "route.origin", name: "origin", limit: 50 }],
-      fields: new Map(),
-      valuesDefault: "show",
-      detect: { season: 7, warmup: "auto" },
-      flushEveryMs: 5000,
-    },
-  ],
-  sinks: [],
-};
 
 export async function demo(args: { readonly json: boolean; readonly out?: string }, io: Io): Promise<number> {
   const clock = systemClock();

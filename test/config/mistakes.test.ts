@@ -389,7 +389,7 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   ],
   [
     `datasets:\n  - topic: t\n    schema: '{"type":"record","name":"a-b","fields":[]}'\n`,
-    ['3:13 datasets[0].schema: the schema cannot be used: name: "a-b" is not a valid name'],
+    ['3:13 datasets[0].schema: the schema cannot be used: name: expected a name of letters, digits and _, got "a-b"'],
   ],
   [
     "datasets:\n  - topic: t\n    schema: 5\n",

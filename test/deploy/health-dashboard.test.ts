@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEMO_PARTITIONS, DEMO_TOPIC, demoRecords } from "../../src/cli/demo-feed.ts";
+import { DEMO_CONFIG, DEMO_PARTITIONS, demoRecords } from "../../src/cli/demo-feed.ts";
 import { runInMemory } from "../../src/cli/memory-pipeline.ts";
 import { openInput } from "../../src/consumers/file-input.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -15,33 +15,11 @@ import { HAS_PROMETHEUS, Prometheus } from "../prometheus/programs.ts";
 import { askingPanels, dashboards } from "./dashboard-files.ts";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
-const DAY_MS = 86_400_000;
 const RECORDS = 60_000;
 const CONFIG: Config = {
+  ...DEMO_CONFIG,
   deployment: "health",
-  topics: { prefix: "streamgauge." },
-  startFrom: "earliest",
-  checkpointEveryMs: 30_000,
-  alerts: { resolveAfter: 1 },
-  datasets: [
-    {
-      topic: DEMO_TOPIC,
-      time: {
-        field: "time_hour",
-        latenessMs: 3_600_000,
-        idleAfterMs: 60_000,
-        unheardAfterMs: 300_000,
-        maxAheadMs: 3_600_000,
-      },
-      windows: { sizesMs: [DAY_MS], timezone: "UTC" },
-      slices: [],
-      fields: new Map(),
-      valuesDefault: "show",
-      detect: { season: 7, warmup: "auto" },
-      flushEveryMs: 5000,
-    },
-  ],
-  sinks: [],
+  datasets: DEMO_CONFIG.datasets.map((dataset) => ({ ...dataset, slices: [] })),
 };
 
 const health = dashboards().find(({ name }) => name === "health");

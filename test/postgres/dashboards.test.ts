@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEMO_PARTITIONS, DEMO_TOPIC, demoRecords } from "../../src/cli/demo-feed.ts";
+import { DEMO_CONFIG, DEMO_PARTITIONS, demoRecords } from "../../src/cli/demo-feed.ts";
 import { runInMemory } from "../../src/cli/memory-pipeline.ts";
 import { openInput } from "../../src/consumers/file-input.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -20,30 +20,12 @@ const DAY_MS = 86_400_000;
 /** Past the warm-up and the blizzard of 8 February. */
 const END_MS = Date.UTC(2013, 1, 22);
 const CONFIG: Config = {
+  ...DEMO_CONFIG,
   deployment: "dashboards",
-  topics: { prefix: "streamgauge." },
-  startFrom: "earliest",
-  checkpointEveryMs: 30_000,
-  alerts: { resolveAfter: 1 },
-  datasets: [
-    {
-      topic: DEMO_TOPIC,
-      time: {
-        field: "time_hour",
-        latenessMs: 3_600_000,
-        idleAfterMs: 60_000,
-        unheardAfterMs: 300_000,
-        maxAheadMs: 3_600_000,
-      },
-      windows: { sizesMs: [DAY_MS / 2, DAY_MS], timezone: "UTC" },
-      slices: [{ by: "route.origin", name: "origin", limit: 50 }],
-      fields: new Map(),
-      valuesDefault: "show",
-      detect: { season: 7, warmup: "auto" },
-      flushEveryMs: 5000,
-    },
-  ],
-  sinks: [],
+  datasets: DEMO_CONFIG.datasets.map((dataset) => ({
+    ...dataset,
+    windows: { sizesMs: [DAY_MS / 2, DAY_MS], timezone: "UTC" },
+  })),
 };
 
 let server: PostgresServer;

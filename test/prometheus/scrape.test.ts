@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEMO_PARTITIONS, DEMO_TOPIC, demoRecords } from "../../src/cli/demo-feed.ts";
+import { DEMO_CONFIG, DEMO_PARTITIONS, DEMO_TOPIC, demoRecords } from "../../src/cli/demo-feed.ts";
 import { runInMemory } from "../../src/cli/memory-pipeline.ts";
 import { VERSION } from "../../src/config/version.ts";
 import { openInput } from "../../src/consumers/file-input.ts";
@@ -24,36 +24,10 @@ const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url
 const RULES = fileURLToPath(new URL("../../deploy/prometheus/streamgauge.rules.yml", import.meta.url));
 /** After the blizzard of 8 and 9 February, which alarms. */
 const UNTIL_MS = Date.UTC(2013, 1, 25);
-const HOUR_MS = 3_600_000;
 /** Less than the flights have metrics, so that there is an overflow. */
 const MAX_SERIES = 120;
 
-const CONFIG: Config = {
-  deployment: "test",
-  topics: { prefix: "streamgauge." },
-  startFrom: "earliest",
-  checkpointEveryMs: 30_000,
-  alerts: { resolveAfter: 1 },
-  datasets: [
-    {
-      topic: DEMO_TOPIC,
-      time: {
-        field: "time_hour",
-        latenessMs: HOUR_MS,
-        idleAfterMs: 60_000,
-        unheardAfterMs: 300_000,
-        maxAheadMs: HOUR_MS,
-      },
-      windows: { sizesMs: [24 * HOUR_MS], timezone: "UTC" },
-      slices: [{ by: "route.origin", name: "origin", limit: 50 }],
-      fields: new Map(),
-      valuesDefault: "show",
-      detect: { season: 7, warmup: "auto" },
-      flushEveryMs: 5000,
-    },
-  ],
-  sinks: [],
-};
+const CONFIG: Config = { ...DEMO_CONFIG, deployment: "test" };
 
 /** Flights until `UNTIL_MS` and one record that is none; goes on to the end when `released`. */
 class HeldFeed {
