@@ -45,6 +45,8 @@ export interface PartitionProfilerOptions {
 const BATCH_ROWS = 1024;
 /** Writer schemas that have an open batch at a time. */
 const MAX_OPEN_BATCHES = 16;
+/** Refused records wait in memory for the flush: 16 MB of them are enough. */
+const MAX_REFUSED_BYTES = 16_000_000;
 /** As many refusals in a row at the start look like a wrong topic, not like bad records. */
 const REFUSED_FIRST = 100;
 
@@ -59,6 +61,7 @@ export class PartitionProfiler {
   #slices: SliceNames[];
   #counts: LedgerCounts = emptyCounts();
   #quarantine: ReturnType<typeof quarantineRecord>[] = [];
+  #refusedBytes = 0;
   #uncommittedEnd: number | undefined;
   #fromOffset: number;
   #position: number;
@@ -93,15 +96,22 @@ export class PartitionProfiler {
     return this.#records;
   }
 
-  /** Takes in `records[from, to)`, whose schemas are all in `schemas`. */
-  take(records: readonly LogRecord[], from: number, to: number, schemas: SchemaTable): void {
+  /** The refused records take so much memory that a flush must come before the next record. */
+  get isFull(): boolean {
+    return this.#refusedBytes >= MAX_REFUSED_BYTES;
+  }
+
+  /** Takes in `records[from, to)`, whose schemas are all in `schemas`, or fewer when it `isFull` then; returns where it ended. */
+  take(records: readonly LogRecord[], from: number, to: number, schemas: SchemaTable): number {
     for (let index = from; index < to; index++) {
+      if (this.isFull) return index;
       const record = records[index]!;
       this.#records++;
       if (record.timestampMs > this.#brokerTimeMaxMs) this.#brokerTimeMaxMs = record.timestampMs;
       this.#takeOne(record, schemas);
       this.#position = record.offset + 1;
     }
+    return to;
   }
 
   /** The position has passed offsets without records. */
@@ -163,6 +173,7 @@ export class PartitionProfiler {
     this.#slices = this.#emptySlices();
     this.#counts = emptyCounts();
     this.#quarantine = [];
+    this.#refusedBytes = 0;
     this.#fromOffset = this.#position;
     this.#maxEventTimeMs = undefined;
     this.#records = 0;
@@ -326,7 +337,10 @@ export class PartitionProfiler {
     const { dataset, partition } = this.#options;
     if (dataset.quarantine === undefined) return;
     const source = { topic: dataset.topic, partition };
-    this.#quarantine.push(quarantineRecord(dataset.quarantine.topic, source, record, refusal));
+    const refused = quarantineRecord(dataset.quarantine.topic, source, record, refusal);
+    this.#quarantine.push(refused);
+    // Of a value that is cut the rest stays in memory, too.
+    this.#refusedBytes += record.value?.length ?? 0;
   }
 }
 

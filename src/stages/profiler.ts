@@ -201,10 +201,8 @@ async function consume(
   while (from < batch.records.length) {
     // A flush falls on an exact count of records, so that the deltas do not depend on how the log cuts its batches.
     const room = flushRecords - profiler.recordsSinceFlush;
-    const to = Math.min(batch.records.length, from + room);
-    profiler.take(batch.records, from, to, schemas);
-    from = to;
-    if (profiler.recordsSinceFlush >= flushRecords) await profiler.flush(claim);
+    from = profiler.take(batch.records, from, Math.min(batch.records.length, from + room), schemas);
+    if (profiler.recordsSinceFlush >= flushRecords || profiler.isFull) await profiler.flush(claim);
   }
   profiler.advanceTo(batch.toOffset);
 }
