@@ -92,6 +92,16 @@ export class PartitionProfiler {
     return this.#uncommittedEnd;
   }
 
+  /** Where the next flush begins. */
+  get fromOffset(): number {
+    return this.#fromOffset;
+  }
+
+  /** Up to where everything was taken in. */
+  get position(): number {
+    return this.#position;
+  }
+
   get recordsSinceFlush(): number {
     return this.#records;
   }
@@ -112,6 +122,15 @@ export class PartitionProfiler {
       this.#position = record.offset + 1;
     }
     return to;
+  }
+
+  /** The next flush begins here, and does not join the last one: the offsets between were never delivered. */
+  beginAt(offset: number): void {
+    if (this.#position > this.#fromOffset) {
+      throw new Error(`Cannot begin at ${offset}: what was taken in up to ${this.#position} is not flushed`);
+    }
+    this.#fromOffset = offset;
+    this.#position = offset;
   }
 
   /** The position has passed offsets without records. */

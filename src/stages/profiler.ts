@@ -145,6 +145,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       }
       await enqueue(claim, async () => {
         held.isWaiting = false;
+        await passOver(held.profiler, claim, batch.fromOffset);
         for (const { part, endsFlush } of cuts.split(claim, batch)) {
           await consume(held.profiler, claim, part, schemas, options.flushRecords);
           if (!endsFlush) continue;
@@ -188,6 +189,13 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
       await subscription.stop();
     },
   };
+}
+
+/** Offsets that the log could not deliver any more must lie in no flush: what was taken in before them ends one. */
+async function passOver(profiler: PartitionProfiler, claim: Claim, fromOffset: number): Promise<void> {
+  if (fromOffset <= profiler.position) return;
+  if (profiler.position > profiler.fromOffset) await profiler.flush(claim, true);
+  profiler.beginAt(fromOffset);
 }
 
 async function consume(
