@@ -229,19 +229,19 @@ export const TELEMETRY = {
   streamgauge_incident_open: {
     type: "gauge",
     unit: "",
-    help: "1 while an incident of this severity is open, else 0; absent until the first alert since the start.",
+    help: "1 while an incident of the data with this severity is open, else 0; absent until the first alert since the start.",
     labels: ["dataset", "severity"],
   },
   streamgauge_alerts_total: {
     type: "counter",
     unit: "",
-    help: "Alerts by state: opened, updated, resolved.",
+    help: "Alerts by state: opened, updated, resolved; those of streamgauge itself too.",
     labels: ["dataset", "state", "severity"],
   },
   streamgauge_alert_latency_seconds: {
     type: "histogram",
     unit: "seconds",
-    help: "Time from the end of the window that an alert is about until the alert was read here.",
+    help: "Time from the end of the window that an alert about the data has until the alert was read here.",
     labels: ["dataset", "state"],
     buckets: LATENCY_BUCKETS,
   },

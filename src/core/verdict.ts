@@ -29,6 +29,8 @@ export interface MetricsRecord {
   readonly counts: Readonly<LedgerCounts>;
   readonly metrics: Readonly<Record<string, number | string | null>>;
   readonly expected: Readonly<Record<string, readonly [low: number, mid: number, high: number]>>;
+  /** Complete up to here: the next offset of each input partition when this was told. Only with slice `all`. */
+  readonly positions?: readonly LogPosition[];
 }
 
 export interface VerdictRecord {
@@ -50,6 +52,13 @@ export interface VerdictRecord {
   readonly causes: readonly Cause[];
 }
 
+/** A place in the log. */
+export interface LogPosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
 export type IncidentState = "opened" | "updated" | "resolved";
 
 export interface AlertRecord {
@@ -62,10 +71,23 @@ export interface AlertRecord {
   readonly windowStart: string;
   readonly windowEnd: string;
   readonly revision: number;
-  /** Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`. */
+  /**
+   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`; of streamgauge itself `offset-gap`,
+   * `offset-overlap`, `unheard`, `heard`.
+   */
   readonly reason: string;
   /** One sentence in plain words. */
   readonly sentence: string;
   readonly causes: readonly Cause[];
-  readonly evidence: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+  readonly evidence: readonly LogPosition[];
+}
+
+/** Id of an incident of streamgauge itself. Those of the data have no such part, and no topic has a slash in its name. */
+export function ownIncident(dataset: string, name: string): string {
+  return `${dataset}/streamgauge/${name}`;
+}
+
+/** The alert is about the watching, not about the data. */
+export function isOwnIncident({ incident, dataset }: Pick<AlertRecord, "incident" | "dataset">): boolean {
+  return incident.startsWith(ownIncident(dataset, ""));
 }

@@ -185,9 +185,49 @@ $$;
 COMMENT ON FUNCTION S.forget_before IS 'Removes windows, values, verdicts and incidents that ended before; says how many windows';
 `;
 
+/**
+ * Incidents of streamgauge itself: a gap or an overlap happened and is over at once, for it cannot be mended; what is told
+ * of a partition that is heard again spans the silence. Replaced, not dropped: readers keep their rights.
+ */
+const OWN_INCIDENTS = `
+CREATE OR REPLACE VIEW S.incidents AS
+SELECT a.incident, a.dataset, CASE WHEN k.is_over THEN 'resolved' ELSE last.state END AS state, a.severity,
+  first.window_start AS opened, a.opened_at,
+  CASE WHEN k.is_own AND k.is_over THEN last.window_end
+    WHEN k.is_over THEN greatest(last.window_start, first.window_end) END AS resolved,
+  CASE WHEN k.is_over THEN last.at END AS resolved_at,
+  first.sentence, told.sentence AS latest_sentence, told.slices, told.causes, a.alerts,
+  first.window_start AS time,
+  CASE WHEN k.is_over AND NOT k.is_own THEN greatest(last.window_start, first.window_end) ELSE a.last_end END AS timeend,
+  first.sentence AS text,
+  concat_ws(',', a.severity, CASE WHEN k.is_over THEN 'resolved' ELSE 'open' END, replace(a.dataset, ',', ' ')) AS tags,
+  CASE WHEN k.is_own THEN 'streamgauge' ELSE 'data' END AS kind
+FROM (
+  SELECT incident, dataset, min(severity) AS severity, count(*) AS alerts, max(window_end) AS last_end,
+    min(at) AS opened_at
+  FROM S.alerts GROUP BY incident, dataset
+) a
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts f WHERE f.incident = a.incident ORDER BY f.at, f.log_offset LIMIT 1
+) first
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts l WHERE l.incident = a.incident ORDER BY l.at DESC, l.log_offset DESC LIMIT 1
+) last
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts t WHERE t.incident = a.incident
+  ORDER BY (t.state = 'resolved'), t.at DESC, t.log_offset DESC LIMIT 1
+) told
+CROSS JOIN LATERAL (
+  SELECT first.reason IN ('offset-gap', 'offset-overlap', 'unheard', 'heard') AS is_own,
+    last.state = 'resolved' OR first.reason IN ('offset-gap', 'offset-overlap') AS is_over
+) k;
+COMMENT ON COLUMN S.incidents.kind IS 'data: what the detector says of the events; streamgauge: what is wrong with the watching';
+`;
+
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "tables", sql: TABLES },
   { version: 2, name: "views", sql: VIEWS },
+  { version: 3, name: "incidents of streamgauge itself", sql: OWN_INCIDENTS },
 ];
 export const LATEST_VERSION = MIGRATIONS.length;
 

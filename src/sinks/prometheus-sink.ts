@@ -13,7 +13,14 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Sink, SinkTopic } from "../core/sink.ts";
 import type { Gauge, Telemetry } from "../core/telemetry.ts";
 import { textOf } from "../core/text.ts";
-import type { AlertRecord, IncidentState, MetricsRecord, Severity, VerdictRecord } from "../core/verdict.ts";
+import {
+  type AlertRecord,
+  type IncidentState,
+  isOwnIncident,
+  type MetricsRecord,
+  type Severity,
+  type VerdictRecord,
+} from "../core/verdict.ts";
 import { WindowSeries } from "./prometheus-series.ts";
 
 export interface PrometheusSinkOptions {
@@ -167,6 +174,8 @@ class AlertGauges {
     }
     const telemetry = this.#telemetry;
     telemetry.counter("streamgauge_alerts_total", { dataset, state, severity }).add(1);
+    // Of the watching itself: the ledger and the unheard partitions have series of their own, and no window ends here.
+    if (isOwnIncident(alert)) return;
     const latencyMs = telemetry.clock.nowMs() - Date.parse(windowEnd);
     telemetry.histogram("streamgauge_alert_latency_seconds", { dataset, state }).observe(Math.max(0, latencyMs / 1000));
     this.#show(dataset, state === "resolved" ? undefined : severity, severity);

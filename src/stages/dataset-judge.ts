@@ -1,13 +1,16 @@
 /**
  * The judge's part for one dataset: flushes in, records for the output topics out. Windows come from the tracker,
- * each series (slice and size) has its own models, all share one incident.
+ * each series (slice and size) has its own models, all share one incident. What is wrong with the ledger is told apart from it.
  */
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
+import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
+import { textOf, utf8 } from "../core/text.ts";
+import type { LogPosition } from "../core/verdict.ts";
 import type { WindowId } from "../core/window.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
@@ -53,6 +56,7 @@ export class DatasetJudge {
   #names = new FieldNames();
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
+  readonly #ledger: LedgerIncidents;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -66,6 +70,7 @@ export class DatasetJudge {
     const { topic, windows } = options.dataset;
     const { resolveAfter } = options;
     this.#incidents = new IncidentTracker({ dataset: topic, resolveAfter, timezone: windows.timezone });
+    this.#ledger = new LedgerIncidents(topic);
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, () => this.#tracker);
   }
 
@@ -77,6 +82,9 @@ export class DatasetJudge {
     const { dataset, logger } = this.#options;
     const stored = entries.get(TRACKER_KEY);
     if (stored === undefined) return;
+    // Absent: written by a version that told nothing of the ledger.
+    const ledger = entries.get(LEDGER_KEY);
+    if (ledger !== undefined) this.#ledger.restore(JSON.parse(textOf(ledger)));
     const profiles = new Map<string, Profile>();
     for (const [key, bytes] of entries) {
       if (key.startsWith(PROFILE_KEY)) profiles.set(key.slice(PROFILE_KEY.length), Profile.read(bytes));
@@ -129,6 +137,7 @@ export class DatasetJudge {
     writer.string(JSON.stringify(this.#incidents.snapshot()));
     writer.bytes(this.#names.write());
     changed.push({ key: TRACKER_KEY, value: sealed(writer) });
+    changed.push({ key: LEDGER_KEY, value: utf8(JSON.stringify(this.#ledger.snapshot())) });
     const gone = [...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key);
     this.#storedProfiles.clear();
     for (const key of needed) this.#storedProfiles.add(key);
@@ -147,7 +156,10 @@ export class DatasetJudge {
       for (const tick of ticks.values()) outputs.push(...this.#incident(tick, context));
       ticks.clear();
     };
-    for (const event of this.#tracker.apply(entry, panes)) {
+    const events = this.#tracker.apply(entry, panes);
+    outputs.push(...this.#tellOfLedger(entry, events, context));
+    const positions = positionsOf(entry.topic, this.#tracker.positions);
+    for (const event of events) {
       this.telemetry.event(event);
       if (event.kind !== "closed") {
         this.#log(event);
@@ -161,11 +173,24 @@ export class DatasetJudge {
         const tick = ticks.get(key);
         if (tick === undefined) ticks.set(key, [judged]);
         else tick.push(judged);
-        outputs.push(...windowOutputs(judged, context));
+        outputs.push(...windowOutputs(judged, positions, context));
       }
     }
     endTicks();
     return outputs;
+  }
+
+  /** Before the windows that it makes partial. */
+  #tellOfLedger(entry: LedgerEntry, events: readonly TrackerEvent<Profile>[], context: OutputContext): OutputRecord[] {
+    let found: LedgerNews["break"];
+    for (const event of events) {
+      if (event.kind === "replayed") return [];
+      if (event.kind === "offset-gap" || event.kind === "offset-overlap") found = event;
+    }
+    const { topic, partition, wallTimeMs: timeMs } = entry;
+    const { unheard, positions } = this.#tracker;
+    const news = { topic, partition, timeMs, unheard, positions, ...(found !== undefined && { break: found }) };
+    return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
   }
 
   #judge(closed: ClosedWindow<Profile>): readonly Judged[] {
@@ -282,6 +307,7 @@ function reviseForMs(dataset: DatasetConfig, sizeMs: number): number {
 
 /** Keys of a dataset's state. */
 const TRACKER_KEY = "tracker";
+const LEDGER_KEY = "ledger";
 const PROFILE_KEY = "profile|";
 const SERIES_KEY = "series|";
 
@@ -292,6 +318,10 @@ function profileKey(sizeMs: number, { startMs, slice }: WindowId): string {
 
 function seriesKey(slice: string, sizeMs: number): string {
   return `${sizeMs}|${slice}`;
+}
+
+function positionsOf(topic: string, positions: ReadonlyMap<number, number>): LogPosition[] {
+  return [...positions].map(([partition, offset]) => ({ topic, partition, offset }));
 }
 
 function sliceVerdict(judged: Judged): SliceVerdict {

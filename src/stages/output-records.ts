@@ -3,8 +3,16 @@ import { alertEvent } from "../alerts/cloud-event.ts";
 import type { OutputRecord } from "../core/log.ts";
 import { isoTime, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
-import type { AlertRecord, Cause, MetricsRecord, Outcome, VerdictBy, VerdictRecord } from "../core/verdict.ts";
-import type { WindowId } from "../core/window.ts";
+import type {
+  AlertRecord,
+  Cause,
+  LogPosition,
+  MetricsRecord,
+  Outcome,
+  VerdictBy,
+  VerdictRecord,
+} from "../core/verdict.ts";
+import { ALL_SLICE, type WindowId } from "../core/window.ts";
 import { hashText } from "../sketches/hash.ts";
 import type { Judged } from "./series-judge.ts";
 
@@ -15,7 +23,7 @@ export interface OutputContext {
   readonly timestampMs: number;
 }
 
-export function metricsRecord(judged: Judged): MetricsRecord {
+export function metricsRecord(judged: Judged, positions: readonly LogPosition[]): MetricsRecord {
   const metrics: Record<string, number | string | null> = Object.create(null);
   for (const metric of judged.metrics) metrics[metric.id] = metric.value ?? null;
   return {
@@ -24,6 +32,7 @@ export function metricsRecord(judged: Judged): MetricsRecord {
     counts: judged.counts,
     metrics,
     expected: Object.fromEntries(judged.score.expected),
+    ...(judged.window.slice === ALL_SLICE && { positions }),
   };
 }
 
@@ -55,7 +64,12 @@ function laneRecord(
   return { ...window, by, outcome, score: lane.score, pValue: null, alarm: false, severity: null, causes: lane.causes };
 }
 
-export function windowOutputs(judged: Judged, context: OutputContext): OutputRecord[] {
+/** `positions`: how far every input partition was taken in. */
+export function windowOutputs(
+  judged: Judged,
+  positions: readonly LogPosition[],
+  context: OutputContext,
+): OutputRecord[] {
   const key = windowKey(judged.window);
   const record = (topic: string, value: unknown): OutputRecord => ({
     topic,
@@ -64,7 +78,7 @@ export function windowOutputs(judged: Judged, context: OutputContext): OutputRec
     timestampMs: context.timestampMs,
   });
   return [
-    record(context.topics.metrics, metricsRecord(judged)),
+    record(context.topics.metrics, metricsRecord(judged, positions)),
     ...verdictRecords(judged).map((verdict) => record(context.topics.verdicts, verdict)),
     record(context.topics.windows, { ...windowOf(judged), partial: judged.partial, ...judged.summary }),
   ];

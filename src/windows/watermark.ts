@@ -10,9 +10,13 @@
  * 3. A partition without heartbeats for `unheardAfter` holds it again: nobody knows what it holds.
  * 4. When all are idle it is the minimum of their heartbeats' wall times − `idleAfter` − `lateness`.
  * 5. An ended partition does not hold it; when all have ended it is +Infinity.
+ *
+ * When nothing at all was heard for `unheardAfter` (every profiler was away), no partition is reported for that time: each
+ * is awaited anew from the first heartbeat on.
  */
 import type { TimeConfig } from "../core/config.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
+import type { TimeRange } from "./panes.ts";
 
 /** How the range of an entry stands to the partition's position. */
 export interface RangeCheck {
@@ -21,6 +25,8 @@ export interface RangeCheck {
   readonly expected: number;
   /** Largest event time of the partition before the entry. */
   readonly maxEventTimeMsBefore: number | undefined;
+  /** What a loss of before may have touched; told once, with the first event time after it. */
+  readonly settledLoss?: TimeRange;
 }
 
 export interface Silence {
@@ -41,6 +47,12 @@ export interface PartitionState {
   maxEventTimeMs: number | null;
   caughtUp: boolean;
   ended: boolean;
+  /** Wall time since which it is awaited, where that is later than its last entry: nobody was heard before. */
+  awaitedMs?: number;
+  /** Offsets were lost, and no event time has come since: records from this event time on may be among them. */
+  lostFromMs?: number;
+  /** Wall time of the entry that told of the loss: what was lost is not of later. */
+  lostUntilMs?: number;
 }
 
 export class Watermark {
@@ -70,6 +82,12 @@ export class Watermark {
     return this.#timeMs;
   }
 
+  /** Partitions reported as unheard, each with the wall time since which. */
+  get unheard(): ReadonlyMap<number, number> {
+    const unheard = this.#partitions.filter((partition) => partition.reported);
+    return new Map(unheard.map(({ partition, wallTimeMs }) => [partition, wallTimeMs]));
+  }
+
   /** Next offset expected of each partition that was heard. */
   get positions(): ReadonlyMap<number, number> {
     const heard = this.#partitions.filter((partition) => partition.heard);
@@ -80,14 +98,23 @@ export class Watermark {
   observe(entry: LedgerEntry): RangeCheck {
     const known = this.#partitions[entry.partition];
     const expected = known?.heard === true ? known.position : entry.fromOffset;
+    const settledLoss =
+      known !== undefined && entry.maxEventTimeMs !== undefined
+        ? lossOf(known, entry, this.#time.latenessMs)
+        : undefined;
     const check = {
       kind: compareRange(entry, expected),
       expected,
       maxEventTimeMsBefore: known?.maxEventTimeMs ?? undefined,
+      ...(settledLoss !== undefined && { settledLoss }),
     };
     if (check.kind === "replayed") return check;
 
-    this.#timeMs = Math.max(this.#timeMs ?? entry.wallTimeMs, entry.wallTimeMs);
+    const timeMs = Math.max(this.#timeMs ?? entry.wallTimeMs, entry.wallTimeMs);
+    if (this.#timeMs !== undefined && timeMs - this.#timeMs >= this.#time.unheardAfterMs) {
+      for (const partition of this.#partitions) partition.awaitedMs = timeMs;
+    }
+    this.#timeMs = timeMs;
     this.#expect(Math.max(entry.partitionCount, entry.partition + 1));
     const state = this.#partitions[entry.partition]!;
     const hasTimes = entry.maxEventTimeMs !== undefined;
@@ -97,10 +124,26 @@ export class Watermark {
     state.position = Math.max(expected, entry.toOffset);
     if (entry.maxEventTimeMs !== undefined) {
       state.maxEventTimeMs = Math.max(state.maxEventTimeMs ?? entry.maxEventTimeMs, entry.maxEventTimeMs);
+      delete state.lostFromMs;
+      delete state.lostUntilMs;
     }
     state.caughtUp = entry.caughtUp;
     state.ended = entry.ended;
     return check;
+  }
+
+  /** Offsets of the partition were lost, and no event time says yet how far it has come: any in the range may be missing. */
+  lose(partition: number, { startMs, endMs }: TimeRange): void {
+    const state = this.#partitions[partition]!;
+    state.lostFromMs = Math.min(state.lostFromMs ?? startMs, startMs);
+    state.lostUntilMs = Math.max(state.lostUntilMs ?? endMs, endMs);
+  }
+
+  /** Whether events of the time may be among those lost and not settled. */
+  hasLost({ startMs, endMs }: TimeRange): boolean {
+    return this.#partitions.some(
+      ({ lostFromMs = Number.POSITIVE_INFINITY, lostUntilMs = 0 }) => lostFromMs < endMs && lostUntilMs > startMs,
+    );
   }
 
   /** Undefined: something holds it that has no time yet. It may be smaller than before; the caller keeps the maximum. */
@@ -130,7 +173,10 @@ export class Watermark {
   silences(): Silence[] {
     const found: Silence[] = [];
     for (const partition of this.#partitions) {
-      const silent = !partition.ended && this.#isSilent(partition);
+      const awaitedMs = Math.max(partition.wallTimeMs, partition.awaitedMs ?? partition.wallTimeMs);
+      const isLong = (this.#timeMs ?? 0) - awaitedMs >= this.#time.unheardAfterMs;
+      // What was reported stays so until it is heard.
+      const silent = !partition.ended && this.#isSilent(partition) && (partition.reported || isLong);
       if (silent === partition.reported) continue;
       partition.reported = silent;
       found.push({ kind: silent ? "unheard" : "heard", partition: partition.partition, sinceMs: partition.wallTimeMs });
@@ -171,7 +217,19 @@ export class Watermark {
   }
 }
 
-function compareRange(entry: LedgerEntry, expected: number): RangeCheck["kind"] {
+/** What was lost lies before the first event that came after it, as far as the partition is in order. */
+function lossOf(state: PartitionState, entry: LedgerEntry, latenessMs: number): TimeRange | undefined {
+  const { lostFromMs, lostUntilMs, maxEventTimeMs } = state;
+  if (lostFromMs === undefined || lostUntilMs === undefined || entry.maxEventTimeMs === undefined) return undefined;
+  const afterMs = Math.max(entry.maxEventTimeMs, maxEventTimeMs ?? entry.maxEventTimeMs) + latenessMs + 1;
+  return { startMs: lostFromMs, endMs: Math.min(afterMs, Math.max(lostUntilMs, (maxEventTimeMs ?? lostFromMs) + 1)) };
+}
+
+/** How the range of an entry stands to the position that its partition was at. */
+export function compareRange(
+  entry: Pick<LedgerEntry, "fromOffset" | "toOffset">,
+  expected: number,
+): RangeCheck["kind"] {
   if (entry.fromOffset === expected) return "joined";
   if (entry.fromOffset > expected) return "offset-gap";
   return entry.toOffset <= expected ? "replayed" : "offset-overlap";

@@ -83,6 +83,8 @@ interface OffsetBreak {
   readonly partition: number;
   readonly expected: number;
   readonly got: number;
+  /** Event times whose windows are `partial` by it; absent: the partition has none so far. */
+  readonly touched?: TimeRange;
 }
 
 /** The entry's range had been applied before; nothing was changed. */
@@ -182,6 +184,11 @@ export class WindowTracker<P> {
     return this.#progress.unheardCount;
   }
 
+  /** Those partitions, each with the wall time since which. */
+  get unheard(): ReadonlyMap<number, number> {
+    return this.#progress.unheard;
+  }
+
   /** Largest wall time of the entries. */
   get timeMs(): number | undefined {
     return this.#progress.timeMs;
@@ -214,9 +221,11 @@ export class WindowTracker<P> {
 
     const events: TrackerEvent<P>[] = [];
     this.#store.change++;
+    if (check.settledLoss !== undefined) this.#damaged.add(check.settledLoss);
     if (check.kind !== "joined") {
-      events.push({ kind: check.kind, topic, partition, expected: check.expected, got: fromOffset });
-      this.#damage(entry, panes, check);
+      const touched = this.#damage(entry, panes, check);
+      const range = touched === undefined ? {} : { touched };
+      events.push({ kind: check.kind, topic, partition, expected: check.expected, got: fromOffset, ...range });
     }
     for (const silence of this.#progress.silences()) events.push({ ...silence, topic });
     addCounts(this.#totals, entry.counts);
@@ -311,7 +320,8 @@ export class WindowTracker<P> {
     counts.future += node.future;
     counts.consumed += node.late + node.future;
     const index = series.indexOf(window.startMs);
-    const reason = this.#damaged.touches(window) ? "offsets" : index === 0 ? "first" : isLast ? "last" : undefined;
+    const isDamaged = this.#damaged.touches(window) || this.#progress.hasLost(window);
+    const reason = isDamaged ? "offsets" : index === 0 ? "first" : isLast ? "last" : undefined;
     return {
       kind: "closed",
       window: { dataset: this.#options.dataset, slice, startMs: window.startMs, endMs: window.endMs },
@@ -328,16 +338,32 @@ export class WindowTracker<P> {
 
   /**
    * The windows whose figures are wrong now: those of the entry's panes, and for lost offsets all between the times
-   * that the partition was at before and after.
+   * that the partition was at before and after, each with its `lateness`. Without an event time after it that is not known yet: any until the wall
+   * time of the entry may have lost events, until the partition tells its next event time.
    */
-  #damage(entry: LedgerEntry, panes: readonly PaneDelta<P>[], check: RangeCheck): void {
-    for (const { paneStartMs } of panes) {
-      this.#damaged.add({ startMs: paneStartMs, endMs: this.#options.clock.paneEnd(paneStartMs) });
-    }
-    if (check.kind !== "offset-gap") return;
+  #damage(entry: LedgerEntry, panes: readonly PaneDelta<P>[], check: RangeCheck): TimeRange | undefined {
+    const damaged: TimeRange[] = panes.map(({ paneStartMs }) => {
+      return { startMs: paneStartMs, endMs: this.#options.clock.paneEnd(paneStartMs) };
+    });
     const beforeMs = check.maxEventTimeMsBefore ?? entry.maxEventTimeMs;
-    if (beforeMs === undefined) return;
-    const afterMs = Math.max(entry.maxEventTimeMs ?? beforeMs, beforeMs);
-    this.#damaged.add({ startMs: beforeMs - this.#options.time.latenessMs, endMs: afterMs + 1 });
+    let open: TimeRange | undefined;
+    if (check.kind === "offset-gap") {
+      const { latenessMs } = this.#options.time;
+      const startMs = beforeMs === undefined ? Number.MIN_SAFE_INTEGER : beforeMs - latenessMs;
+      if (beforeMs !== undefined) {
+        damaged.push({ startMs, endMs: Math.max(entry.maxEventTimeMs ?? beforeMs, beforeMs) + latenessMs + 1 });
+      }
+      if (entry.maxEventTimeMs === undefined) {
+        open = { startMs, endMs: Math.max(entry.wallTimeMs, beforeMs ?? entry.wallTimeMs) + 1 };
+        this.#progress.lose(entry.partition, open);
+      }
+    }
+    for (const range of damaged) this.#damaged.add(range);
+    const touched = open === undefined ? damaged : [...damaged, open];
+    if (touched.length === 0) return undefined;
+    return {
+      startMs: Math.min(...touched.map(({ startMs }) => startMs)),
+      endMs: Math.max(...touched.map(({ endMs }) => endMs)),
+    };
   }
 }

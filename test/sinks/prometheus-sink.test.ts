@@ -249,6 +249,20 @@ describe("createPrometheusSink(): alerts", () => {
     ]);
   });
 
+  test("counts an incident of streamgauge itself, and neither opens nor ends that of the data by it", () => {
+    const bench = new Bench();
+    bench.write("alerts", alert(0, { severity: "P2" }));
+    const own = { incident: "trips/streamgauge/unheard/trips/0/2026-05-01T00:00:00.000Z", severity: "P1" } as const;
+    bench.write("alerts", alert(1, { ...own, reason: "unheard" }));
+    bench.write("alerts", alert(1, { ...own, reason: "heard", state: "resolved" }));
+    expect(samplesOf(bench.registry, "streamgauge_incident_open")).toEqual({ "trips P2": 1 });
+    expect(countedOf(bench.registry, "streamgauge_alerts_total")).toEqual({
+      "trips opened P1": 1,
+      "trips opened P2": 1,
+      "trips resolved P1": 1,
+    });
+  });
+
   test("takes an alert that comes again once", () => {
     const bench = new Bench();
     const told = [alert(0), alert(1, { state: "resolved" })];

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { DatasetConfig } from "../../src/core/config.ts";
 import { SeededRandom } from "../../src/core/random.ts";
 import { textOf } from "../../src/core/text.ts";
@@ -124,3 +124,64 @@ test.each([1, 2, 3, 4, 5])(
     expect(told.filter((id, at) => told.indexOf(id) < at)).toEqual([]);
   },
 );
+
+describe("DatasetJudge of a ledger that is not whole", () => {
+  const START = Date.parse("2026-05-01T00:00:00+02:00");
+  const MINUTE = 60_000;
+  const CONTEXT = { topics: TOPICS, deployment: "test", timestampMs: START };
+
+  const judgeOf = () =>
+    new DatasetJudge({
+      dataset: { ...DATASET, time: { ...DATASET.time, unheardAfterMs: 5 * MINUTE } },
+      resolveAfter: 1,
+      logger: { info() {}, warn() {}, error() {} },
+    });
+
+  const told = (judge: DatasetJudge, partition: number, minute: number, fromOffset = 0, toOffset = fromOffset) => {
+    const wallTimeMs = START + minute * MINUTE;
+    const entry = {
+      ...{ dataset: "trips", topic: "trips", partition, partitionCount: 2, caughtUp: true, ended: false },
+      ...{ fromOffset, toOffset, wallTimeMs, counts: profileOf(0).counts() },
+    };
+    return judge
+      .apply(entry, [], CONTEXT)
+      .filter(({ topic }) => topic === TOPICS.alerts)
+      .map(({ value }) => JSON.parse(textOf(value!)) as AlertRecord)
+      .map(({ state, incident }) => `${state} ${incident}`);
+  };
+
+  /** What the state topic would hold, without the entry of the key. */
+  const restored = (judge: DatasetJudge, without?: string) => {
+    const next = judgeOf();
+    next.restore(
+      new Map(judge.checkpoint().changed.flatMap(({ key, value }) => (key === without ? [] : [[key, value]]))),
+    );
+    return next;
+  };
+
+  test("checkpoint() and restore() keep what is open and what was told", () => {
+    let judge = judgeOf();
+    expect(told(judge, 0, 0, 0, 10)).toEqual([]);
+    expect(told(judge, 1, 0)).toEqual([]);
+    expect(told(judge, 0, 3, 12, 20)).toEqual(["opened trips/streamgauge/offset-gap/trips/0/10-12"]);
+    expect(told(judge, 0, 6, 20)).toEqual(["opened trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
+    judge = restored(judge);
+    // Read again after a restart.
+    expect(told(judge, 0, 3, 12, 20)).toEqual([]);
+    expect(told(judge, 0, 7, 20)).toEqual([]);
+    judge = restored(judge);
+    expect(told(judge, 1, 8)).toEqual(["resolved trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
+    expect(told(restored(judge), 1, 9)).toEqual([]);
+  });
+
+  test("restore() reads a checkpoint of a version that told nothing of it, and tells what is open", () => {
+    let judge = judgeOf();
+    told(judge, 0, 0);
+    told(judge, 1, 0);
+    told(judge, 0, 3);
+    told(judge, 0, 6);
+    judge = restored(judge, "ledger");
+    expect(told(judge, 0, 7)).toEqual(["opened trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
+    expect(told(judge, 1, 8)).toEqual(["resolved trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
+  });
+});

@@ -10,6 +10,8 @@ import type { Logger } from "../../src/core/logger.ts";
 import { SeededRandom } from "../../src/core/random.ts";
 import { textOf } from "../../src/core/text.ts";
 import { topicNames } from "../../src/core/topics.ts";
+import { type AlertRecord, isOwnIncident, type MetricsRecord } from "../../src/core/verdict.ts";
+import { decodeDelta } from "../../src/profiles/delta-codec.ts";
 import { createReaderSource, InProcessRegistry } from "../../src/schemas/registry.ts";
 import { frame } from "../../src/schemas/wire-format.ts";
 import { startJudge } from "../../src/stages/judge.ts";
@@ -71,6 +73,55 @@ describe("startJudge() with checkpoints", () => {
     },
   );
 
+  test.each([1, 2])(
+    "lost and repeated flushes are told once, whatever connections are lost (seed %i)",
+    async (seed) => {
+      const flushes = new Map<string, LogRecord[]>();
+      for (const record of deltas) {
+        const { partition, fromOffset } = decodeDelta(record.value!).origin;
+        const name = `${partition}@${fromOffset}`;
+        flushes.set(name, [...(flushes.get(name) ?? []), record]);
+      }
+      const holes = [...flushes.values()].map((records, at) => (at % 11 === 7 ? [] : records));
+      const broken = holes.flatMap((records, at) => (at % 13 === 5 ? [...records, ...records] : records));
+      const expected = await judged({ failChance: 0, seed: 0, records: broken });
+      const alerts = expected[TOPICS.alerts]!.map((line) => JSON.parse(line) as AlertRecord);
+      const own = alerts.filter(isOwnIncident);
+      expect(own.length).toBeGreaterThan(5);
+      expect(new Set(own.map(({ incident }) => incident)).size).toBe(own.length);
+      const lines = expected[TOPICS.metrics]!.map((line) => JSON.parse(line) as MetricsRecord);
+      for (const { reason, windowStart, windowEnd } of own) {
+        expect(reason).toBe("offset-gap");
+        const inside = lines.filter((line) => line.windowStart < windowEnd && line.windowEnd > windowStart);
+        expect(inside.filter(({ partial }) => !partial).map((line) => [line.windowStart, line.slice])).toEqual([]);
+      }
+      const disturbed = await judged({ failChance: 0.08, seed, records: broken });
+      expect(disturbed.failures.length).toBeGreaterThan(5);
+      expectSame(disturbed, expected);
+    },
+  );
+
+  test("the whole of a window says up to where each partition was taken in", () => {
+    const lines = undisturbed[TOPICS.metrics]!.map((line) => JSON.parse(line) as MetricsRecord);
+    let before = Array.from({ length: PARTITIONS }, () => 0);
+    for (const { slice, positions } of lines) {
+      if (slice !== "all") expect(positions).toBeUndefined();
+      else {
+        expect(positions?.map(({ topic, partition }) => `${topic}/${partition}`)).toEqual(
+          Array.from({ length: PARTITIONS }, (_, partition) => `flights/${partition}`),
+        );
+        const offsets = positions!.map(({ offset }) => offset);
+        expect(offsets.every((offset, at) => offset >= before[at]!)).toBe(true);
+        before = offsets;
+      }
+    }
+    const last = deltas.map(({ value }) => decodeDelta(value!).origin);
+    const ends = before.map((_, partition) =>
+      Math.max(...last.map((origin) => (origin.partition === partition ? origin.toOffset : 0))),
+    );
+    expect(before).toEqual(ends);
+  });
+
   test("without the state a restart tells windows anew: what the checkpoints are for", async () => {
     const disturbed = await judged({ failChance: 0.08, seed: 1, forgetState: true });
     expect(disturbed[TOPICS.metrics]).not.toEqual(undisturbed[TOPICS.metrics]);
@@ -103,6 +154,8 @@ interface Disturbance {
   readonly seed: number;
   /** The state topic is emptied after each loss. */
   readonly forgetState?: boolean;
+  /** @default all deltas */
+  readonly records?: readonly LogRecord[];
 }
 
 async function judged(disturbance: Disturbance): Promise<Outputs & { readonly failures: readonly string[] }> {
@@ -127,7 +180,13 @@ async function judged(disturbance: Disturbance): Promise<Outputs & { readonly fa
     ...OUTPUTS.map((name) => ({ name, partitions: 1 })),
   ]);
   await log.append(
-    deltas.map(({ key, value, timestampMs }) => ({ topic: TOPICS.profiles, partition: 0, key, value, timestampMs })),
+    (disturbance.records ?? deltas).map(({ key, value, timestampMs }) => ({
+      topic: TOPICS.profiles,
+      partition: 0,
+      key,
+      value,
+      timestampMs,
+    })),
   );
   log.seal(TOPICS.profiles);
   const logger: Logger = {

@@ -230,7 +230,9 @@ describe("startJudge() with telemetry", () => {
     const { bench, apply } = await started();
     await apply(flush(0, 0, { partitionCount: 2 }));
     expect(bench.samples("streamgauge_unheard_partitions")).toEqual({ trips: 0 });
-    await apply(flush(2, 61, { partitionCount: 2 }));
+    await apply(flush(2, 31, { partitionCount: 2 }));
+    expect(bench.samples("streamgauge_unheard_partitions")).toEqual({ trips: 0 });
+    await apply(flush(4, 61, { partitionCount: 2 }));
     expect(bench.samples("streamgauge_unheard_partitions")).toEqual({ trips: 1 });
     await apply(flush(0, 61, { partition: 1, partitionCount: 2 }));
     expect(bench.samples("streamgauge_unheard_partitions")).toEqual({ trips: 0 });

@@ -194,8 +194,28 @@ describe("Watermark.silences()", () => {
     expect(told({ partition: 0, wallTimeMs: 1300, ended: true })).toEqual([
       { kind: "heard", partition: 0, sinceMs: 1300 },
     ]);
-    expect(told({ partition: 1, wallTimeMs: 9000, ended: true })).toEqual([
+    expect(told({ partition: 1, wallTimeMs: 2200 })).toEqual([]);
+    expect(told({ partition: 1, wallTimeMs: 2300, ended: true })).toEqual([
       { kind: "unheard", partition: 2, sinceMs: 1300 },
     ]);
+    expect([...watermark.unheard]).toEqual([[2, 1300]]);
+  });
+
+  test("reports none of them when all were away, and each that stays away after the first is back", () => {
+    let watermark = new Watermark(TIME);
+    const told = (heard: Heard) => {
+      watermark.observe(entry({ partitionCount: 3, ...heard }));
+      const silences = watermark.silences();
+      // Through a checkpoint each time.
+      watermark = new Watermark(TIME, JSON.parse(JSON.stringify(watermark.snapshot())));
+      return silences;
+    };
+    for (const partition of [0, 1, 2]) expect(told({ partition, wallTimeMs: 0, caughtUp: true })).toEqual([]);
+    expect(told({ partition: 0, wallTimeMs: 1500 })).toEqual([]);
+    // It holds the watermark all the same: nobody knows what the others hold.
+    expect(watermark.compute()).toBeUndefined();
+    expect(told({ partition: 1, wallTimeMs: 1600 })).toEqual([]);
+    expect(told({ partition: 0, wallTimeMs: 2400 })).toEqual([]);
+    expect(told({ partition: 0, wallTimeMs: 2500 })).toEqual([{ kind: "unheard", partition: 2, sinceMs: 0 }]);
   });
 });

@@ -35,7 +35,7 @@ function optionsOf(changes: Partial<WindowTrackerOptions<IdProfile>> = {}): Wind
 
 /** One partition, flushed by hand; times are minutes. */
 class Feed {
-  readonly tracker: WindowTracker<IdProfile>;
+  tracker: WindowTracker<IdProfile>;
   readonly #options: WindowTrackerOptions<IdProfile>;
   #offset = 0;
   #id = 0;
@@ -87,6 +87,13 @@ class Feed {
   /** A heartbeat at the minute. */
   beat(minute: number, entry: Partial<Flush["entry"]> = {}): TrackerEvent<IdProfile>[] {
     return this.flush([], { wallTimeMs: minute * MINUTE, ...entry });
+  }
+
+  /** Goes on from a checkpoint. */
+  restart(): void {
+    const { state, profiles } = this.tracker.snapshot();
+    const byKey = new Map(profiles.map(({ key, profile }) => [key, profile]));
+    this.tracker = WindowTracker.restore(this.#options, JSON.parse(JSON.stringify(state)), (key) => byKey.get(key));
   }
 
   end(): TrackerEvent<IdProfile>[] {
@@ -301,7 +308,14 @@ describe("WindowTracker.apply() ledger", () => {
     feed.flush([[1], [6], [11]]);
     feed.cut([[12]]);
     const events = [...feed.flush([[21]]), ...feed.flush([[26], [31]])];
-    expect(events[0]).toEqual({ kind: "offset-gap", topic: "trips", partition: 0, expected: 3, got: 4 });
+    expect(events[0]).toEqual({
+      kind: "offset-gap",
+      topic: "trips",
+      partition: 0,
+      expected: 3,
+      got: 4,
+      touched: { startMs: 11 * MINUTE, endMs: 25 * MINUTE },
+    });
     expect(textsOf(events)).toEqual([
       "10-15 all r0: 1 offsets",
       "15-20 all r0: 0 offsets",
@@ -310,11 +324,51 @@ describe("WindowTracker.apply() ledger", () => {
     ]);
   });
 
+  test("a gap before nothing makes the windows partial until the next event, or until it was found", () => {
+    const windowsAfter = (minutes: readonly [number][]) => {
+      const feed = new Feed();
+      feed.flush([[1], [6], [11]]);
+      feed.cut([[12]]);
+      const [gap] = feed.beat(23);
+      const touched = { startMs: 11 * MINUTE, endMs: 23 * MINUTE + 1 };
+      expect(gap).toMatchObject({ kind: "offset-gap", expected: 3, got: 4, touched });
+      feed.restart();
+      return textsOf([...feed.flush(minutes), ...feed.flush([[41]])]);
+    };
+    expect(windowsAfter([[31]])).toEqual([
+      "10-15 all r0: 1 offsets",
+      "15-20 all r0: 0 offsets",
+      "20-25 all r0: 0 offsets",
+      ...["25-30 all r0: 0", "30-35 all r0: 1", "35-40 all r0: 0"],
+    ]);
+    expect(windowsAfter([[16]])).toEqual([
+      "10-15 all r0: 1 offsets",
+      "15-20 all r0: 1 offsets",
+      ...["20-25 all r0: 0", "25-30 all r0: 0", "30-35 all r0: 0", "35-40 all r0: 0"],
+    ]);
+  });
+
+  test("a gap before nothing makes the windows partial that close before the next event", () => {
+    const feed = new Feed();
+    feed.flush([[1], [6], [11]]);
+    feed.cut([[12]]);
+    feed.beat(12);
+    const idle = Array.from({ length: 20 }, (_, at) => feed.beat(20 + at)).flat();
+    expect(textsOf(idle)).toEqual(["10-15 all r0: 1 offsets", "15-20 all r0: 0", "20-25 all r0: 0"]);
+  });
+
   test("an overlap makes the windows of its panes partial", () => {
     const feed = new Feed();
     feed.flush([[1], [6], [11]]);
     const events = [...feed.flush([[12], [21]], { fromOffset: 2 }), ...feed.flush([[26]])];
-    expect(events[0]).toEqual({ kind: "offset-overlap", topic: "trips", partition: 0, expected: 3, got: 2 });
+    expect(events[0]).toEqual({
+      kind: "offset-overlap",
+      topic: "trips",
+      partition: 0,
+      expected: 3,
+      got: 2,
+      touched: { startMs: 10 * MINUTE, endMs: 25 * MINUTE },
+    });
     expect(textsOf(events)).toEqual(["10-15 all r0: 2 offsets", "15-20 all r0: 0", "20-25 all r0: 1 offsets"]);
   });
 
