@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Command line: arguments in, exit code out. Commands are loaded when called, so that `--help` stays fast. */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../config/version.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import { type Io, processIo, tolerateClosedPipes } from "./io.ts";
@@ -45,6 +45,19 @@ program
   .action(async (options: { config: string; json?: boolean }) => {
     const { doctor } = await import("./doctor.ts");
     await finish((io) => doctor({ config: options.config, json: options.json === true }, io));
+    process.exit(process.exitCode);
+  });
+
+program
+  .command("ledger")
+  .description("up to where every partition is counted: offsets never seen, counted twice, still to come")
+  .requiredOption("-c, --config <file>", "configuration")
+  .addOption(new Option("--fail-on <what>", "exit with 1 when offsets are missing or twice").choices(["gap"]))
+  .option("--json", "the ledger as one JSON object")
+  .action(async (options: { config: string; failOn?: "gap"; json?: boolean }) => {
+    const { ledger } = await import("./ledger.ts");
+    const failOnGap = options.failOn === "gap";
+    await finish((io) => ledger({ config: options.config, json: options.json === true, failOnGap }, io));
     process.exit(process.exitCode);
   });
 

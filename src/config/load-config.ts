@@ -7,7 +7,7 @@ import type { ConfigProblem } from "./config-error.ts";
 import { ConfigError, sortProblems } from "./config-error.ts";
 import type { Mistake, YamlTree } from "./yaml-tree.ts";
 
-export type ConfigCommand = "run" | "doctor" | "validate" | "replay" | "demo" | "profile";
+export type ConfigCommand = "run" | "doctor" | "ledger" | "validate" | "replay" | "demo" | "profile";
 
 export interface LoadOptions {
   /** The whole file; a byte order mark and CRLF are fine. */

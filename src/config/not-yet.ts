@@ -16,6 +16,7 @@ const UNUSED_KEYS = [...CONNECTIONS, "startFrom", "checkpointEvery", "sinks"] as
 
 /** Keys of the whole file that the command cannot do without, besides `datasets`. */
 export function neededKeys(command: ConfigCommand): readonly string[] {
+  if (command === "ledger") return ["kafka"];
   return command === "run" || command === "doctor" ? CONNECTIONS : [];
 }
 
@@ -49,6 +50,7 @@ export function noticesOf(root: MapNode, command: ConfigCommand): Mistake[] {
   switch (command) {
     case "run":
     case "doctor":
+    case "ledger":
       return [];
     case "validate":
       return CONNECTIONS.filter((key) => !root.entries.has(key)).map((key) => {

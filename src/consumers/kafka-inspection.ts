@@ -1,5 +1,5 @@
 /**
- * What `doctor` asks of a cluster, without leaving a trace: the newest records of a topic, read without a consumer group,
+ * What `doctor` and `ledger` ask of a cluster, without leaving a trace: records of a topic, read without a consumer group,
  * and a rehearsal of every write in transactions that are aborted, so that a missing permission shows before it hurts.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -37,6 +37,19 @@ export interface KafkaInspector {
    * @throws {StreamgaugeError} `SG_CONFIG` when this user may not read the topic, else `SG_CONNECT`
    */
   newestRecords(topic: string, partitions: number, perPartition: number): Promise<LogRecord[]>;
+  /**
+   * Every committed record of the topic, partition by partition, in order, at least up to where they end when it is called.
+   * @throws {StreamgaugeError} `SG_CONFIG` when this user may not read the topic, else `SG_CONNECT`
+   */
+  eachRecord(topic: string, partitions: number, visit: (record: LogRecord, partition: number) => void): Promise<void>;
+  /**
+   * Offsets `[start, end)` that a read-committed reader finds in each partition.
+   * @throws {StreamgaugeError} as `eachRecord`
+   */
+  extents(
+    topic: string,
+    partitions: number,
+  ): Promise<{ readonly partition: number; readonly start: number; readonly end: number }[]>;
   /** @throws {StreamgaugeError} `SG_CONNECT` */
   versions(): Promise<ProtocolVersions>;
   rehearse(options: RehearsalOptions): Promise<Permission[]>;
@@ -67,21 +80,35 @@ const ATTEMPT_PAUSE_MS = 500;
 export function createKafkaInspector(options: KafkaLogOptions): KafkaInspector {
   const connection = new KafkaConnection(options.library ?? kafkaLibrary(), options);
   return {
-    async newestRecords(topic, partitions, perPartition) {
-      const cluster = connection.createCluster();
-      try {
-        await cluster.connect();
-        await cluster.addTargetTopic(topic);
+    newestRecords(topic, partitions, perPartition) {
+      return readingTopic(connection, topic, async (cluster) => {
         const records: LogRecord[] = [];
         for (let partition = 0; partition < partitions; partition++) {
-          records.push(...(await newestOf(connection, cluster, { topic, partition, perPartition })));
+          const { start, end } = await extentOf(cluster, topic, partition);
+          const from = Math.max(start, end - perPartition);
+          await readRange(connection, cluster, { topic, partition, from, end }, (record) => void records.push(record));
         }
         return records;
-      } catch (error) {
-        throw kafkaError(`read ${topic}`, error);
-      } finally {
-        cluster.disconnect().catch(() => undefined);
-      }
+      });
+    },
+    eachRecord(topic, partitions, visit) {
+      return readingTopic(connection, topic, async (cluster) => {
+        for (let partition = 0; partition < partitions; partition++) {
+          const { start, end } = await extentOf(cluster, topic, partition);
+          const range = { topic, partition, from: start, end };
+          const reached = await readRange(connection, cluster, range, (record) => visit(record, partition));
+          if (reached < end) throw new Error(`the broker gives nothing of ${topic}/${partition} from ${reached} on`);
+        }
+      });
+    },
+    extents(topic, partitions) {
+      return readingTopic(connection, topic, async (cluster) => {
+        const extents = [];
+        for (let partition = 0; partition < partitions; partition++) {
+          extents.push({ partition, ...(await extentOf(cluster, topic, partition)) });
+        }
+        return extents;
+      });
     },
     async versions() {
       const cluster = connection.createCluster();
@@ -116,15 +143,32 @@ function protocolVersions(
   return { produce: rangeOf("Produce"), fetch: rangeOf("Fetch"), lacking: lacking.map(([name]) => name) };
 }
 
-async function newestOf(
+async function readingTopic<T>(
+  connection: KafkaConnection,
+  topic: string,
+  read: (cluster: KafkaCluster) => Promise<T>,
+): Promise<T> {
+  const cluster = connection.createCluster();
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+    return await read(cluster);
+  } catch (error) {
+    throw kafkaError(`read ${topic}`, error);
+  } finally {
+    cluster.disconnect().catch(() => undefined);
+  }
+}
+
+/** Returns up to where it was read. */
+async function readRange(
   connection: KafkaConnection,
   cluster: KafkaCluster,
-  from: { readonly topic: string; readonly partition: number; readonly perPartition: number },
-): Promise<LogRecord[]> {
-  const { topic, partition, perPartition } = from;
-  const end = await endOf(cluster, topic, partition, false);
-  let offset = Math.max(await endOf(cluster, topic, partition, true), end - perPartition);
-  const records: LogRecord[] = [];
+  range: { readonly topic: string; readonly partition: number; readonly from: number; readonly end: number },
+  visit: (record: LogRecord) => void,
+): Promise<number> {
+  const { topic, partition, from, end } = range;
+  let offset = from;
   for (let empty = 0; offset < end && empty < EMPTY_ANSWERS; ) {
     const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
     if (nodeId === undefined) break;
@@ -140,11 +184,16 @@ async function newestOf(
     const data = responses[0]?.partitions[0];
     if (data === undefined) break;
     const batch = new connection.library.Batch(topic, String(offset), data);
-    for (const message of batch.committed) records.push(logRecord(message));
+    for (const message of batch.committed) visit(logRecord(message));
     empty = batch.toOffset > offset ? 0 : empty + 1;
     offset = batch.toOffset;
   }
-  return records;
+  return offset;
+}
+
+async function extentOf(cluster: KafkaCluster, topic: string, partition: number) {
+  const end = await endOf(cluster, topic, partition, false);
+  return { start: await endOf(cluster, topic, partition, true), end };
 }
 
 async function endOf(cluster: KafkaCluster, topic: string, partition: number, fromBeginning: boolean): Promise<number> {

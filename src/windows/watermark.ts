@@ -226,10 +226,7 @@ function lossOf(state: PartitionState, entry: LedgerEntry, latenessMs: number): 
 }
 
 /** How the range of an entry stands to the position that its partition was at. */
-export function compareRange(
-  entry: Pick<LedgerEntry, "fromOffset" | "toOffset">,
-  expected: number,
-): RangeCheck["kind"] {
+function compareRange(entry: Pick<LedgerEntry, "fromOffset" | "toOffset">, expected: number): RangeCheck["kind"] {
   if (entry.fromOffset === expected) return "joined";
   if (entry.fromOffset > expected) return "offset-gap";
   return entry.toOffset <= expected ? "replayed" : "offset-overlap";
