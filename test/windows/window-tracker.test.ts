@@ -352,9 +352,27 @@ describe("WindowTracker.apply() ledger", () => {
     const feed = new Feed();
     feed.flush([[1], [6], [11]]);
     feed.cut([[12]]);
-    feed.beat(12);
-    const idle = Array.from({ length: 20 }, (_, at) => feed.beat(20 + at)).flat();
-    expect(textsOf(idle)).toEqual(["10-15 all r0: 1 offsets", "15-20 all r0: 0", "20-25 all r0: 0"]);
+    feed.beat(23);
+    const idle = Array.from({ length: 20 }, (_, at) => feed.beat(24 + at)).flat();
+    expect(textsOf(idle)).toEqual([
+      "10-15 all r0: 1 offsets",
+      "15-20 all r0: 0 offsets",
+      "20-25 all r0: 0 offsets",
+      "25-30 all r0: 0",
+    ]);
+  });
+
+  test("a gap makes the windows partial that its events may belong to when they are out of order", () => {
+    const feed = new Feed({ time: { ...optionsOf().time, latenessMs: 5 * MINUTE } });
+    feed.flush([[1], [6], [11]]);
+    feed.cut([[19]]);
+    expect(textsOf([...feed.flush([[16]]), ...feed.flush([[36]])])).toEqual([
+      "5-10 all r0: 1 offsets",
+      "10-15 all r0: 1 offsets",
+      "15-20 all r0: 1 offsets",
+      "20-25 all r0: 0 offsets",
+      "25-30 all r0: 0",
+    ]);
   });
 
   test("an overlap makes the windows of its panes partial", () => {
