@@ -194,6 +194,50 @@ describeWithKafka("streamgauge ledger", () => {
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
   }, 240_000);
 
+  test("a partition whose process hangs is told as unheard, and as heard when another has taken over", async () => {
+    await cluster.createTopic("calls", PARTITIONS);
+    const text = configFor(cluster)
+      .replaceAll(TOPIC, "calls")
+      .replace("idleAfter: 1h", "idleAfter: 1h, unheardAfter: 3s");
+    const file = cluster.write("calls.yaml", text);
+    const processes = [cluster.streamgauge("run", "-c", file), cluster.streamgauge("run", "-c", file)];
+    for (const one of processes) await one.logged("running");
+    const own = async () => {
+      const told = await cluster.committed("calls.alerts");
+      return told.map(({ value }) => JSON.parse(String(value)) as AlertRecord);
+    };
+    await until("both partitions are heard", async () => {
+      const command = cluster.streamgauge("ledger", "-c", file, "--json");
+      await command.ended();
+      return (JSON.parse(command.stdout) as Ledger).datasets[0]!.partitions.every(({ range }) => range !== null);
+    });
+    const before = (await own()).length;
+    processes[0]!.signal("SIGSTOP");
+    await until("its partition is told as unheard", async () => (await own()).length > before);
+    await until("all is heard again", async () => {
+      const alerts = await own();
+      return (
+        alerts.filter(({ state }) => state === "opened").length ===
+        alerts.filter(({ state }) => state === "resolved").length
+      );
+    });
+    processes[0]!.signal("SIGCONT");
+    const alerts = await own();
+    // Each incident once opened and once resolved.
+    const told = alerts.map(({ incident, state }) => `${incident} ${state}`);
+    expect(new Set(told).size).toBe(told.length);
+    for (const { incident, reason, sentence, severity } of alerts) {
+      expect(incident).toMatch(/^calls\/streamgauge\/unheard\/calls\/[01]\//);
+      expect(sentence).toMatch(
+        reason === "unheard"
+          ? /^calls\/[01]: nothing heard for \d+ s; windows wait for it$/
+          : /^calls\/[01]: heard again after \d+ s$/,
+      );
+      expect(severity).toBe("P1");
+    }
+    for (const one of processes) expect(await one.kill("SIGTERM"), one.stderr).toBe(0);
+  }, 240_000);
+
   async function wholeDays(): Promise<MetricsRecord[]> {
     const told = await cluster.committed(`${TOPIC}.metrics`);
     return told.map(({ value }) => JSON.parse(String(value)) as MetricsRecord).filter(({ slice }) => slice === "all");

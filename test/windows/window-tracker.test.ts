@@ -348,6 +348,20 @@ describe("WindowTracker.apply() ledger", () => {
     ]);
   });
 
+  test("a gap before nothing is bounded by the next event and its lateness", () => {
+    const feed = new Feed({ time: { ...optionsOf().time, latenessMs: 5 * MINUTE } });
+    feed.flush([[1], [6], [11]]);
+    feed.cut([[17]]);
+    feed.beat(22);
+    feed.restart();
+    expect(textsOf([...feed.flush([[13]]), ...feed.flush([[31]])])).toEqual([
+      "5-10 all r0: 1 offsets",
+      "10-15 all r0: 2 offsets",
+      "15-20 all r0: 0 offsets",
+      "20-25 all r0: 0",
+    ]);
+  });
+
   test("a gap before nothing makes the windows partial that close before the next event", () => {
     const feed = new Feed();
     feed.flush([[1], [6], [11]]);
