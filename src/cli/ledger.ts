@@ -13,7 +13,7 @@ import { topicNames } from "../core/topics.ts";
 import type { LedgerCounts } from "../core/window.ts";
 import { decodeDelta } from "../profiles/delta-codec.ts";
 import { type DatasetLedger, LedgerReport, type OffsetRange, type PartitionLedger } from "../windows/ledger-report.ts";
-import { needed } from "./deployment.ts";
+import { needed, requireInputs } from "./deployment.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
 
@@ -46,6 +46,8 @@ export async function ledger(args: LedgerArguments, io: Io): Promise<number> {
       const advice = "has run been started with this configuration, and may this user read it?";
       throw new StreamgaugeError("SG_CONFIG", `Cannot read the ledger: there is no topic ${profiles}; ${advice}`);
     }
+    // Without its end nobody can say what is missing.
+    await requireInputs(log, config);
     const reports = new Map(config.datasets.map(({ topic, time }) => [topic, new LedgerReport(topic, time)]));
     const unreadable: Unreadable = { count: 0 };
     await inspector.eachRecord(profiles, partitions, (record, partition) => {

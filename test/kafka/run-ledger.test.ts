@@ -90,6 +90,7 @@ describeWithKafka("streamgauge ledger", () => {
   test("refuses to speak of what is not there, and of what it was not asked", async () => {
     const command = cluster.streamgauge("ledger", "-c", config);
     expect(await command.ended()).toBe(2);
+    expect((await cluster.topics()).filter((topic) => topic.startsWith(TOPIC))).toEqual([]);
     expect(command.stderr).toContain(`there is no topic ${TOPIC}.profiles`);
     const other = cluster.streamgauge("ledger", "-c", config, "--fail-on", "weather");
     expect(await other.ended()).toBe(2);

@@ -76,7 +76,7 @@ datasets:
     cluster.asAdmin((admin) => admin.deleteAcls({ filters: acl.map((entry) => ({ ...entry })) }));
 
   /** The command ends by itself, with that exit code, one sentence, no stack and no secret. */
-  async function expectRefusal(command: "run" | "doctor", file: string, sentence: RegExp): Promise<void> {
+  async function expectRefusal(command: "run" | "doctor" | "ledger", file: string, sentence: RegExp): Promise<void> {
     const ended = cluster.streamgauge(command, "-c", file);
     const exitCode = await ended.ended();
     const said = ended.stdout + ended.stderr;
@@ -138,6 +138,27 @@ datasets:
     },
     120_000,
   );
+
+  test("ledger needs Read on its topics, and nothing else", async () => {
+    const read = ({ operation }: AclEntry) => operation === AclOperationTypes.READ;
+    const others = [...RIGHTS].flatMap(([name, rights]) =>
+      name === "trips" || name === "streamgauge." ? rights.filter((right) => !read(right)) : rights,
+    );
+    expect(others.length).toBeGreaterThan(4);
+    await revoke(others);
+    try {
+      const ledger = cluster.streamgauge("ledger", "-c", config);
+      expect(await ledger.ended(), ledger.stderr).toBe(0);
+      expect(ledger.stdout).toMatch(/trips\/0 {2}offsets \[0, \d+\)/);
+      expect(ledger.stdout).toMatch(/trips: complete up to .*; every offset was counted once/);
+      const trips = RIGHTS.get("trips")!;
+      await revoke(trips);
+      await expectRefusal("ledger", config, /trips does not exist, or this user may not see it/);
+      await grant(trips);
+    } finally {
+      await grant(others);
+    }
+  }, 120_000);
 
   test("a right that is taken away while it runs ends run with a sentence that names it", async () => {
     const run = cluster.streamgauge("run", "-c", config);

@@ -25,6 +25,12 @@ describe("createConsoleSink()", () => {
     ]);
   });
 
+  test("writes an incident of streamgauge itself like any other", () => {
+    const sentence = "flights/3: offsets 4,711–4,800 were never seen; the windows touched are partial";
+    const own = { incident: "flights/streamgauge/offset-gap/flights/3/4711-4801", reason: "offset-gap", slices: [] };
+    expect(lines({ ...ALERT, ...own, sentence })).toEqual([`P1 opened   flights  ${sentence}`]);
+  });
+
   test("reads alerts only, and passes over records without a value", () => {
     expect(createConsoleSink(() => {})).toMatchObject({ name: "console", topics: ["alerts"] });
     expect(lines(null, ALERT, null)).toHaveLength(1);
