@@ -30,6 +30,11 @@ export interface Tick {
   readonly verdicts: readonly SliceVerdict[];
 }
 
+interface TimeRange {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 interface OpenIncident {
   readonly id: string;
   readonly sizeMs: number;
@@ -99,6 +104,29 @@ export class IncidentTracker {
     if (!tick.verdicts.some((verdict) => verdict.judged)) return undefined;
     open.cleanWindows++;
     return open.cleanWindows >= this.#resolveAfter ? this.#resolve(open, tick, "clean") : undefined;
+  }
+
+  /** Id of the open incident. */
+  get openId(): string | undefined {
+    return this.#open?.id;
+  }
+
+  /**
+   * Forgets everything. An open incident is resolved with the reason `reset`, in the window (of its size) that it was last
+   * told about: nothing else would ever end it.
+   */
+  reset(windowOf: (sizeMs: number, timeMs: number) => TimeRange): AlertRecord | undefined {
+    const open = this.#open;
+    const alert =
+      open === undefined
+        ? undefined
+        : this.#resolve(
+            open,
+            { sizeMs: open.sizeMs, ...windowOf(open.sizeMs, open.lastAlertMs), revision: 0, verdicts: [] },
+            "reset",
+          );
+    this.#past.clear();
+    return alert;
   }
 
   snapshot(): unknown {

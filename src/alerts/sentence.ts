@@ -27,6 +27,7 @@ export interface SentenceInput {
 export function incidentSentence(input: SentenceInput): string {
   const when = windowLabel(input);
   if (input.state === "resolved") {
+    if (input.reason === "reset") return `${when}: no longer watched, because what was learned was reset`;
     return input.reason === "corrected" ? `${when}: late events took the alarm back` : `${when}: back to normal`;
   }
   // The whole first: its figures are the ones a reader knows; a slice only when the whole is quiet.

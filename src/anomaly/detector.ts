@@ -72,6 +72,11 @@ export function createDetector(options: DetectorOptions): Detector {
 
 /** Takes back what `snapshot()` gave; its future is identical. */
 export function restoreDetector(snapshot: unknown): Detector {
+  const state = asSnapshot(snapshot);
+  return new FusedDetector(state.options, state);
+}
+
+function asSnapshot(snapshot: unknown): Snapshot {
   const state = snapshot as Partial<Snapshot> | null;
   if (
     typeof state !== "object" ||
@@ -81,7 +86,27 @@ export function restoreDetector(snapshot: unknown): Detector {
   ) {
     throw new TypeError(`Cannot restore the detector: expected a snapshot of version ${SNAPSHOT_VERSION}`);
   }
-  return new FusedDetector(state.options, state as Snapshot);
+  return state as Snapshot;
+}
+
+/** What a snapshot knows, for people. */
+export interface DetectorProgress {
+  /** Windows learned. */
+  readonly learned: number;
+  /** Windows before the first verdict; null while the season, from which it follows, is not decided. */
+  readonly warmup: number | null;
+  /** In windows; null: not decided yet. */
+  readonly season: number | null;
+  readonly metrics: number;
+}
+
+/** @throws {TypeError} when it is no snapshot of this version */
+export function detectorProgress(snapshot: unknown): DetectorProgress {
+  const { learned, options, core } = asSnapshot(snapshot);
+  const season = core?.season ?? null;
+  const auto = season === null ? null : warmupOfSeason(season);
+  const warmup = options.warmup === "auto" ? auto : options.warmup;
+  return { learned, warmup, season, metrics: core?.table.slots.length ?? 0 };
 }
 
 class FusedDetector implements Detector {

@@ -2,6 +2,7 @@
  * Both stages and the sinks on the user's own cluster, in one process; start more processes and Kafka spreads the
  * work. What a deployment needs is looked at before anything is consumed, so that a mistake is told at once.
  */
+import { VERSION } from "../config/version.ts";
 import { createKafkaLog, type KafkaLog } from "../consumers/kafka-log.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Config, KafkaConfig, RegistryConfig, StartFrom } from "../core/config.ts";
@@ -92,7 +93,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       group: `${kafka.group}.judge`,
       topics,
       resolveAfter: config.alerts.resolveAfter,
-      checkpoints: { clock, everyMs: config.checkpointEveryMs },
+      checkpoints: { clock, everyMs: config.checkpointEveryMs, writer: `streamgauge ${VERSION}` },
     });
     running.push(judge);
     for (const sink of sinks.sinks) running.push(await startSink({ ...common, sink, topics, group: kafka.group }));

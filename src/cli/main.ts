@@ -48,6 +48,51 @@ program
     process.exit(process.exitCode);
   });
 
+const state = program
+  .command("state")
+  .description("what the judge keeps of each dataset, and how to make it begin anew");
+state
+  .command("ls")
+  .description("what is kept, how large it is, and where the judge stands")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--json", "as one JSON object")
+  .action(async (options: { config: string; json?: boolean }) => {
+    const { listState } = await import("./state.ts");
+    await finish((io) => listState({ config: options.config, json: options.json === true }, io));
+    process.exit(process.exitCode);
+  });
+state
+  .command("show")
+  .description("what the detector has learned of a dataset")
+  .argument("<dataset>")
+  .argument("[key]", "one series, such as 86400000|all")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--json", "as one JSON object")
+  .action(async (dataset: string, key: string | undefined, options: { config: string; json?: boolean }) => {
+    const { showState } = await import("./state.ts");
+    const args = { config: options.config, json: options.json === true, dataset };
+    await finish((io) => showState(key === undefined ? args : { ...args, key }, io));
+    process.exit(process.exitCode);
+  });
+state
+  .command("reset")
+  .description("drop what was learned; only while no judge of the deployment runs")
+  .argument("[dataset]")
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--all", "of every dataset")
+  .option("--yes", "do it; without, only say what would be dropped, and end with 2")
+  .option("--json", "as one JSON object")
+  .action(
+    async (dataset: string | undefined, options: { config: string; all?: boolean; yes?: boolean; json?: boolean }) => {
+      const { resetStates } = await import("./state.ts");
+      const { config } = options;
+      const [all, yes, json] = [options.all === true, options.yes === true, options.json === true];
+      const args = { config, all, yes, json };
+      await finish((io) => resetStates(dataset === undefined ? args : { ...args, dataset }, io));
+      process.exit(process.exitCode);
+    },
+  );
+
 program
   .command("ledger")
   .description("up to where every partition is counted: offsets never seen, counted twice, still to come")

@@ -53,23 +53,38 @@ export async function restoreLatest(options: RestoreOptions): Promise<readonly L
   }
 }
 
+/** As committed now; whoever holds the partition is not disturbed. */
+export async function readLatest(
+  connection: KafkaConnection,
+  topic: string,
+  partition: number,
+): Promise<readonly LogRecord[]> {
+  const cluster = connection.createCluster();
+  try {
+    await cluster.connect();
+    await cluster.addTargetTopic(topic);
+    const end = await stableEndOf(cluster, topic, partition);
+    const latest = new LatestRecords();
+    const wanted = { connection, topic, partition, assertWanted: () => {} };
+    // What compaction has taken at the end is waited for in vain: the position comes to the end all the same.
+    for await (const { records, position } of batchesOf(cluster, wanted)) {
+      for (const record of records) latest.take(record);
+      if (position >= end) break;
+    }
+    return latest.records();
+  } finally {
+    cluster.disconnect().catch(() => undefined);
+  }
+}
+
 async function readUntil(nonce: string, options: RestoreOptions): Promise<readonly LogRecord[]> {
   const cluster = options.connection.createCluster();
   try {
     await cluster.connect();
     await cluster.addTargetTopic(options.topic);
-    // In order of the newest record: a key that comes again moves to the end.
-    const latest = new Map<string, LogRecord>();
-    for await (const record of recordsOf(cluster, options)) {
-      const { key, value } = record;
-      if (key === null) continue;
-      const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-      if (name.startsWith(SENTINEL_PREFIX)) {
-        if (value !== null && Buffer.from(value).toString() === nonce) return [...latest.values()];
-        continue;
-      }
-      latest.delete(name);
-      if (value !== null) latest.set(name, record);
+    const latest = new LatestRecords();
+    for await (const { records } of batchesOf(cluster, options)) {
+      for (const record of records) if (latest.take(record) === nonce) return latest.records();
     }
     throw new Error("the partition ended");
   } finally {
@@ -77,21 +92,56 @@ async function readUntil(nonce: string, options: RestoreOptions): Promise<readon
   }
 }
 
-/** Committed records from the oldest on, without end. */
-async function* recordsOf(cluster: KafkaCluster, options: RestoreOptions): AsyncGenerator<LogRecord> {
+/** In order of the newest record: a key that comes again moves to the end. */
+class LatestRecords {
+  readonly #latest = new Map<string, LogRecord>();
+
+  /** The value of a sentinel, which is none of ours. */
+  take(record: LogRecord): string | undefined {
+    const { key, value } = record;
+    if (key === null) return undefined;
+    const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+    if (name.startsWith(SENTINEL_PREFIX)) return value === null ? undefined : Buffer.from(value).toString();
+    this.#latest.delete(name);
+    if (value !== null) this.#latest.set(name, record);
+    return undefined;
+  }
+
+  records(): readonly LogRecord[] {
+    return [...this.#latest.values()];
+  }
+}
+
+/** Committed records from the oldest on, without end; `position` is behind each batch. */
+async function* batchesOf(
+  cluster: KafkaCluster,
+  options: Pick<RestoreOptions, "topic" | "partition" | "connection" | "assertWanted">,
+): AsyncGenerator<{ readonly records: readonly LogRecord[]; readonly position: number }> {
   const { topic, partition, connection, assertWanted } = options;
-  const [earliest] = await cluster.fetchTopicsOffset([{ topic, fromBeginning: true, partitions: [{ partition }] }]);
-  let offset = safeOffset(earliest?.partitions[0]?.offset ?? "0");
+  let position = await offsetOf(cluster, topic, partition, true);
+  yield { records: [], position };
   for (;;) {
     assertWanted();
-    const batch = new connection.library.Batch(
-      topic,
-      String(offset),
-      await fetchFrom(cluster, topic, partition, offset),
-    );
-    for (const message of batch.committed) yield logRecord(message);
-    offset = batch.toOffset;
+    const data = await fetchFrom(cluster, topic, partition, position);
+    const batch = new connection.library.Batch(topic, String(position), data);
+    position = batch.toOffset;
+    yield { records: batch.committed.map(logRecord), position };
   }
+}
+
+/** End of what a read-committed reader may see: the cluster was made as one. */
+function stableEndOf(cluster: KafkaCluster, topic: string, partition: number): Promise<number> {
+  return offsetOf(cluster, topic, partition, false);
+}
+
+async function offsetOf(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  fromBeginning: boolean,
+): Promise<number> {
+  const [answer] = await cluster.fetchTopicsOffset([{ topic, fromBeginning, partitions: [{ partition }] }]);
+  return safeOffset(answer?.partitions[0]?.offset ?? "0");
 }
 
 async function fetchFrom(

@@ -72,7 +72,7 @@ export interface AlertRecord {
   readonly windowEnd: string;
   readonly revision: number;
   /**
-   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`; of streamgauge itself `offset-gap`,
+   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`, `reset`; of streamgauge itself `offset-gap`,
    * `offset-overlap`, `unheard`, `heard`.
    */
   readonly reason: string;

@@ -15,19 +15,26 @@ import type { WindowId } from "../core/window.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
 import { Profile } from "../profiles/profile.ts";
-import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
-import { ByteWriter } from "../sketches/bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import type { ProfileOps } from "../windows/profile-ops.ts";
 import {
   type ClosedWindow,
   type TrackerEvent,
-  type TrackerState,
   WindowTracker,
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
+import {
+  LEDGER_KEY,
+  PROFILE_KEY,
+  readTracker,
+  SERIES_KEY,
+  seriesKey,
+  seriesOfKey,
+  TRACKER_KEY,
+  writeTracker,
+} from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
@@ -89,11 +96,7 @@ export class DatasetJudge {
     for (const [key, bytes] of entries) {
       if (key.startsWith(PROFILE_KEY)) profiles.set(key.slice(PROFILE_KEY.length), Profile.read(bytes));
     }
-    const state = readSealed("tracker", stored, (reader) => ({
-      tracker: JSON.parse(reader.string()) as TrackerState,
-      incidents: JSON.parse(reader.string()) as unknown,
-      names: FieldNames.read(reader.bytes()),
-    }));
+    const state = readTracker(stored);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
     } catch (error) {
@@ -132,11 +135,8 @@ export class DatasetJudge {
       }
       if (this.#changedSeries.has(seriesName)) changed.push({ key: SERIES_KEY + seriesName, value: series.write() });
     }
-    const writer = new ByteWriter(16_384);
-    writer.string(JSON.stringify(state));
-    writer.string(JSON.stringify(this.#incidents.snapshot()));
-    writer.bytes(this.#names.write());
-    changed.push({ key: TRACKER_KEY, value: sealed(writer) });
+    const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
+    changed.push({ key: TRACKER_KEY, value: writeTracker(entry) });
     changed.push({ key: LEDGER_KEY, value: utf8(JSON.stringify(this.#ledger.snapshot())) });
     const gone = [...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key);
     this.#storedProfiles.clear();
@@ -214,7 +214,7 @@ export class DatasetJudge {
   }
 
   #restoreSeries(name: string, bytes: Uint8Array, profiles: ReadonlyMap<string, Profile>): void {
-    const sizeMs = Number(name.slice(0, name.indexOf("|")));
+    const { sizeMs } = seriesOfKey(name);
     const profileOf = (window: WindowId) => profiles.get(profileKey(sizeMs, window)) ?? Profile.empty(MERGE_SEED);
     const series = SeriesJudge.read(this.#seriesOptions(sizeMs), bytes, profileOf);
     if (series !== undefined) this.#series.set(name, series);
@@ -305,19 +305,9 @@ function reviseForMs(dataset: DatasetConfig, sizeMs: number): number {
   return dataset.time.reviseForMs ?? Math.min(86_400_000, 10 * sizeMs);
 }
 
-/** Keys of a dataset's state. */
-const TRACKER_KEY = "tracker";
-const LEDGER_KEY = "ledger";
-const PROFILE_KEY = "profile|";
-const SERIES_KEY = "series|";
-
 /** As the tracker calls the profile of a window. */
 function profileKey(sizeMs: number, { startMs, slice }: WindowId): string {
   return `${sizeMs}|${startMs}|${slice}`;
-}
-
-function seriesKey(slice: string, sizeMs: number): string {
-  return `${sizeMs}|${slice}`;
 }
 
 function positionsOf(topic: string, positions: ReadonlyMap<number, number>): LogPosition[] {

@@ -18,6 +18,7 @@ import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
 import { type StateEntry, StateStore } from "../state/state-records.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
+import { datasetOfKey, POSITION_KEY } from "./dataset-state.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
 import { observeLog } from "./observed-log.ts";
 
@@ -35,6 +36,8 @@ export interface JudgeOptions {
   readonly checkpoints?: {
     readonly clock: Clock;
     readonly everyMs: number;
+    /** Program and version, which stand beside each state record. */
+    readonly writer?: string;
   };
   /** @default none */
   readonly telemetry?: Telemetry;
@@ -77,9 +80,6 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   };
 }
 
-/** Key of the position among the state entries. */
-const POSITION_KEY = "position";
-
 /** One partition of the profiles topic: the datasets that share it. */
 class Shard {
   readonly #claim: Claim;
@@ -101,7 +101,9 @@ class Shard {
     this.#claim = claim;
     this.#options = options;
     this.#position = claim.position;
-    this.#store = new StateStore({ topic: options.topics.state, partition: claim.partition });
+    const { writer } = options.checkpoints ?? {};
+    const place = { topic: options.topics.state, partition: claim.partition };
+    this.#store = new StateStore({ ...place, ...(writer === undefined ? {} : { writer }) });
     for (const dataset of options.datasets) {
       this.#judges.set(dataset.topic, new DatasetJudge({ ...options, dataset }));
     }
@@ -126,10 +128,10 @@ class Shard {
     this.#position = positionOf(stored);
     const byDataset = new Map<string, Map<string, Uint8Array>>();
     for (const [key, value] of entries) {
-      const [dataset = "", ...rest] = key.split("|");
-      if (rest.length === 0) continue;
-      const own = byDataset.get(dataset) ?? new Map<string, Uint8Array>();
-      byDataset.set(dataset, own.set(rest.join("|"), value));
+      const place = datasetOfKey(key);
+      if (place === undefined) continue;
+      const own = byDataset.get(place.dataset) ?? new Map<string, Uint8Array>();
+      byDataset.set(place.dataset, own.set(place.rest, value));
     }
     for (const [dataset, own] of byDataset) this.#judges.get(dataset)?.restore(own);
     this.#claim.seek(this.#position);
@@ -197,8 +199,8 @@ class Shard {
     }
     // Datasets that are configured no more.
     for (const key of this.#store.keys()) {
-      const dataset = key.slice(0, key.indexOf("|"));
-      if (key !== POSITION_KEY && !this.#judges.has(dataset)) gone.push(key);
+      const dataset = datasetOfKey(key)?.dataset;
+      if (dataset !== undefined && !this.#judges.has(dataset)) gone.push(key);
     }
     changed.push({ key: POSITION_KEY, value: utf8(String(this.#position)) });
     return this.#store.write(changed, gone, this.#timeMs);
@@ -221,7 +223,8 @@ class Shard {
   }
 }
 
-function positionOf(stored: Uint8Array): number {
+/** @throws {StreamgaugeError} `SG_CORRUPT` */
+export function positionOf(stored: Uint8Array): number {
   const position = Number(textOf(stored));
   if (Number.isSafeInteger(position) && position >= 0) return position;
   throw new StreamgaugeError("SG_CORRUPT", `Cannot read the judge's state: the position is "${textOf(stored)}"`);

@@ -6,7 +6,7 @@
  * window and at the revision horizon, and those at the horizon re-learn forward. A later window is told again only
  * when its outcome changes.
  */
-import { createDetector, restoreDetector } from "../anomaly/detector.ts";
+import { createDetector, type DetectorProgress, detectorProgress, restoreDetector } from "../anomaly/detector.ts";
 import type { Detector, DetectorScore } from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
@@ -203,6 +203,25 @@ export class SeriesJudge {
     const { window, partial, counts, profile } = input;
     return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile) };
   }
+}
+
+/** What is written of a series, for people. */
+export interface SeriesProgress extends DetectorProgress {
+  /** Windows learned that can still be revised. */
+  readonly revisable: number;
+}
+
+/** @throws {StreamgaugeError} `SG_CORRUPT` */
+export function seriesProgress(bytes: Uint8Array): SeriesProgress {
+  return readSealed("series", bytes, (reader) => {
+    const state = JSON.parse(reader.string()) as SeriesState;
+    reader.bytes();
+    for (let left = state.revisable.length; left > 0; left--) readContents(reader);
+    const progress = detectorProgress(state.detector);
+    // Where windows can be revised, the models that are kept have not learned those yet.
+    const later = state.revisable.filter(({ partial }) => !partial).length;
+    return { ...progress, learned: progress.learned + later, revisable: state.revisable.length };
+  });
 }
 
 const STATE_VERSION = 1;

@@ -1,27 +1,53 @@
 /**
  * The judge's state as records of a compacted topic: one entry per key, replaced whole when it changes.
  *
- *     key:   <entry key> for part 0, <entry key>#<n> for part n
- *     value: u8 version · varint sequence · varint part · varint parts · varint bytes of the whole entry, unpacked ·
- *            bytes of this part of the entry (deflated) · 64-bit hash of all of these
+ *     key:    <entry key, each # doubled> for part 0, and #<n> behind it for part n
+ *     header: sg_writer, the program that wrote it
+ *     value:  u8 version · varint sequence · varint part · varint parts · varint bytes of the whole entry, unpacked ·
+ *             bytes of this part of the entry (deflated) · 64-bit hash of all of these
  *
  * A checkpoint is written in the judge's transaction, so a reader sees all of its records or none. `sequence` counts the
- * checkpoints: parts of one entry must have the same, or the entry is not whole.
+ * checkpoints: parts of one entry must have the same, or the entry is not whole. The version stands first and the hash last
+ * in every version to come, so that a program can tell a newer record from a damaged one.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord, OutputRecord } from "../core/log.ts";
-import { textOf } from "../core/text.ts";
+import { printable, textOf, utf8 } from "../core/text.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 
-/** One thing that is kept, under a key without `#`. */
+/** One thing that is kept. */
 export interface StateEntry {
   readonly key: string;
   readonly value: Uint8Array;
 }
 
+/** What is stored of an entry. */
+export interface StoredEntry {
+  readonly key: string;
+  /** As stored in the topic, all parts. */
+  readonly packedBytes: number;
+  /** Undefined: `problem` says why. */
+  readonly value: Uint8Array | undefined;
+  /** Which checkpoint wrote it. */
+  readonly sequence: number;
+  /** Wall time of that checkpoint. */
+  readonly timestampMs: number;
+  readonly problem?: StateProblem;
+}
+
+/** Why an entry cannot be used, with its place. */
+export interface StateProblem {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** One sentence, with what to do. */
+  readonly sentence: string;
+}
+
 const VERSION = 1;
+const WRITER_HEADER = "sg_writer";
 /** Kafka refuses records over 1 MB by default; the rest is room for key and batch overhead. */
 const MAX_PART_BYTES = 900_000;
 /** An entry beyond this is damaged: the largest, a series of 2,000 metrics, has some 40 MB. */
@@ -29,17 +55,26 @@ const MAX_ENTRY_BYTES = 256 * 1024 * 1024;
 /** Models are written again at every window: speed counts more than the last tenth of size. */
 const DEFLATE_LEVEL = 1;
 
+export interface StateStoreOptions {
+  readonly topic: string;
+  readonly partition: number;
+  /** Program and version, which stand beside each record. @default "streamgauge" */
+  readonly writer?: string;
+}
+
 /** Knows what the topic holds, so that only changes are written and nothing is left behind. */
 export class StateStore {
   readonly #topic: string;
   readonly #partition: number;
+  readonly #writer: string;
   /** Entry key → number of parts. */
   readonly #parts = new Map<string, number>();
   #sequence = 0;
 
-  constructor(options: { readonly topic: string; readonly partition: number }) {
-    this.#topic = options.topic;
-    this.#partition = options.partition;
+  constructor({ topic, partition, writer = "streamgauge" }: StateStoreOptions) {
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#writer = writer;
   }
 
   /** Keys of the entries that the topic holds. */
@@ -52,33 +87,60 @@ export class StateStore {
    * @throws {StreamgaugeError} `SG_CORRUPT` when one is damaged, not whole, or of a version this program does not know.
    */
   load(records: readonly LogRecord[]): Map<string, Uint8Array> {
-    const found = new Map<string, Part[]>();
+    const entries = new Map<string, Uint8Array>();
+    for (const { key, value, problem } of this.examine(records)) {
+      if (problem !== undefined) throw new StreamgaugeError("SG_CORRUPT", problem.sentence);
+      if (value !== undefined) entries.set(key, value);
+    }
+    return entries;
+  }
+
+  /** As `load()`, but what cannot be used is an entry with a problem. */
+  examine(records: readonly LogRecord[]): StoredEntry[] {
+    const found = new Map<string, { record: LogRecord; part: Part | undefined; sentence: string | undefined }[]>();
     this.#parts.clear();
     for (const record of records) {
       if (record.key === null || record.value === null) continue;
-      const [key = ""] = textOf(record.key).split("#", 1);
-      const part = readPart(record.value, `${this.#topic}[${this.#partition}]@${record.offset}`);
-      this.#sequence = Math.max(this.#sequence, part.sequence);
-      found.set(key, [...(found.get(key) ?? []), part]);
-    }
-    const entries = new Map<string, Uint8Array>();
-    for (const [key, parts] of found) {
-      const whole = joinParts(parts);
-      if (whole === undefined) throw corrupt(`entry "${key}" is not whole`);
-      entries.set(key, whole);
+      const { key, part: number } = partOfKey(textOf(record.key));
+      const { part, sentence } = this.#read(record, number);
+      this.#sequence = Math.max(this.#sequence, part?.sequence ?? 0);
+      found.set(key, [...(found.get(key) ?? []), { record, part, sentence }]);
       // Parts of an earlier, larger version are tombstoned with the next change.
-      this.#parts.set(key, Math.max(...parts.map(({ part }) => part + 1)));
+      this.#parts.set(key, Math.max(this.#parts.get(key) ?? 0, number + 1));
     }
-    return entries;
+    return [...found].map(([key, records]) => {
+      const parts = records.flatMap(({ part }) => part ?? []);
+      const sequence = Math.max(0, ...parts.map((part) => part.sequence));
+      const stored = {
+        key,
+        packedBytes: records.reduce((sum, { record }) => sum + record.value!.length, 0),
+        sequence,
+        timestampMs: Math.max(...records.map(({ record }) => record.timestampMs)),
+      };
+      const first = records.find(({ sentence }) => sentence !== undefined) ?? records[0]!;
+      const problem = (sentence: string): StoredEntry => {
+        const place = { topic: this.#topic, partition: this.#partition, offset: first.record.offset };
+        return { ...stored, value: undefined, problem: { ...place, sentence } };
+      };
+      if (first.sentence !== undefined) return problem(first.sentence);
+      try {
+        const value = joinParts(parts);
+        if (value !== undefined) return { ...stored, value };
+      } catch {
+        // What does not unpack is not whole.
+      }
+      return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first.record)})`);
+    });
   }
 
   /** Records that replace the changed entries and delete those that are gone; to be committed in one transaction. */
   write(changed: readonly StateEntry[], gone: readonly string[], timestampMs: number): OutputRecord[] {
     this.#sequence++;
     const records: OutputRecord[] = [];
+    const headers = [{ key: WRITER_HEADER, value: utf8(this.#writer) }];
     const put = (key: string, part: number, value: Uint8Array | null) => {
-      const recordKey = part === 0 ? key : `${key}#${part}`;
-      records.push({ topic: this.#topic, partition: this.#partition, key: recordKey, value, timestampMs });
+      const record = { topic: this.#topic, partition: this.#partition, key: keyOfPart(key, part), timestampMs };
+      records.push(value === null ? { ...record, value } : { ...record, value, headers });
     };
     for (const { key, value } of changed) {
       const packed = deflateRawSync(value, { level: DEFLATE_LEVEL });
@@ -96,6 +158,37 @@ export class StateStore {
     }
     return records;
   }
+
+  #read(record: LogRecord, number: number): { part: Part | undefined; sentence: string | undefined } {
+    const place = this.#placeOf(record);
+    try {
+      const part = readPart(record, place);
+      // Under the key of another part it is out of place.
+      if (part.part !== number) throw corrupt(`record ${place} is part ${part.part} under the key of part ${number}`);
+      return { part, sentence: undefined };
+    } catch (error) {
+      if (error instanceof StreamgaugeError) return { part: undefined, sentence: error.message };
+      throw error;
+    }
+  }
+
+  #placeOf({ offset }: LogRecord): string {
+    return `${this.#topic}[${this.#partition}]@${offset}`;
+  }
+}
+
+function keyOfPart(key: string, part: number): string {
+  const name = key.replaceAll("#", "##");
+  return part === 0 ? name : `${name}#${part}`;
+}
+
+/** A number behind an odd run of `#`, of which the last is ours. */
+const PART_SUFFIX = /(?<!#)((?:##)*)#([1-9]\d*)$/;
+
+function partOfKey(recordKey: string): { readonly key: string; readonly part: number } {
+  const found = PART_SUFFIX.exec(recordKey);
+  const name = found === null ? recordKey : recordKey.slice(0, found.index + found[1]!.length);
+  return { key: name.replaceAll("##", "#"), part: found === null ? 0 : Number(found[2]) };
 }
 
 interface Part {
@@ -118,10 +211,10 @@ function writePart({ sequence, part, parts, length, bytes }: Part): Uint8Array {
   return sealed(writer);
 }
 
-function readPart(value: Uint8Array, place: string): Part {
-  return readSealed(`state record ${place}`, value, (reader) => {
+function readPart(record: LogRecord, place: string): Part {
+  return readSealed(`state record ${place}`, record.value!, (reader) => {
     const version = reader.u8();
-    if (version !== VERSION) throw corrupt(`record ${place} is of version ${version}, expected ${VERSION}`);
+    if (version !== VERSION) throw unknownVersion(version, record, place);
     return {
       sequence: reader.varint(),
       part: reader.varint(),
@@ -130,6 +223,13 @@ function readPart(value: Uint8Array, place: string): Part {
       bytes: reader.bytes(),
     };
   });
+}
+
+function unknownVersion(version: number, { headers }: LogRecord, place: string): StreamgaugeError {
+  const header = headers.find(({ key }) => key === WRITER_HEADER);
+  const writer = header === undefined ? "another version of streamgauge" : printable(textOf(header.value));
+  const advice = `Run that version, or let this one begin anew with "streamgauge state reset --all"`;
+  return corrupt(`${writer} wrote record ${place} as version ${version}, this program knows ${VERSION}. ${advice}`);
 }
 
 /** Undefined: parts are missing, or belong to different versions of the entry. */

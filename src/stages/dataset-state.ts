@@ -1,0 +1,59 @@
+/**
+ * What the judge keeps of a dataset, by key. Behind `<dataset>|` of the state topic stand
+ *
+ *     tracker                          windows, incident, names of fields: string · string · bytes, sealed
+ *     ledger                           incidents of the watching itself: JSON
+ *     profile|<sizeMs>|<startMs>|<slice>   profile of a window that is open or can be revised
+ *     series|<sizeMs>|<slice>          models, and the windows that can be revised
+ */
+import { FieldNames } from "../profiles/field-names.ts";
+import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
+import { ByteWriter } from "../sketches/bytes.ts";
+import type { TrackerState } from "../windows/window-tracker.ts";
+
+export const TRACKER_KEY = "tracker";
+export const LEDGER_KEY = "ledger";
+export const PROFILE_KEY = "profile|";
+export const SERIES_KEY = "series|";
+/** Belongs to no dataset: the position in the partition of the profiles topic. */
+export const POSITION_KEY = "position";
+
+export interface TrackerEntry {
+  readonly tracker: TrackerState;
+  /** Snapshot of the incident tracker. */
+  readonly incidents: unknown;
+  readonly names: FieldNames;
+}
+
+export function writeTracker({ tracker, incidents, names }: TrackerEntry): Uint8Array {
+  const writer = new ByteWriter(16_384);
+  writer.string(JSON.stringify(tracker));
+  writer.string(JSON.stringify(incidents));
+  writer.bytes(names.write());
+  return sealed(writer);
+}
+
+/** @throws {StreamgaugeError} `SG_CORRUPT` */
+export function readTracker(bytes: Uint8Array): TrackerEntry {
+  return readSealed("tracker", bytes, (reader) => ({
+    tracker: JSON.parse(reader.string()) as TrackerState,
+    incidents: JSON.parse(reader.string()) as unknown,
+    names: FieldNames.read(reader.bytes()),
+  }));
+}
+
+/** Name of a series behind `SERIES_KEY`. */
+export function seriesKey(slice: string, sizeMs: number): string {
+  return `${sizeMs}|${slice}`;
+}
+
+export function seriesOfKey(name: string): { readonly sizeMs: number; readonly slice: string } {
+  const bar = name.indexOf("|");
+  return { sizeMs: Number(name.slice(0, bar)), slice: name.slice(bar + 1) };
+}
+
+/** Dataset and the rest of a state key; undefined for what belongs to none. A topic's name has no `|`. */
+export function datasetOfKey(key: string): { readonly dataset: string; readonly rest: string } | undefined {
+  const bar = key.indexOf("|");
+  return bar < 0 ? undefined : { dataset: key.slice(0, bar), rest: key.slice(bar + 1) };
+}
