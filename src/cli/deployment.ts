@@ -20,6 +20,7 @@ import { startJudge } from "../stages/judge.ts";
 import { startProfiler } from "../stages/profiler.ts";
 import { startSink } from "../stages/sink-runner.ts";
 import { createHashLabel } from "./hash-label.ts";
+import type { ReadinessInput } from "./readiness.ts";
 import { openSinks, type RunningSinks } from "./sinks.ts";
 
 export interface DeploymentOptions {
@@ -32,9 +33,13 @@ export interface DeploymentOptions {
   readonly print: (line: string) => void;
 }
 
+export type DeploymentHealth = Pick<ReadinessInput, "profiler" | "judge" | "isHeldByRegistry">;
+
 export interface Deployment {
   /** Rejects with the first failure; never settles while all goes well. */
   readonly failed: Promise<never>;
+  /** How its stages stand with Kafka and the registry. */
+  health(): DeploymentHealth;
   /** Writes what is not yet written, leaves the groups, closes everything. */
   stop(): Promise<void>;
 }
@@ -57,6 +62,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   const log = createKafkaLog({ kafka, clock, logger, clientId: `streamgauge-${config.deployment}` });
   const running: Subscription[] = [];
   let sinks: RunningSinks | undefined;
+  let health: () => DeploymentHealth;
   const stop = async () => {
     // The profiler first: what it writes last is still judged; then the judge's last checkpoint; then the sinks.
     const ends = Promise.all(running.slice(STAGES).map((subscription) => subscription.stop()));
@@ -96,6 +102,11 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       checkpoints: { clock, everyMs: config.checkpointEveryMs, writer: `streamgauge ${VERSION}` },
     });
     running.push(judge);
+    health = () => ({
+      profiler: profiler.health?.(),
+      judge: judge.health?.(),
+      isHeldByRegistry: profiler.isHeldByRegistry(),
+    });
     for (const sink of sinks.sinks) running.push(await startSink({ ...common, sink, topics, group: kafka.group }));
     logger.info({ deployment: config.deployment, topics: config.datasets.map(({ topic }) => topic) }, "running");
   } catch (error) {
@@ -106,7 +117,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
     throw new StreamgaugeError("SG_CONNECT", "A subscription ended by itself");
   });
   failed.catch(() => undefined);
-  return { failed, stop };
+  return { failed, health, stop };
 }
 
 /** What `run` writes, one partition each: a shard is judged by one process, and order matters within a dataset. */

@@ -7,10 +7,11 @@ import { EXIT_CODES } from "../core/errors.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { startProcessTelemetry } from "../sinks/process-telemetry.ts";
 import { PrometheusRegistry } from "../sinks/prometheus-registry.ts";
-import { startPrometheusServer } from "../sinks/prometheus-server.ts";
-import { startDeployment } from "./deployment.ts";
+import { type Readiness, startPrometheusServer } from "../sinks/prometheus-server.ts";
+import { type DeploymentHealth, startDeployment } from "./deployment.ts";
 import type { Io } from "./io.ts";
 import { createLogger } from "./logger.ts";
+import { type ReadinessInput, readinessOf } from "./readiness.ts";
 
 /** What is not done by then is left: nothing is lost by it, the next process reads it again. */
 const DRAIN_LIMIT_MS = 9_000;
@@ -20,8 +21,12 @@ export async function run(args: { readonly config: string }, io: Io): Promise<nu
   const clock = systemClock();
   const logger = createLogger(io, "info");
   for (const notice of notices) logger.warn({ ...notice }, notice.message);
-  const state = { isRunning: false, isStopping: false };
-  const watch = await startWatch(config, clock, () => readinessOf(state));
+  const state: { phase: ReadinessInput["phase"]; health?: () => DeploymentHealth } = { phase: "starting" };
+  const flushEveryMs = new Map(config.datasets.map((dataset) => [dataset.topic, dataset.flushEveryMs]));
+  const watch = await startWatch(config, clock, () => {
+    const health = state.health?.() ?? { isHeldByRegistry: false };
+    return readinessOf({ ...health, phase: state.phase, flushEveryMs, nowMs: clock.monotonicMs() });
+  });
   try {
     const stopping = new Promise<"stop">((resolve) => {
       io.onInterrupt?.(() => resolve("stop"));
@@ -37,6 +42,7 @@ export async function run(args: { readonly config: string }, io: Io): Promise<nu
     // A signal while it starts: what was begun is closed as far as it has come.
     const deployment = await Promise.race([starting, stopping]);
     if (deployment === "stop") {
+      state.phase = "stopping";
       await withinLimit(
         clock,
         starting.then(
@@ -46,17 +52,18 @@ export async function run(args: { readonly config: string }, io: Io): Promise<nu
       );
       return EXIT_CODES.ok;
     }
-    state.isRunning = true;
+    state.health = () => deployment.health();
+    state.phase = "running";
     try {
       await Promise.race([deployment.failed, stopping]);
-      state.isStopping = true;
+      state.phase = "stopping";
       logger.info({}, "stopping");
       const isDone = await withinLimit(clock, deployment.stop());
       if (isDone) logger.info({}, "stopped");
       else logger.warn({ limitMs: DRAIN_LIMIT_MS }, "stopped before everything was written: it will be read again");
       return EXIT_CODES.ok;
     } catch (error) {
-      state.isRunning = false;
+      state.phase = "stopping";
       await withinLimit(
         clock,
         deployment.stop().catch(() => undefined),
@@ -68,22 +75,13 @@ export async function run(args: { readonly config: string }, io: Io): Promise<nu
   }
 }
 
-function readinessOf(state: { readonly isRunning: boolean; readonly isStopping: boolean }) {
-  if (state.isStopping) return { ready: false, reasons: ["stopping"] };
-  return state.isRunning ? { ready: true, reasons: [] } : { ready: false, reasons: ["starting"] };
-}
-
 interface Watch {
   readonly telemetry: Telemetry;
   close(): Promise<void>;
 }
 
 /** The Prometheus endpoint, where one is configured. */
-async function startWatch(
-  config: Config,
-  clock: Clock,
-  readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] },
-): Promise<Watch> {
+async function startWatch(config: Config, clock: Clock, readiness: () => Readiness): Promise<Watch> {
   const sink = config.sinks.find((one): one is SinkConfig & { kind: "prometheus" } => one.kind === "prometheus");
   if (sink === undefined) return { telemetry: noTelemetry, close: async () => {} };
   const registry = new PrometheusRegistry({ clock, maxSeries: sink.maxSeries });

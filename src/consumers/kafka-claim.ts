@@ -52,6 +52,8 @@ export class KafkaClaim implements Claim {
   #pending: PendingBatch | undefined;
   #stableOffset: number | undefined;
   #endOffset = 0;
+  /** When the end was asked for. */
+  #endAtMs = Number.NEGATIVE_INFINITY;
   #stableAtMs = Number.NEGATIVE_INFINITY;
   #delivering = false;
   #pausedByUser = false;
@@ -59,6 +61,8 @@ export class KafkaClaim implements Claim {
   #lossReason: LossReason | undefined;
   #writing: Promise<unknown> | undefined;
   #settleLost = () => {};
+  #heldAtMs: number | undefined;
+  #committedAtMs: number | undefined;
 
   constructor(topic: string, partition: number, host: ClaimHost) {
     this.topic = topic;
@@ -91,13 +95,20 @@ export class KafkaClaim implements Claim {
     return this.#host.clock.monotonicMs() - this.#stableAtMs <= FRESH_MS;
   }
 
-  /** As of the last fetch, or of the opening. */
+  /** As of the last fetch, of the opening, or, where nothing is fetched, of the last `noteEnd`. */
   get endOffset(): number {
     return this.#endOffset;
   }
 
   get ended(): boolean {
     return false;
+  }
+
+  /** The answer to a question asked then; what was learned since counts. */
+  noteEnd(endOffset: number, askedAtMs: number): void {
+    if (askedAtMs < this.#endAtMs) return;
+    this.#endOffset = endOffset;
+    this.#endAtMs = askedAtMs;
   }
 
   /** Something is to be handed to the handler. */
@@ -172,8 +183,18 @@ export class KafkaClaim implements Claim {
     this.#moveTo(position);
   }
 
+  /** When `claimed` had been handled, as long as the claim lives. */
+  get heldAtMs(): number | undefined {
+    return this.active ? this.#heldAtMs : undefined;
+  }
+
+  get committedAtMs(): number | undefined {
+    return this.#committedAtMs;
+  }
+
   /** `claimed` was handled: batches may follow. */
   startDelivery(): void {
+    this.#heldAtMs = this.#host.clock.monotonicMs();
     this.#delivering = true;
     this.#host.flowChanged(this);
   }
@@ -184,6 +205,7 @@ export class KafkaClaim implements Claim {
     this.#stableOffset = batch.stableOffset;
     this.#endOffset = batch.stableOffset;
     this.#stableAtMs = this.#host.clock.monotonicMs();
+    this.#endAtMs = this.#stableAtMs;
     if (batch.toOffset > batch.fromOffset) {
       this.#pending = new PendingBatch(batch);
       this.#fetchFrom = batch.toOffset;
@@ -242,6 +264,7 @@ export class KafkaClaim implements Claim {
     try {
       await this.#writing;
       this.doubtful = [];
+      this.#committedAtMs = this.#host.clock.monotonicMs();
     } catch (error) {
       throw this.#deadBy(action, error);
     } finally {

@@ -55,6 +55,8 @@ export class KafkaConnection {
     this.#options = options;
     const { kafka, clock, logger, clientId } = options;
     if (kafka.brokers.length === 0) throw new StreamgaugeError("SG_CONFIG", "Cannot connect: kafka.brokers is empty");
+    // One for all clients: each of them meets the same outage, and makes new ones.
+    const log = kafkaJsLog(logger, clock);
     this.#common = {
       brokers: [...kafka.brokers],
       clientId,
@@ -62,7 +64,7 @@ export class KafkaConnection {
       authenticationTimeout: REQUEST_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       logLevel: library.logLevel.WARN,
-      logCreator: () => kafkaJsLog(logger, clock),
+      logCreator: () => log,
       ...(kafka.tls === undefined ? {} : { ssl: tlsOptions(kafka.tls) }),
       ...(kafka.sasl === undefined ? {} : { sasl: saslOptions(kafka.sasl, clock) }),
     };

@@ -110,6 +110,7 @@ class KafkaJsLog implements KafkaLog {
     this.#subscriptions.add(subscription);
     return {
       done: subscription.done,
+      health: () => subscription.health(),
       stop: async () => {
         await subscription.stop();
         this.#subscriptions.delete(subscription);

@@ -10,9 +10,9 @@
  */
 import { setImmediate as yieldToEvents } from "node:timers/promises";
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { ClaimHandler, SubscribeOptions, Subscription } from "../core/log.ts";
+import type { ClaimHandler, SubscribeOptions, Subscription, SubscriptionHealth } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
@@ -41,6 +41,8 @@ const MAX_WAIT_MS = 250;
 const DETACH_MS = 1000;
 /** New partitions of a topic are found within this time. */
 const METADATA_MAX_AGE_MS = 60_000;
+/** How old the ends of partitions that are not fetched may be: what they lag is shown, and decides nothing. */
+const ENDS_EVERY_MS = 15_000;
 const MAX_BYTES_PER_PARTITION = 1 << 20;
 /** Batches of one answer that are handled at the same time; the rest waits its turn. */
 const CONCURRENT_PARTITIONS = 64;
@@ -67,9 +69,14 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   /** What the handler is doing for a claim. */
   readonly #inHand = new Map<KafkaClaim, Promise<void>>();
   readonly #flowing = new Set<KafkaClaim>();
+  /** What the group has given to us, and when. */
+  readonly #assigned = new Map<string, Assigned>();
+  /** Of the group's last word that we are a member. */
+  #confirmedAtMs: number | undefined;
   /** Counts assignments; partitions of an older one are not ours any more. */
   #generation = 0;
   #running: Promise<void> = Promise.resolve();
+  #endsTimer: Timer | undefined;
   #calls = 0;
   #stopping: Promise<void> | undefined;
   #onConfirmed = new Set<() => void>();
@@ -120,6 +127,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
       eachBatch: (payload) => this.#eachBatch(payload),
     });
+    this.#endsTimer = this.clock.after(ENDS_EVERY_MS, () => this.#refreshEnds());
     this.#running.catch((error: unknown) => this.fail(kafkaError("join the consumer group", error)));
   }
 
@@ -127,6 +135,15 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  health(): SubscriptionHealth {
+    const partitions = [...this.#assigned].map(([place, { topic, partition, waitsSinceMs, isUncertain }]) => {
+      const claim = this.#claims.get(place);
+      const { heldAtMs, committedAtMs } = claim ?? {};
+      return { topic, partition, waitsSinceMs, heldAtMs, committedAtMs, isUncertain };
+    });
+    return { group: this.options.group, confirmedAtMs: this.#confirmedAtMs, partitions };
   }
 
   fail(error: unknown): void {
@@ -152,7 +169,10 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#assign(payload.memberAssignment));
     this.#consumer.on(REBALANCING, () => this.#revokeAll());
     this.#consumer.on(STOP, () => this.#revokeAll());
-    this.#consumer.on(HEARTBEAT, () => this.#confirm());
+    this.#consumer.on(HEARTBEAT, () => {
+      this.#confirmedAtMs = this.clock.monotonicMs();
+      this.#confirm();
+    });
     this.#consumer.on(CRASH, async ({ payload: { error, restart } }) => {
       this.#revokeAll();
       const missing = isCoordinatorMissing(error);
@@ -171,9 +191,18 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       return;
     }
     const generation = this.#generation;
+    const before = new Map(this.#assigned);
+    this.#assigned.clear();
+    const waitsSinceMs = this.clock.monotonicMs();
+    this.#confirmedAtMs = waitsSinceMs;
     for (const [topic, partitions] of Object.entries(assignment)) {
       if (partitions.length > 0) this.#consumer.pause([{ topic, partitions: [...partitions] }]);
-      for (const partition of partitions) this.#hold(topic, partition, generation);
+      for (const partition of partitions) {
+        const place = placeOf(topic, partition);
+        const isUncertain = before.get(place)?.isUncertain ?? false;
+        this.#assigned.set(place, { topic, partition, waitsSinceMs, isUncertain });
+        this.#hold(topic, partition, generation);
+      }
     }
   }
 
@@ -215,8 +244,16 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     this.#inHand.set(claim, claimed);
     await claimed;
     this.#inHand.delete(claim);
-    if (claim.active) claim.startDelivery();
+    const assigned = this.#assigned.get(placeOf(claim.topic, claim.partition));
+    if (claim.active) {
+      claim.startDelivery();
+      if (assigned !== undefined) assigned.isUncertain = false;
+    }
     await claim.lost;
+    if (assigned !== undefined) {
+      assigned.waitsSinceMs = this.clock.monotonicMs();
+      if (claim.lossReason === "unknown-outcome") assigned.isUncertain = true;
+    }
     await this.#inHand.get(claim);
     await claim.settled();
     if (this.#stopping === undefined) this.#handler.lost?.(claim, claim.lossReason ?? "revoked");
@@ -260,6 +297,30 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       claim.skipTo(start);
     }
     this.seek(claim, claim.fetchFrom);
+  }
+
+  /** Asks for the ends of the partitions that are paused, or wait for their handler: no fetch tells them. */
+  #refreshEnds(): void {
+    const byTopic = new Map<string, KafkaClaim[]>();
+    for (const claim of this.#claims.values()) {
+      if (claim.heldAtMs === undefined || this.#flowing.has(claim)) continue;
+      const claims = byTopic.get(claim.topic);
+      if (claims === undefined) byTopic.set(claim.topic, [claim]);
+      else claims.push(claim);
+    }
+    const askedAtMs = this.clock.monotonicMs();
+    const questions = [...byTopic].map(async ([topic, claims]) => {
+      const ends = await this.#admin.partitionEnds(topic);
+      for (const claim of claims) {
+        const own = ends.find(({ partition }) => partition === claim.partition);
+        if (own !== undefined) claim.noteEnd(own.stable, askedAtMs);
+      }
+    });
+    // A broker that does not answer is told of by what needs it; nobody waits for this, not even a stop.
+    void Promise.allSettled(questions).then(() => {
+      if (this.#stopping !== undefined) return;
+      this.#endsTimer = this.clock.after(ENDS_EVERY_MS, () => this.#refreshEnds());
+    });
   }
 
   /** Calls the handler for what is pending, one batch after the other. */
@@ -313,6 +374,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   }
 
   async #stop(): Promise<void> {
+    this.#endsTimer?.cancel();
     const claims = [...this.#claims.values()];
     for (const claim of claims) claim.stopDelivery();
     await Promise.all(this.#inHand.values());
@@ -332,6 +394,13 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     await Promise.race([left, tooLong]);
     limit?.cancel();
   }
+}
+
+interface Assigned {
+  readonly topic: string;
+  readonly partition: number;
+  waitsSinceMs: number;
+  isUncertain: boolean;
 }
 
 function placeOf(topic: string, partition: number): string {

@@ -109,7 +109,31 @@ export interface SubscribeOptions {
   readonly maxBatchRecords?: number;
 }
 
+/** How a member stands with its group; times are those of the log's clock (`monotonicMs`). */
+export interface SubscriptionHealth {
+  readonly group: string;
+  /** When the group last confirmed the membership; absent: never yet. A member without partitions is one, too. */
+  readonly confirmedAtMs?: number | undefined;
+  /** What the group has given to this member. */
+  readonly partitions: readonly PartitionHealth[];
+}
+
+export interface PartitionHealth {
+  readonly topic: string;
+  readonly partition: number;
+  /** When the group gave it to us, or the last claim was lost. */
+  readonly waitsSinceMs: number;
+  /** When the handler had taken the claim; absent: it is not held (yet, or any more). */
+  readonly heldAtMs?: number | undefined;
+  /** Of the last commit by the claim that is held. */
+  readonly committedAtMs?: number | undefined;
+  /** The claim before was lost with a commit of unknown outcome, and there is no new one yet. */
+  readonly isUncertain: boolean;
+}
+
 export interface Subscription {
+  /** Absent: there is nothing that could be lost. Must be quick. */
+  health?(): SubscriptionHealth;
   /**
    * Settles when every topic is bounded and fully handled, with `ended` called for each claim; rejects with
    * the first error that a handler threw. Never settles for unbounded topics that go well.

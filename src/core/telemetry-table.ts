@@ -248,7 +248,7 @@ export const TELEMETRY = {
   streamgauge_ready: {
     type: "gauge",
     unit: "",
-    help: "1 when /readyz answers 200, else 0.",
+    help: "1 when /readyz answers 200, else 0: starting, stopping, no flush committed though due, state not restored, registry away.",
     labels: [],
   },
   streamgauge_event_loop_delay_seconds: {

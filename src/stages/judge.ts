@@ -73,6 +73,7 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   );
   return {
     done: subscription.done,
+    ...(subscription.health === undefined ? {} : { health: subscription.health }),
     async stop() {
       for (const shard of shards.values()) await shard.close();
       await subscription.stop();

@@ -53,7 +53,12 @@ interface Held {
   isWaiting: boolean;
 }
 
-export async function startProfiler(options: ProfilerOptions): Promise<Subscription> {
+export interface Profiler extends Subscription {
+  /** Batches wait for the schema registry, which does not answer, or refuses us. */
+  isHeldByRegistry(): boolean;
+}
+
+export async function startProfiler(options: ProfilerOptions): Promise<Profiler> {
   const pool = new ProfilePool();
   const telemetry = options.telemetry ?? noTelemetry;
   const registry = new RegistryTelemetry(telemetry);
@@ -182,6 +187,8 @@ export async function startProfiler(options: ProfilerOptions): Promise<Subscript
   );
   return {
     done: subscription.done,
+    ...(subscription.health === undefined ? {} : { health: subscription.health }),
+    isHeldByRegistry: () => loader.isInTrouble && [...partitions.values()].some(({ isWaiting }) => isWaiting),
     async stop() {
       isStopping = true;
       loader.wake();

@@ -29,6 +29,11 @@ export class SchemaLoader {
     this.#options = options;
   }
 
+  /** The registry gave no verdict the last time it was asked. */
+  get isInTrouble(): boolean {
+    return this.#trouble !== undefined;
+  }
+
   /** Undefined once `isWanted` is false: the partition was lost, or the process stops. */
   async load(schemaId: number, isWanted: () => boolean): Promise<EventReader | SchemaRefusal | undefined> {
     for (let waitMs = WAIT_MS; isWanted(); waitMs = Math.min(2 * waitMs, WAIT_MS_MAX)) {
