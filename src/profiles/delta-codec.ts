@@ -141,7 +141,9 @@ export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
   }
   for (let index = 0; index < 8; index++) {
     if (record[2 + index] !== DELTA_FINGERPRINT[index]) {
-      throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: written with another schema");
+      const state = "written with another schema, by another version of streamgauge";
+      const advice = "Run one that reads it: in an upgrade the judges come first, then the profilers";
+      throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: ${state}. ${advice}`);
     }
   }
   const reader = new AvroBinaryReader(record, 10);

@@ -75,7 +75,7 @@ export async function deltasOf(options: DeltasOptions): Promise<readonly LogReco
   }
   records.sort((a, b) => a.at - b.at);
   await log.append(records.map(({ record }) => record));
-  log.seal(dataset.topic);
+  let handled = 0;
   const profiler = await startProfiler({
     log,
     readers: createReaderSource(registry, { clock }),
@@ -89,6 +89,11 @@ export async function deltasOf(options: DeltasOptions): Promise<readonly LogReco
     flushRecords,
     time: "records",
     hashLabel: (text) => text,
+    // Not before: the flushes of a batch that reaches the end of a bounded topic say that the input has ended.
+    onBatch(batch) {
+      handled += batch.records.length;
+      if (handled === records.length) log.seal(dataset.topic);
+    },
   });
   await profiler.done;
   await profiler.stop();
@@ -100,7 +105,9 @@ export interface JudgeRun {
   readonly deltas: readonly LogRecord[];
   /** Of the run before. */
   readonly state?: readonly LogRecord[];
-  readonly dataset?: DatasetConfig;
+  /** @default `DATASET` alone */
+  readonly datasets?: readonly DatasetConfig[];
+  readonly writer?: string;
 }
 
 export interface JudgeResult {
@@ -113,7 +120,12 @@ export interface JudgeResult {
 }
 
 /** A judge from its start to its last checkpoint. */
-export async function judgeRun({ deltas, state = [], dataset = DATASET }: JudgeRun): Promise<JudgeResult> {
+export async function judgeRun({
+  deltas,
+  state = [],
+  datasets = [DATASET],
+  writer = "test 1",
+}: JudgeRun): Promise<JudgeResult> {
   const clock = new ManualClock();
   const log = new MemoryLog({ clock });
   await log.createTopics([
@@ -133,9 +145,9 @@ export async function judgeRun({ deltas, state = [], dataset = DATASET }: JudgeR
     deployment: "test",
     group: "test.judge",
     topics: TOPICS,
-    datasets: [dataset],
+    datasets,
     resolveAfter: 1,
-    checkpoints: { clock, everyMs: 20_000 },
+    checkpoints: { clock, everyMs: 20_000, writer },
   });
   await judge.done;
   await judge.stop();
