@@ -156,6 +156,7 @@ export class DatasetJudge {
       for (const tick of ticks.values()) outputs.push(...this.#incident(tick, context));
       ticks.clear();
     };
+    const touched = new Set<SeriesJudge>();
     const events = this.#tracker.apply(entry, panes);
     outputs.push(...this.#tellOfLedger(entry, events, context));
     const positions = positionsOf(entry.topic, this.#tracker.positions);
@@ -165,7 +166,7 @@ export class DatasetJudge {
         this.#log(event);
         continue;
       }
-      for (const judged of this.#judge(event)) {
+      for (const judged of this.#judge(event, touched)) {
         const { startMs, endMs, slice } = judged.window;
         const key = `${startMs}|${endMs}`;
         // Closed and revised, or revised twice: one after the other.
@@ -177,6 +178,7 @@ export class DatasetJudge {
       }
     }
     endTicks();
+    for (const series of touched) series.settle();
     return outputs;
   }
 
@@ -193,7 +195,7 @@ export class DatasetJudge {
     return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
   }
 
-  #judge(closed: ClosedWindow<Profile>): readonly Judged[] {
+  #judge(closed: ClosedWindow<Profile>, touched: Set<SeriesJudge>): readonly Judged[] {
     const { slice } = closed.window;
     if (slice !== "all" && closed.empty && !this.#series.has(seriesKey(slice, closed.sizeMs))) {
       // A slice's series begins with its first event, as that of the whole does.
@@ -201,7 +203,8 @@ export class DatasetJudge {
     }
     const series = this.#seriesOf(slice, closed.sizeMs);
     this.#changedSeries.add(seriesKey(slice, closed.sizeMs));
-    return closed.revision === 0 ? [series.close(closed)] : series.revise(closed);
+    touched.add(series);
+    return series.take(closed);
   }
 
   #seriesOf(slice: string, sizeMs: number): SeriesJudge {

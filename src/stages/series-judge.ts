@@ -150,25 +150,48 @@ export class SeriesJudge {
     for (const { input } of this.#revisable) yield input;
   }
 
-  /** Judges a window that has just closed. */
-  close(input: WindowInput): Judged {
-    const entry: Entry = { input, ...judgeAndLearn(this.#newest, input, this.#options), revision: 0 };
-    if (this.#options.reviseForMs > 0) {
-      this.#revisable.push(entry);
-      this.#settle(input.window.endMs - this.#options.reviseForMs);
+  /**
+   * Judges a window that has closed, or one again with its late events. First in the result is that window, then those
+   * later ones whose outcome changed. A slice may be told of first in the late events of a window that closed long ago:
+   * it is learned where it belongs.
+   */
+  take(input: WindowInput): Judged[] {
+    const newest = this.#revisable.at(-1);
+    if (newest === undefined || input.index > newest.input.index) return [this.#close(input)];
+    const at = this.#revisable.findIndex((entry) => entry.input.index >= input.index);
+    const target = this.#revisable[at];
+    if (target?.input.index === input.index) {
+      target.input = input;
+    } else {
+      const entry = { input, metrics: [], score: NOT_JUDGED, contents: contentsOf(input.profile), revision: -1 };
+      this.#revisable.splice(at, 0, entry);
     }
-    return this.#judged(entry);
+    return this.#judgeAgain(at);
   }
 
   /**
-   * Judges a window again with its late events. First in the result is that window, then those later ones whose
-   * outcome changed. Empty when the window is older than what can be revised.
+   * Learns for good what can be revised no more. Not before all of a flush was taken: one that moves time forward tells
+   * of the windows that it closes first, and only then of the last revision of those that it ends.
    */
-  revise(input: WindowInput): Judged[] {
-    const from = this.#revisable.findIndex((entry) => entry.input.index === input.index);
-    const target = this.#revisable[from];
-    if (target === undefined) return [];
-    target.input = input;
+  settle(): void {
+    const newest = this.#revisable.at(-1);
+    if (newest === undefined) return;
+    const horizonMs = newest.input.window.endMs - this.#options.reviseForMs;
+    for (;;) {
+      const [oldest] = this.#revisable;
+      if (oldest === undefined || oldest.input.window.endMs > horizonMs) return;
+      learn(this.#settled, oldest);
+      this.#revisable.shift();
+    }
+  }
+
+  #close(input: WindowInput): Judged {
+    const entry: Entry = { input, ...judgeAndLearn(this.#newest, input, this.#options), revision: 0 };
+    if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
+    return this.#judged(entry);
+  }
+
+  #judgeAgain(from: number): Judged[] {
     this.#newest = copyOf(this.#settled);
     const told: Judged[] = [];
     for (const [position, entry] of this.#revisable.entries()) {
@@ -178,20 +201,11 @@ export class SeriesJudge {
       }
       const before = entry.score.outcome;
       Object.assign(entry, judgeAndLearn(this.#newest, entry.input, this.#options));
-      if (entry !== target && entry.score.outcome === before) continue;
+      if (position !== from && entry.score.outcome === before) continue;
       entry.revision++;
       told.push(this.#judged(entry));
     }
     return told;
-  }
-
-  #settle(horizonMs: number): void {
-    for (;;) {
-      const [oldest] = this.#revisable;
-      if (oldest === undefined || oldest.input.window.endMs > horizonMs) return;
-      learn(this.#settled, oldest);
-      this.#revisable.shift();
-    }
   }
 
   #emptyModels(): Models {
