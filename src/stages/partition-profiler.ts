@@ -164,11 +164,13 @@ export class PartitionProfiler {
         this.#options.pool.giveBack(profile);
       }
     }
+    // In the middle of a batch the claim stands behind it already.
+    const isAtClaim = this.#position >= claim.position;
     const entry: LedgerEntry = {
       ...origin,
       partitionCount: claim.partitionCount,
-      caughtUp: claim.caughtUp && !isBehind,
-      ended: claim.ended,
+      caughtUp: claim.caughtUp && !isBehind && isAtClaim,
+      ended: claim.ended && isAtClaim,
       wallTimeMs: this.#options.wallTimeMs(this.#brokerTimeMaxMs),
       ...(this.#maxEventTimeMs === undefined ? {} : { maxEventTimeMs: this.#maxEventTimeMs }),
       counts: this.#counts,
