@@ -7,7 +7,7 @@ import { StreamgaugeError } from "../core/errors.ts";
 import type { OutputRecord, RecordHeader, TopicSpec } from "../core/log.ts";
 import { MemoryGroup } from "./memory-group.ts";
 import { MemoryPartition } from "./memory-partition.ts";
-import { TransactionCoordinator, type TransactionHost } from "./memory-transactions.ts";
+import { type MarkerHook, TransactionCoordinator, type TransactionHost } from "./memory-transactions.ts";
 import { partitionForKey } from "./partitioner.ts";
 
 /** Nothing is forgotten by time: `retentionMs` is not looked at. */
@@ -24,7 +24,7 @@ export interface MemoryTopicSpec extends TopicSpec {
 
 export interface MemoryTopic {
   readonly spec: MemoryTopicSpec;
-  readonly partitions: readonly MemoryPartition[];
+  readonly partitions: MemoryPartition[];
   /** Groups that ever subscribed. */
   readonly groups: Set<MemoryGroup>;
   /** Called after something has become visible, or the topic was sealed. */
@@ -38,12 +38,14 @@ export interface MemoryTopic {
 
 export class MemoryBroker implements TransactionHost {
   readonly coordinator = new TransactionCoordinator(this);
+  readonly onMarker: MarkerHook | undefined;
   readonly #clock: Clock;
   readonly #topics = new Map<string, MemoryTopic>();
   readonly #groups = new Map<string, MemoryGroup>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, onMarker?: MarkerHook) {
     this.#clock = clock;
+    this.onMarker = onMarker;
   }
 
   createTopics(specs: readonly MemoryTopicSpec[]): void {
@@ -60,6 +62,13 @@ export class MemoryBroker implements TransactionHost {
         turn: 0,
       });
     }
+  }
+
+  /** The topic has `count` partitions from now on; its groups deal them anew. */
+  addPartitions(name: string, count: number): void {
+    const { partitions, groups } = this.topic(name);
+    while (partitions.length < count) partitions.push(new MemoryPartition(name, partitions.length));
+    for (const group of groups) group.rebalance();
   }
 
   topic(name: string): MemoryTopic {

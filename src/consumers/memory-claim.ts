@@ -9,7 +9,7 @@ import type { Claim, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } fr
 import type { MemoryBroker, MemoryTopic } from "./memory-broker.ts";
 import type { MemoryGroup } from "./memory-group.ts";
 import type { MemoryPartition } from "./memory-partition.ts";
-import type { TransactionalProducer } from "./memory-transactions.ts";
+import type { MemoryTransaction, TransactionalProducer } from "./memory-transactions.ts";
 
 /**
  * The moments between which a process can stop or another one act: before the id is `fence`d, before the committed
@@ -22,6 +22,19 @@ export type MemoryRequest = "fence" | "position" | "send" | "commit" | "reply";
  * connection: the transaction stays as it is and its outcome is unknown; at `fence` and `position` it is a crash.
  */
 export type RequestHook = (request: MemoryRequest, claim: Claim) => Promise<void> | void;
+
+/**
+ * Thrown by a hook at `commit`: nobody waits for the answer any more, but the request is on its way still, and arrives
+ * after `arrival`.
+ */
+export class LateRequest extends Error {
+  readonly arrival: Promise<void>;
+
+  constructor(arrival: Promise<void>) {
+    super("the request is late");
+    this.arrival = arrival;
+  }
+}
 
 export type LossReason = "revoked" | "fenced" | "unknown-outcome";
 
@@ -151,7 +164,11 @@ export class MemoryClaim implements Claim {
     const { broker, group, options, onRequest } = this.#context;
     if (onRequest !== undefined) await onRequest("fence", this);
     if (!this.active) return;
-    this.#producer = broker.coordinator.fence(`${options.transactionalPrefix}.${this.topic}.${this.partition}`);
+    const id = `${options.transactionalPrefix}.${this.topic}.${this.partition}`;
+    const completion = () => broker.coordinator.completion(id);
+    if (completion() !== undefined) await completed(completion);
+    this.#producer = broker.coordinator.fence(id);
+    if (completion() !== undefined) await completed(completion);
     if (onRequest !== undefined) await onRequest("position", this);
     const start = group.position(this.source) ?? startOffset(this.source, options.startFrom);
     this.#position = Math.max(start, this.source.startOffset);
@@ -181,6 +198,7 @@ export class MemoryClaim implements Claim {
 
   async #transact(producer: TransactionalProducer, outputs: readonly OutputRecord[], nextOffset: number) {
     await this.#request("send");
+    if (producer.last?.completion !== undefined) await completed(() => producer.last?.completion);
     const transaction = producer.begin();
     try {
       transaction.send(outputs);
@@ -189,15 +207,16 @@ export class MemoryClaim implements Claim {
       throw error;
     }
     transaction.sendPosition(this.#context.group, this.source, nextOffset);
-    await this.#request("commit");
+    await this.#request("commit", (late) => commitLate(transaction, late));
     transaction.commit();
     await this.#request("reply");
   }
 
-  async #request(request: MemoryRequest): Promise<void> {
+  async #request(request: MemoryRequest, onLate?: (late: LateRequest) => void): Promise<void> {
     try {
       await this.#context.onRequest?.(request, this);
     } catch (cause) {
+      if (cause instanceof LateRequest) onLate?.(cause);
       this.lose("unknown-outcome");
       throw new StreamgaugeError("SG_CONNECT", `Cannot commit ${this.#name}: the outcome is unknown`, { cause });
     }
@@ -226,6 +245,16 @@ export class MemoryClaim implements Claim {
   get #name(): string {
     return `${this.topic}/${this.partition}`;
   }
+}
+
+/** Waits while the markers of a transaction are due (Kafka's CONCURRENT_TRANSACTIONS). */
+async function completed(completion: () => Promise<void> | undefined): Promise<void> {
+  for (let due = completion(); due !== undefined; due = completion()) await due;
+}
+
+/** Whoever has fenced the id meanwhile has aborted the transaction: the request is refused, and nobody hears of it. */
+function commitLate(transaction: MemoryTransaction, { arrival }: LateRequest): void {
+  arrival.then(() => transaction.commit()).catch(() => undefined);
 }
 
 export function isFenced(error: unknown): boolean {

@@ -36,17 +36,18 @@ export class MemoryGroup {
   join(member: GroupMember): void {
     if (this.has(member)) return;
     this.#members = [...this.#members, member];
-    this.#rebalance();
+    this.rebalance();
   }
 
   /** The member itself is not told. */
   leave(member: GroupMember): void {
     if (!this.has(member)) return;
     this.#members = this.#members.filter((other) => other !== member);
-    this.#rebalance();
+    this.rebalance();
   }
 
-  #rebalance(): void {
+  /** Drops all partitions and deals them anew. */
+  rebalance(): void {
     const shares = new Map<GroupMember, MemoryPartition[]>(this.#members.map((member) => [member, []]));
     let turn = 0;
     const topics = new Set(this.#members.flatMap((member) => member.topics));

@@ -10,13 +10,15 @@ import type { ClaimHandler, Log, LogRecord, OutputRecord, SubscribeOptions } fro
 import { MemoryBroker, type MemoryTopicSpec } from "./memory-broker.ts";
 import type { RequestHook } from "./memory-claim.ts";
 import { MemorySubscription } from "./memory-subscription.ts";
-import type { TransactionalProducer } from "./memory-transactions.ts";
+import type { MarkerHook, TransactionalProducer } from "./memory-transactions.ts";
 
 export interface MemoryLogOptions {
   /** Gives records without a timestamp theirs. */
   readonly clock: Clock;
   /** For the simulator: delays and cuts the requests of claims. */
   readonly onRequest?: RequestHook;
+  /** For the simulator: delays the markers of transactions. @default none is delayed */
+  readonly onMarker?: MarkerHook;
 }
 
 export interface PartitionOffsets {
@@ -32,9 +34,14 @@ export class MemoryLog implements Log {
   readonly #broker: MemoryBroker;
   readonly #onRequest: RequestHook | undefined;
 
-  constructor({ clock, onRequest }: MemoryLogOptions) {
-    this.#broker = new MemoryBroker(clock);
+  constructor({ clock, onRequest, onMarker }: MemoryLogOptions, broker = new MemoryBroker(clock, onMarker)) {
+    this.#broker = broker;
     this.#onRequest = onRequest;
+  }
+
+  /** The same log in the hands of another process, with a hook of its own. */
+  client(options: Omit<MemoryLogOptions, "onMarker">): MemoryLog {
+    return new MemoryLog(options, this.#broker);
   }
 
   async createTopics(topics: readonly MemoryTopicSpec[]): Promise<void> {
@@ -54,6 +61,11 @@ export class MemoryLog implements Log {
   /** Takes a transactional id over, as another process would; `begin()` opens a transaction of its own. */
   fence(transactionalId: string): TransactionalProducer {
     return this.#broker.coordinator.fence(transactionalId);
+  }
+
+  /** The topic has `count` partitions from now on, of which new ones begin empty; its groups are rebalanced. */
+  addPartitions(topic: string, count: number): void {
+    this.#broker.addPartitions(topic, count);
   }
 
   /** The topic becomes bounded: nothing can be appended any more, and its claims end. */

@@ -151,6 +151,8 @@ function checkSizes(ascending: readonly number[]): void {
 }
 
 function isUtc(timezone: string): boolean {
+  // The default, without asking: that takes a tenth of a millisecond, and each claim of a partition asks.
+  if (timezone === "UTC") return true;
   const resolved = new Intl.DateTimeFormat("en-US", { timeZone: timezone }).resolvedOptions().timeZone;
   return resolved === "UTC" || resolved === "Etc/UTC" || resolved === "GMT" || resolved === "Etc/GMT";
 }
