@@ -104,7 +104,8 @@ export class MemoryClaim implements Claim {
 
   /** There is a batch to be handled, or the end. */
   get hasWork(): boolean {
-    return this.active && !this.#paused && (!this.caughtUp || (this.ended && !this.endHandled));
+    if (!this.active || this.#paused || !this.source.hasLeader) return false;
+    return !this.caughtUp || (this.ended && !this.endHandled);
   }
 
   pause(): void {

@@ -73,6 +73,12 @@ export class MemoryLog implements Log {
     this.#broker.seal(topic);
   }
 
+  /** For the simulator: while a partition has no leader, nothing is delivered from it. */
+  setLeader(topic: string, partition: number, hasLeader: boolean): void {
+    this.#broker.partition(topic, partition).hasLeader = hasLeader;
+    for (const wake of this.#broker.topic(topic).watchers) wake();
+  }
+
   /** Keeps only the newest record of each key, without tombstones; offsets stay. */
   compact(topic: string): void {
     const { spec, partitions } = this.#broker.topic(topic);

@@ -21,6 +21,8 @@ export interface PartitionRead {
 export class MemoryPartition {
   readonly topic: string;
   readonly index: number;
+  /** False while the partition has no leader: claims stand still, and nobody is told why. */
+  hasLeader = true;
   /** `undefined`: a chunk whose slots are all empty. The first one covers `#firstChunk`. */
   #chunks: (Slot[] | undefined)[] = [];
   #firstChunk = 0;

@@ -17,6 +17,7 @@ export const FAULTS = [
   "lateCommit",
   "delay",
   "brokerAway",
+  "leaderChange",
   "storm",
   "addPartition",
   "compaction",

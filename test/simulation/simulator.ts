@@ -200,6 +200,7 @@ class Simulation {
       this.#count("brokerAway", `${forMs} ms`);
       this.#awayUntilMs = this.#clock.nowMs() + forMs;
     });
+    every("leaderChange", () => this.#changeLeader());
     every("storm", () => {
       this.#count("storm", "");
       for (let joins = 1 + this.#chance.below(2); joins > 0; joins--) {
@@ -216,6 +217,16 @@ class Simulation {
       this.#log.addPartitions(INPUT, this.#partitions);
     });
     every("compaction", () => this.#compact());
+  }
+
+  /** One partition that is read from has no leader for a while. */
+  #changeLeader(): void {
+    const partition = this.#chance.below(this.#partitions + 1) - 1;
+    const [topic, index] = partition < 0 ? [TOPICS.profiles, 0] : [INPUT, partition];
+    const forMs = 200 + this.#chance.below(this.#chance.below(5) === 0 ? 30_000 : 4000);
+    this.#count("leaderChange", `${topic}/${index} for ${forMs} ms`);
+    this.#log.setLeader(topic, index, false);
+    this.#clock.after(forMs, () => this.#log.setLeader(topic, index, true));
   }
 
   #compact(): void {
