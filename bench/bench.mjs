@@ -13,6 +13,7 @@ const results = [];
 
 await measureDemo();
 measureProfiler();
+measureMerge();
 measureHelp();
 measureDependencies();
 if (process.argv.includes("--install")) measureInstall();
@@ -71,6 +72,17 @@ function measureProfiler() {
   add("… as in the demo: 58 flights per profile", 1e9 / daily, "flights/s");
   add("profiler: CPU per event ÷ avsc decode of the same bytes", profiler / avsc, "×");
   add("… as in the demo: 58 flights per profile", daily / avsc, "×");
+}
+
+/** What the judge pays for a delta of a few events. */
+function measureMerge() {
+  const rounds = Array.from({ length: 3 }, () => {
+    const child = spawnSync(process.execPath, [join(root, "bench/merge.mjs")], { encoding: "utf8" });
+    if (child.status !== 0) throw new Error(child.stderr);
+    return JSON.parse(child.stdout);
+  });
+  add("judge: reading a delta of 27 fields and 50 events", median(rounds.map(({ msRead }) => msRead)), "ms");
+  add("judge: merging it into a window of 100,000 events", median(rounds.map(({ msMerge }) => msMerge)), "ms", 0.3);
 }
 
 function measureHelp() {

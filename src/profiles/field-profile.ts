@@ -397,10 +397,12 @@ export class FieldProfile {
   }
 
   #feed(dictionary: ValueCounts): void {
-    for (const { lo, hi, count, label } of dictionary.entries()) {
-      this.#distinct?.updateHash(lo, hi);
-      this.#frequent?.updateHash(lo, hi, count, () => (label === undefined ? undefined : String(label)));
-    }
+    const distinct = this.#distinct;
+    const frequent = this.#frequent;
+    dictionary.forEach((lo, hi, count, label) => {
+      distinct?.updateHash(lo, hi);
+      frequent?.updateHash(lo, hi, count, () => (label === undefined ? undefined : String(label)));
+    });
   }
 }
 

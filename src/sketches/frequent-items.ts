@@ -158,7 +158,7 @@ export class FrequentItems {
       if (i > 0 && compareHashes(hi, lo, sketch.#table.hi[i - 1]!, sketch.#table.lo[i - 1]!) <= 0) {
         throw corrupt("FrequentItems with items out of order");
       }
-      sketch.#labels[sketch.#table.append(lo, hi, count)] = label;
+      sketch.#labels[sketch.#table.appendAscending(lo, hi, count)] = label;
       weight += count;
     }
     if (weight + sketch.#maximumError > sketch.#totalWeight) {

@@ -141,6 +141,7 @@ export class HashSample {
       throw corrupt(`HashSample of ${size} hashes with dropped ${dropped}, capacity ${capacity}`);
     }
     const table = sample.#table;
+    table.reserve(size);
     let total = 0;
     for (let i = 0; i < size; i++) {
       const lo = r.i32();
@@ -148,7 +149,7 @@ export class HashSample {
       const count = r.varint();
       const ordered = i === 0 || compareHashes(hi, lo, table.hi[i - 1]!, table.lo[i - 1]!) > 0;
       if (count === 0 || !ordered) throw corrupt("HashSample with a count of 0 or hashes out of order");
-      table.append(lo, hi, count);
+      table.appendAscending(lo, hi, count);
       total += count;
     }
     const complete = dropped === 1 ? total < sample.#totalCount : total === sample.#totalCount;

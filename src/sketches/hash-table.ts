@@ -1,6 +1,7 @@
 /**
  * Counters keyed by a 64-bit hash: entries lie dense, in order of arrival, in typed arrays that double; an index of
  * 16-bit slots (open addressing, linear probing, at most half full) finds them. The owner bounds the number of entries.
+ * The index is made when something is first looked for: what is read from bytes is often only passed on.
  *
  * Invariants: 1. every entry [0, size) is found by its hash · 2. no two entries have the same hash.
  */
@@ -24,7 +25,10 @@ export class HashTable {
   lo: Int32Array;
   hi: Int32Array;
   counts: Float64Array;
-  #slots: Uint16Array;
+  /** Undefined: to be made. */
+  #slots: Uint16Array | undefined;
+  /** Entries lie in the order of their hashes. */
+  #isAscending = false;
   /** Kept until an entry comes or goes. */
   #order: Uint16Array | undefined;
 
@@ -35,7 +39,6 @@ export class HashTable {
     this.lo = new Int32Array(capacity);
     this.hi = new Int32Array(capacity);
     this.counts = new Float64Array(capacity);
-    this.#slots = new Uint16Array(capacity * 2);
   }
 
   /** Makes room for `more` entries in one step. */
@@ -47,7 +50,7 @@ export class HashTable {
 
   /** Index of the entry, or -1. */
   find(lo: number, hi: number): number {
-    const slots = this.#slots;
+    const slots = this.#slots ?? this.#makeIndex();
     const mask = slots.length - 1;
     for (let slot = lo & mask; ; slot = (slot + 1) & mask) {
       const entry = slots[slot]! - 1;
@@ -58,13 +61,20 @@ export class HashTable {
   /** Adds an entry that is not there yet and returns its index. */
   append(lo: number, hi: number, count: number): number {
     if (this.size === this.lo.length) this.#grow();
-    const entry = this.size++;
-    this.#order = undefined;
-    this.lo[entry] = lo;
-    this.hi[entry] = hi;
-    this.counts[entry] = count;
-    this.#index(entry);
+    const slots = this.#slots ?? this.#makeIndex();
+    const entry = this.#put(lo, hi, count);
+    this.#isAscending = false;
+    this.#index(slots, entry);
     return entry;
+  }
+
+  /** Adds an entry behind all others in the order of hashes, to a table that was empty or was made by this alone. */
+  appendAscending(lo: number, hi: number, count: number): number {
+    this.#isAscending = this.size === 0 || this.#isAscending;
+    if (!this.#isAscending) throw new Error("Cannot append to HashTable in order: it has other entries");
+    if (this.size === this.lo.length) this.#grow();
+    this.#slots = undefined;
+    return this.#put(lo, hi, count);
   }
 
   /** As new, but for its arrays: these stay unless they are far larger than what was in them. */
@@ -72,12 +82,13 @@ export class HashTable {
     const { size } = this;
     this.size = 0;
     this.#order = undefined;
+    this.#isAscending = false;
     if (this.lo.length > FIRST_CAPACITY && this.lo.length > size * KEPT_PER_ENTRY) {
       let capacity = FIRST_CAPACITY;
       while (capacity < size) capacity *= 2;
       this.#resize(capacity);
     } else {
-      this.#slots.fill(0);
+      this.#slots?.fill(0);
     }
   }
 
@@ -94,8 +105,7 @@ export class HashTable {
       size++;
     }
     this.size = size;
-    this.#slots.fill(0);
-    for (let entry = 0; entry < size; entry++) this.#index(entry);
+    if (this.#slots !== undefined) this.#indexAll(this.#slots.fill(0));
   }
 
   /** Indices of all entries, ascending by hash (unsigned, high word first): the same for the same content. */
@@ -106,6 +116,7 @@ export class HashTable {
 
   #sorted(): Uint16Array {
     const { lo, hi, size } = this;
+    if (this.#isAscending) return Uint16Array.from({ length: size }, (_, entry) => entry);
     // Hashes are spread evenly: their top bits put nearly every entry in its place, insertion does the rest.
     const bits = 32 - Math.clz32(Math.max(1, size - 1));
     const shift = 32 - bits;
@@ -141,8 +152,27 @@ export class HashTable {
     return insertionSorted(order, lo, hi);
   }
 
-  #index(entry: number): void {
-    const slots = this.#slots;
+  #put(lo: number, hi: number, count: number): number {
+    const entry = this.size++;
+    this.#order = undefined;
+    this.lo[entry] = lo;
+    this.hi[entry] = hi;
+    this.counts[entry] = count;
+    return entry;
+  }
+
+  #makeIndex(): Uint16Array {
+    const slots = new Uint16Array(this.lo.length * 2);
+    this.#indexAll(slots);
+    this.#slots = slots;
+    return slots;
+  }
+
+  #indexAll(slots: Uint16Array): void {
+    for (let entry = 0; entry < this.size; entry++) this.#index(slots, entry);
+  }
+
+  #index(slots: Uint16Array, entry: number): void {
     const mask = slots.length - 1;
     let slot = this.lo[entry]! & mask;
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
@@ -163,8 +193,7 @@ export class HashTable {
     this.lo.set(lo.subarray(0, this.size));
     this.hi.set(hi.subarray(0, this.size));
     this.counts.set(counts.subarray(0, this.size));
-    this.#slots = new Uint16Array(capacity * 2);
-    for (let entry = 0; entry < this.size; entry++) this.#index(entry);
+    if (this.#slots !== undefined) this.#makeIndex();
   }
 }
 

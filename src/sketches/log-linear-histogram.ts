@@ -94,6 +94,8 @@ export class LogLinearHistogram {
     r.version(VERSION, "LogLinearHistogram");
     const histogram = new LogLinearHistogram();
     const bins = r.count(2);
+    const keys = new Int32Array(bins);
+    const counts = new Float64Array(bins);
     let previous = -OVERFLOW_KEY - 1;
     for (let i = 0; i < bins; i++) {
       const key = r.varint() - OVERFLOW_KEY;
@@ -103,10 +105,14 @@ export class LogLinearHistogram {
       }
       previous = key;
       histogram.#totalCount += count;
-      if (key === 0) histogram.#zero = count;
-      else if (key > 0) histogram.#positive.add(key, count);
-      else histogram.#negative.add(-key, count);
+      keys[i] = key;
+      counts[i] = count;
     }
+    let at = 0;
+    while (at < bins && keys[at]! < 0) at++;
+    histogram.#negative.addOrdered(keys.subarray(0, at).map(Math.abs), counts);
+    if (keys[at] === 0) histogram.#zero = counts[at++]!;
+    histogram.#positive.addOrdered(keys.subarray(at), counts.subarray(at));
     if (histogram.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("LogLinearHistogram with more than 2^53 values");
     return histogram;
   }
@@ -153,6 +159,14 @@ class KeyWindow {
       index = key - this.#base;
     }
     this.#counts[index]! += count;
+  }
+
+  /** Several keys, in order one way or the other, for which room is made once. */
+  addOrdered(keys: Int32Array, counts: Float64Array): void {
+    if (keys.length === 0) return;
+    const [first, last] = [keys[0]!, keys[keys.length - 1]!];
+    this.#cover(Math.min(first, last), Math.max(first, last));
+    for (let i = 0; i < keys.length; i++) this.#counts[keys[i]! - this.#base]! += counts[i]!;
   }
 
   clear(): void {

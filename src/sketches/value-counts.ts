@@ -120,6 +120,12 @@ export class ValueCounts {
     for (const entry of this.#table.order()) yield this.#entry(entry);
   }
 
+  /** As `entries()`, without an object for each. */
+  forEach(visit: (lo: number, hi: number, count: number, label: ValueLabel) => void): void {
+    const { lo, hi, counts } = this.#table;
+    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.#labels[entry]);
+  }
+
   /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
   top(limit: number): CountedValue[] {
     const values = Array.from(this.#table.order(), (entry) => this.#entry(entry));
@@ -162,7 +168,7 @@ export class ValueCounts {
       if (i > 0 && compareHashes(hi, lo, table.hi[i - 1]!, table.lo[i - 1]!) <= 0) {
         throw corrupt("ValueCounts with values out of order");
       }
-      values.#labels[table.append(lo, hi, count)] = readLabel(r);
+      values.#labels[table.appendAscending(lo, hi, count)] = readLabel(r);
       values.#totalCount += count;
     }
     if (values.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");

@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compareHashes, HashTable } from "../../src/sketches/hash-table.ts";
+
+interface Entry {
+  readonly lo: number;
+  readonly hi: number;
+  readonly count: number;
+}
+
+/** Few low words, so that many share a slot; up to some growing steps. */
+const entries = fc.uniqueArray(
+  fc.record({
+    lo: fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer()),
+    hi: fc.integer(),
+    count: fc.integer({ min: 1, max: 9 }),
+  }),
+  { selector: ({ lo, hi }) => `${lo} ${hi}`, maxLength: 300 },
+);
+
+const byHash = (a: Entry, b: Entry) => compareHashes(a.hi, a.lo, b.hi, b.lo);
+
+function contentOf(table: HashTable): Entry[] {
+  return Array.from(table.order(), (entry) => ({
+    lo: table.lo[entry]!,
+    hi: table.hi[entry]!,
+    count: table.counts[entry]!,
+  }));
+}
+
+function expectHolds(table: HashTable, expected: readonly Entry[], absent: readonly Entry[] = []): void {
+  expect(table.size).toBe(expected.length);
+  expect(contentOf(table)).toEqual([...expected].sort(byHash));
+  for (const { lo, hi, count } of expected) expect(table.counts[table.find(lo, hi)]).toBe(count);
+  for (const { lo, hi } of absent) expect(table.find(lo, hi)).toBe(-1);
+}
+
+describe("HashTable", () => {
+  test("holds what was appended, in any order", () => {
+    fc.assert(
+      fc.property(entries, entries, (own, others) => {
+        const table = new HashTable();
+        for (const { lo, hi, count } of own) table.append(lo, hi, count);
+        const absent = others.filter(({ lo, hi }) => !own.some((one) => one.lo === lo && one.hi === hi));
+        expectHolds(table, own, absent);
+      }),
+    );
+  });
+
+  test("appendAscending() gives the same table, and append() may follow it", () => {
+    fc.assert(
+      fc.property(entries, fc.nat(300), fc.boolean(), (all, cut, isReserved) => {
+        const [first, rest] = [all.slice(0, cut).sort(byHash), all.slice(cut)];
+        const table = new HashTable();
+        if (isReserved) table.reserve(first.length);
+        for (const { lo, hi, count } of first) table.appendAscending(lo, hi, count);
+        expect(contentOf(table)).toEqual(first);
+        for (const { lo, hi, count } of rest) table.append(lo, hi, count);
+        expectHolds(table, all);
+      }),
+    );
+  });
+
+  test("appendAscending() refuses to follow append()", () => {
+    const table = new HashTable();
+    table.append(5, 5, 1);
+    expect(() => table.appendAscending(6, 6, 1)).toThrow("it has other entries");
+  });
+
+  test("retain() keeps what it is told to, whether anything was looked for before or not", () => {
+    fc.assert(
+      fc.property(entries, fc.boolean(), (all, isRead) => {
+        const table = new HashTable();
+        for (const { lo, hi, count } of [...all].sort(byHash)) {
+          if (isRead) table.appendAscending(lo, hi, count);
+          else table.append(lo, hi, count);
+        }
+        table.retain(
+          (entry) => table.counts[entry]! > 4,
+          () => {},
+        );
+        expectHolds(
+          table,
+          all.filter(({ count }) => count > 4),
+          all.filter(({ count }) => count <= 4),
+        );
+      }),
+    );
+  });
+
+  test("clear() leaves nothing behind, however the table is filled anew", () => {
+    fc.assert(
+      fc.property(entries, entries, fc.boolean(), (before, after, isRead) => {
+        const table = new HashTable();
+        for (const { lo, hi, count } of before) table.append(lo, hi, count);
+        table.clear();
+        for (const { lo, hi, count } of [...after].sort(byHash)) {
+          if (isRead) table.appendAscending(lo, hi, count);
+          else table.append(lo, hi, count);
+        }
+        expectHolds(table, after);
+      }),
+    );
+  });
+});
