@@ -14,11 +14,18 @@ export interface AlertEnvelope {
   readonly isoTime: string;
   /** 64-bit hash of a text, 16 hex digits. */
   readonly hash: (text: string) => string;
+  /**
+   * The slice whose revision the alert's is. A revision of `all` and one of a slice alone may have the same number, and
+   * each have something to tell. @default "all"
+   */
+  readonly slice?: string;
 }
 
 export function alertEvent(alert: AlertRecord, envelope: AlertEnvelope): OutputRecord {
   const type = `streamgauge.incident.${alert.state}`;
-  const identity = [alert.incident, alert.windowStart, alert.windowEnd, alert.revision, type].join("|");
+  const { slice = "all" } = envelope;
+  const parts = [alert.incident, alert.windowStart, alert.windowEnd, alert.revision, type];
+  const identity = [...parts, ...(slice === "all" ? [] : [slice])].join("|");
   const attributes: Readonly<Record<string, string>> = {
     ce_specversion: "1.0",
     ce_id: envelope.hash(identity),

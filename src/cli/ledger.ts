@@ -79,7 +79,7 @@ function take(
     const delta = decodeDelta(record.value);
     if (delta.kind === "ledger") reports.get(delta.entry.dataset)?.add(delta.entry);
   } catch (error) {
-    if (!(error instanceof StreamgaugeError) || error.code !== "SG_CORRUPT") throw error;
+    if (!(error instanceof StreamgaugeError) || !["SG_CORRUPT", "SG_VERSION"].includes(error.code)) throw error;
     unreadable.count++;
     unreadable.first ??= `${place}: ${error.message}`;
   }

@@ -26,8 +26,10 @@ export type ErrorCode =
   | "SG_CONNECT"
   /** A newer owner took over: exit 5. */
   | "SG_FENCED"
-  /** Stored bytes are damaged or of an unknown version: exit 4. */
-  | "SG_CORRUPT";
+  /** Stored bytes are damaged: exit 4. */
+  | "SG_CORRUPT"
+  /** Stored bytes were written by a version of streamgauge that this one does not read: exit 4. */
+  | "SG_VERSION";
 
 const EXIT_OF: Readonly<Record<ErrorCode, number>> = {
   SG_CONFIG: EXIT_CODES.configuration,
@@ -36,6 +38,7 @@ const EXIT_OF: Readonly<Record<ErrorCode, number>> = {
   SG_CONNECT: EXIT_CODES.connection,
   SG_FENCED: EXIT_CODES.fenced,
   SG_CORRUPT: EXIT_CODES.internal,
+  SG_VERSION: EXIT_CODES.internal,
 };
 
 /** An error whose code a caller may act on. `message` says the action first, then the state. */

@@ -134,16 +134,19 @@ export function encodeLedger(entry: LedgerEntry, paneRecords: number): Uint8Arra
   return writer.finish();
 }
 
-/** @throws {StreamgaugeError} `SG_CORRUPT` when the bytes are not a whole delta record of this schema. */
+/**
+ * @throws {StreamgaugeError} `SG_CORRUPT` when the bytes are not a whole delta record, `SG_VERSION` when they may be one of
+ *   another schema.
+ */
 export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
-  if (record[0] !== 0xc3 || record[1] !== 0x01) {
+  if (record.length < 10 || record[0] !== 0xc3 || record[1] !== 0x01) {
     throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: not in Avro single-object encoding");
   }
   for (let index = 0; index < 8; index++) {
     if (record[2 + index] !== DELTA_FINGERPRINT[index]) {
       const state = "written with another schema, by another version of streamgauge";
       const advice = "Run one that reads it: in an upgrade the judges come first, then the profilers";
-      throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: ${state}. ${advice}`);
+      throw new StreamgaugeError("SG_VERSION", `Cannot read delta: ${state}. ${advice}`);
     }
   }
   const reader = new AvroBinaryReader(record, 10);

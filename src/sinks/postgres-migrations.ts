@@ -224,10 +224,17 @@ CROSS JOIN LATERAL (
 COMMENT ON COLUMN S.incidents.kind IS 'data: what the detector says of the events; streamgauge: what is wrong with the watching';
 `;
 
+/** A window may be told of twice with the same revision: once as a whole, and once as a slice that was revised by itself. */
+const ALERTS_BY_SLICES = `
+ALTER TABLE S.alerts DROP CONSTRAINT alerts_pkey,
+  ADD PRIMARY KEY (incident, window_start, window_end, revision, state, slices);
+`;
+
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "tables", sql: TABLES },
   { version: 2, name: "views", sql: VIEWS },
   { version: 3, name: "incidents of streamgauge itself", sql: OWN_INCIDENTS },
+  { version: 4, name: "alerts of one window by slices", sql: ALERTS_BY_SLICES },
 ];
 export const LATEST_VERSION = MIGRATIONS.length;
 

@@ -85,7 +85,7 @@ export class PostgresWriter {
   }
 
   async writeAlerts(db: Queryable, rows: readonly AlertRow[]): Promise<void> {
-    const keyOf = (row: AlertRow) => [row.incident, row.start, row.end, row.revision, row.state].join("\0");
+    const keyOf = (row: AlertRow) => [row.incident, row.start, row.end, row.revision, row.state, row.slices].join("\0");
     const inOrder = [...rows].sort((a, b) => a.at - b.at || a.offset - b.offset);
     const latest = newestOf(inOrder, keyOf);
     if (latest.length === 0) return;
@@ -99,8 +99,8 @@ export class PostgresWriter {
          $8::integer[], $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::float8[], $14::bigint[])
          AS t(incident, state, dataset, slices, severity, start_s, end_s, revision, reason, sentence, causes, evidence,
            at_s, log_offset)
-       ON CONFLICT (incident, window_start, window_end, revision, state) DO UPDATE SET
-         slices = excluded.slices, severity = excluded.severity, reason = excluded.reason,
+       ON CONFLICT (incident, window_start, window_end, revision, state, slices) DO UPDATE SET
+         severity = excluded.severity, reason = excluded.reason,
          sentence = excluded.sentence, causes = excluded.causes, evidence = excluded.evidence, at = excluded.at,
          log_offset = excluded.log_offset
        WHERE (a.at, a.log_offset) < (excluded.at, excluded.log_offset)`,

@@ -149,8 +149,7 @@ export class DatasetJudge {
   /** Takes in one flush of one partition. */
   apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
     const outputs: OutputRecord[] = [];
-    // All slices of a window make one tick of the incident, wherever they stand: two alerts of one window and revision
-    // would have one id.
+    // All slices of a window make one tick of the incident, wherever they stand.
     const ticks = new Map<string, Judged[]>();
     const endTicks = () => {
       for (const tick of ticks.values()) outputs.push(...this.#incident(tick, context));
@@ -248,14 +247,17 @@ export class DatasetJudge {
   #incident(tick: readonly Judged[], context: OutputContext): OutputRecord[] {
     const [first] = tick;
     if (first === undefined) return [];
+    const revision = Math.max(...tick.map((judged) => judged.revision));
     const alert = this.#incidents.update({
       sizeMs: this.#sizeOf(first),
       startMs: first.window.startMs,
       endMs: first.window.endMs,
-      revision: Math.max(...tick.map((judged) => judged.revision)),
+      revision,
       verdicts: tick.map(sliceVerdict),
     });
-    return alert === undefined ? [] : [alertOutput(alert, context)];
+    if (alert === undefined) return [];
+    const slices = tick.filter((judged) => judged.revision === revision).map(({ window }) => window.slice);
+    return [alertOutput(alert, context, slices.includes("all") ? "all" : slices.sort()[0])];
   }
 
   /** The configured size: a calendar day of 23 h is still a day. */

@@ -6,6 +6,9 @@
  * begins in the middle of the topic, the first flush of each partition may have begun before. It is left out: after a
  * restart it was applied already (`position` stays at the oldest that was not); otherwise, as after retention, the
  * offset ranges of the partition do not join, which the windows are told by.
+ *
+ * A flush with a damaged record is lost whole, and `take` throws where that shows: at the record, or where others of the
+ * flush are missing. Reading may go on behind it; then, too, the ranges do not join.
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
@@ -30,7 +33,7 @@ export class DeltaAssembler {
 
   /**
    * Takes the next record; the flush, when this record completes one.
-   * @throws {StreamgaugeError} `SG_CORRUPT` with topic, partition and offset.
+   * @throws {StreamgaugeError} `SG_CORRUPT`, or `SG_VERSION`, with topic, partition and offset.
    */
   take(record: LogRecord, topic: string, partition: number): Flush | undefined {
     if (record.value === null) return undefined;
@@ -60,7 +63,12 @@ export class DeltaAssembler {
     }
     this.#pending.delete(key);
     const parts = pending?.parts ?? [];
-    const source = `${delta.origin.topic}|${delta.origin.partition}`;
+    const source = sourceOf(delta.origin);
+    // Of a flush before this one the ledger record was damaged.
+    for (const [other, { parts: rest }] of this.#pending) {
+      const { origin } = rest[0]!;
+      if (sourceOf(origin) === source && origin.toOffset <= delta.origin.fromOffset) this.#pending.delete(other);
+    }
     const mayBeCut = this.#beginning > 0 && !this.#known.has(source);
     this.#known.add(source);
     if (mayBeCut && parts.length < delta.paneRecords) return undefined;
@@ -108,18 +116,21 @@ function concat(pieces: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** The flushes of one come one after the other. */
+function sourceOf(origin: DeltaOrigin): string {
+  return `${origin.topic}|${origin.partition}`;
+}
+
 function flushKey(origin: DeltaOrigin): string {
   return `${origin.topic}|${origin.partition}|${origin.fromOffset}|${origin.toOffset}`;
 }
 
-/** Adds the place to what is said about damaged bytes. */
+/** Adds the place to what is said about the bytes. */
 function placed<T>(place: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof StreamgaugeError && error.code === "SG_CORRUPT") {
-      throw new StreamgaugeError("SG_CORRUPT", `${error.message} (${place})`, { cause: error });
-    }
-    throw error;
+    if (!(error instanceof StreamgaugeError)) throw error;
+    throw new StreamgaugeError(error.code, `${error.message} (${place})`, { cause: error });
   }
 }

@@ -11,7 +11,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { Claim, ClaimHandler, Log, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
+import type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
@@ -166,7 +166,7 @@ class Shard {
   async #take(batch: RecordBatch): Promise<void> {
     const { checkpoints } = this.#options;
     for (const record of batch.records) {
-      const flush = this.#assembler.take(record, batch.topic, batch.partition);
+      const flush = this.#flushOf(record, batch);
       this.#position = this.#assembler.position(record.offset + 1);
       if (flush === undefined) continue;
       this.#isChanged = true;
@@ -180,6 +180,21 @@ class Shard {
       checkpoints === undefined ||
       (this.#isChanged && checkpoints.clock.monotonicMs() - this.#checkpointAtMs >= checkpoints.everyMs);
     if (isDue) await this.#commit([]);
+  }
+
+  /**
+   * A damaged delta ends nothing, since trying again would find the same bytes: its range will be missing in the ledger,
+   * which is an incident, and its windows are partial.
+   */
+  #flushOf(record: LogRecord, { topic, partition }: RecordBatch): Flush | undefined {
+    try {
+      return this.#assembler.take(record, topic, partition);
+    } catch (error) {
+      if (!(error instanceof StreamgaugeError) || error.code !== "SG_CORRUPT") throw error;
+      const fields = { topic, partition, offset: record.offset };
+      this.#options.logger.error(fields, `a flush is left out, its events are not counted: ${error.message}`);
+      return undefined;
+    }
   }
 
   async #commit(outputs: readonly OutputRecord[]): Promise<void> {

@@ -84,8 +84,10 @@ export function windowOutputs(
   ];
 }
 
-export function alertOutput(alert: AlertRecord, context: OutputContext): OutputRecord {
+/** `slice`: whose revision it is. */
+export function alertOutput(alert: AlertRecord, context: OutputContext, slice = "all"): OutputRecord {
   return alertEvent(alert, {
+    slice,
     topic: context.topics.alerts,
     deployment: context.deployment,
     timestampMs: context.timestampMs,

@@ -44,6 +44,14 @@ describe("alertEvent()", () => {
     }
   });
 
+  test("has another id for a revision of a slice alone", () => {
+    const ids = [{}, { slice: "all" }, { slice: "origin=JFK" }, { slice: "origin=EWR" }].map(
+      (envelope) => headers({}, envelope).ce_id,
+    );
+    expect(new Set(ids).size).toBe(3);
+    expect(ids[1]).toBe(ids[0]);
+  });
+
   test("has an id that each of incident, window, revision and type changes", () => {
     const changes: readonly Partial<AlertRecord>[] = [
       {},

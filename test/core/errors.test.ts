@@ -8,6 +8,7 @@ const EXIT_OF: Readonly<Record<ErrorCode, number>> = {
   SG_SCHEMA: 2,
   SG_CONNECT: 3,
   SG_CORRUPT: 4,
+  SG_VERSION: 4,
   SG_FENCED: 5,
 };
 const CODES = Object.keys(EXIT_OF) as ErrorCode[];

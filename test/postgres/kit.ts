@@ -110,7 +110,7 @@ export function alertAt(place: Place, state: AlertRecord["state"]): AlertRecord 
     ...windowOf(place),
     incident: `${place.dataset}/first`,
     state,
-    slices: ["all", "origin=JFK"],
+    slices: place.slice === "all" ? ["all", "origin=JFK"] : [place.slice],
     severity: state === "resolved" ? "P3" : "P2",
     reason: state === "resolved" ? "clean" : "alarm",
     sentence: `${state} at hour ${place.hour}`,

@@ -169,7 +169,7 @@ function model(items: readonly Item[]) {
   const alerts = new Set<string>();
   for (const { topic, record } of items) {
     const value = JSON.parse(new TextDecoder().decode(record.value ?? new Uint8Array()));
-    if (topic === "alerts") alerts.add([value.dataset, value.windowStart, value.revision].join("|"));
+    if (topic === "alerts") alerts.add([value.dataset, value.windowStart, value.revision, ...value.slices].join("|"));
     const key = [value.dataset, value.slice, value.windowStart, value.by].join("|");
     if (topic === "metrics" && value.revision >= (windows.get(key)?.revision ?? 0)) windows.set(key, value);
     if (topic === "verdicts" && value.revision >= (verdicts.get(key)?.revision ?? 0)) verdicts.set(key, value);

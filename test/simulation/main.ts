@@ -91,7 +91,10 @@ function exitOf(worker: ChildProcess): Promise<number | null> {
 }
 
 function workForParent(): void {
-  process.on("message", async (seed: number) => process.send?.(await simulate(seed, options)));
+  process.on("message", async (seed: number) => {
+    const run = await simulate(seed, options);
+    if (process.connected) process.send?.(run);
+  });
 }
 
 async function findPlanted(which: string): Promise<void> {

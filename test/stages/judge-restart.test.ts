@@ -76,13 +76,7 @@ describe("startJudge() with checkpoints", () => {
   test.each([1, 2])(
     "lost and repeated flushes are told once, whatever connections are lost (seed %i)",
     async (seed) => {
-      const flushes = new Map<string, LogRecord[]>();
-      for (const record of deltas) {
-        const { partition, fromOffset } = decodeDelta(record.value!).origin;
-        const name = `${partition}@${fromOffset}`;
-        flushes.set(name, [...(flushes.get(name) ?? []), record]);
-      }
-      const holes = [...flushes.values()].map((records, at) => (at % 11 === 7 ? [] : records));
+      const holes = [...byFlush().values()].map((records, at) => (at % 11 === 7 ? [] : records));
       const broken = holes.flatMap((records, at) => (at % 13 === 5 ? [...records, ...records] : records));
       const expected = await judged({ failChance: 0, seed: 0, records: broken });
       const alerts = expected[TOPICS.alerts]!.map((line) => JSON.parse(line) as AlertRecord);
@@ -100,6 +94,36 @@ describe("startJudge() with checkpoints", () => {
       expectSame(disturbed, expected);
     },
   );
+
+  test("a flush with a damaged record is as one that never came", async () => {
+    const flushes = [...byFlush().values()];
+    const damaged = new Set(flushes.filter((_, at) => at % 11 === 7));
+    const without = await judged({
+      failChance: 0,
+      seed: 0,
+      records: flushes.flatMap((records) => (damaged.has(records) ? [] : records)),
+    });
+    const damagedRecords = [...damaged].flatMap((records, at) => {
+      // In turn: the first record, which is of a pane, no delta any more; its profile; the ledger record; a record missing.
+      const place = at % 4 === 2 ? records.length - 1 : 0;
+      if (at % 4 === 3) return records.slice(1);
+      return records.map((record, index) => {
+        if (index !== place) return record;
+        const value = record.value!.slice();
+        value[at % 4 === 1 ? value.length - 1 : 0]! ^= 1;
+        return { ...record, value };
+      });
+    });
+    const byOffset = [...flushes.flatMap((records) => (damaged.has(records) ? [] : records)), ...damagedRecords];
+    const records = byOffset.sort((a, b) => a.offset - b.offset);
+    expect(damaged.size).toBeGreaterThan(8);
+    for (const [failChance, seed] of [
+      [0, 0],
+      [0.08, 1],
+    ] as const) {
+      expectSame(await judged({ failChance, seed, records }), without);
+    }
+  });
 
   test("the whole of a window says up to where each partition was taken in", () => {
     const lines = undisturbed[TOPICS.metrics]!.map((line) => JSON.parse(line) as MetricsRecord);
@@ -333,3 +357,14 @@ describe("StateStore", () => {
     expect(store().load(fresh).size).toBe(1);
   });
 });
+
+/** The records of each flush, by its range. */
+function byFlush(): Map<string, LogRecord[]> {
+  const flushes = new Map<string, LogRecord[]>();
+  for (const record of deltas) {
+    const { partition, fromOffset } = decodeDelta(record.value!).origin;
+    const name = `${partition}@${fromOffset}`;
+    flushes.set(name, [...(flushes.get(name) ?? []), record]);
+  }
+  return flushes;
+}
