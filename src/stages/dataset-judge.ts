@@ -83,9 +83,10 @@ export class DatasetJudge {
 
   /**
    * Goes on where `checkpoint()` was called. What was made with other windows or detector options is dropped, and said so.
+   * Gives way to other events between two series: with many of them it takes longer than a member of a group may be silent.
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
-  restore(entries: ReadonlyMap<string, Uint8Array>): void {
+  async restore(entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
     const { dataset, logger } = this.#options;
     const stored = entries.get(TRACKER_KEY);
     if (stored === undefined) return;
@@ -110,7 +111,11 @@ export class DatasetJudge {
     this.#names = state.names;
     this.#incidents.restore(state.incidents);
     for (const [key, bytes] of entries) {
-      if (key.startsWith(SERIES_KEY)) this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, profiles);
+      if (!key.startsWith(SERIES_KEY)) continue;
+      this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, profiles);
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     }
     for (const key of profiles.keys()) this.#storedProfiles.add(key);
     this.#storedChange = state.tracker.change;

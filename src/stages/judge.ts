@@ -134,7 +134,7 @@ class Shard {
       const own = byDataset.get(place.dataset) ?? new Map<string, Uint8Array>();
       byDataset.set(place.dataset, own.set(place.rest, value));
     }
-    for (const [dataset, own] of byDataset) this.#judges.get(dataset)?.restore(own);
+    for (const [dataset, own] of byDataset) await this.#judges.get(dataset)?.restore(own);
     this.#claim.seek(this.#position);
     logger.info(
       { partition: this.#claim.partition, position: this.#position, entries: entries.size },

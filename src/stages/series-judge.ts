@@ -81,8 +81,8 @@ const NOT_JUDGED: DetectorScore = {
 export class SeriesJudge {
   readonly sizeMs: number;
   readonly #options: SeriesJudgeOptions;
-  /** Every window learned. */
-  #newest: Models;
+  /** Every window learned. Undefined: to be made of the two others, as after a restart, when the next window closes. */
+  #newest: Models | undefined;
   /** Only windows that can no longer be revised learned. Not kept where nothing can be revised. */
   #settled: Models;
   /** The windows between the two, oldest first. */
@@ -114,13 +114,11 @@ export class SeriesJudge {
       if (JSON.stringify(state.options) !== JSON.stringify(optionsOf(options))) return undefined;
       const series = new SeriesJudge(options);
       series.#settled = { detector: restoreDetector(state.detector), reference };
-      series.#newest = copyOf(series.#settled);
+      series.#newest = undefined;
       for (const { window, index, partial, empty, counts, metrics, outcome, score, revision } of state.revisable) {
         const input = { window, index, partial, empty, counts, profile: profileOf(window) };
         const contents = readContents(reader);
-        const entry: Entry = { input, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision };
-        learn(series.#newest, entry);
-        series.#revisable.push(entry);
+        series.#revisable.push({ input, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision });
       }
       return series;
     });
@@ -128,7 +126,7 @@ export class SeriesJudge {
 
   /** The models and what can still be revised; the profiles of those windows are stored apart. */
   write(): Uint8Array {
-    const { detector, reference } = this.#options.reviseForMs > 0 ? this.#settled : this.#newest;
+    const { detector, reference } = this.#options.reviseForMs > 0 ? this.#settled : this.#models();
     const state: SeriesState = {
       version: STATE_VERSION,
       options: optionsOf(this.#options),
@@ -186,26 +184,35 @@ export class SeriesJudge {
   }
 
   #close(input: WindowInput): Judged {
-    const entry: Entry = { input, ...judgeAndLearn(this.#newest, input, this.#options), revision: 0 };
+    const entry: Entry = { input, ...judgeAndLearn(this.#models(), input, this.#options), revision: 0 };
     if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
     return this.#judged(entry);
   }
 
   #judgeAgain(from: number): Judged[] {
-    this.#newest = copyOf(this.#settled);
+    const models = copyOf(this.#settled);
+    this.#newest = models;
     const told: Judged[] = [];
     for (const [position, entry] of this.#revisable.entries()) {
       if (position < from) {
-        learn(this.#newest, entry);
+        learn(models, entry);
         continue;
       }
       const before = entry.score.outcome;
-      Object.assign(entry, judgeAndLearn(this.#newest, entry.input, this.#options));
+      Object.assign(entry, judgeAndLearn(models, entry.input, this.#options));
       if (position !== from && entry.score.outcome === before) continue;
       entry.revision++;
       told.push(this.#judged(entry));
     }
     return told;
+  }
+
+  #models(): Models {
+    if (this.#newest === undefined) {
+      this.#newest = copyOf(this.#settled);
+      for (const entry of this.#revisable) learn(this.#newest, entry);
+    }
+    return this.#newest;
   }
 
   #emptyModels(): Models {

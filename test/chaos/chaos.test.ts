@@ -28,7 +28,7 @@ describeWithKafka("chaos", () => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start();
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   test("every event is counted once while processes are killed", async () => {
@@ -118,7 +118,7 @@ datasets:
     );
     expect(result.windows).toBeGreaterThan(10);
     expect(result.findings).toEqual([]);
-  }, 600_000);
+  });
 });
 
 function eventOf({ partition, offset, timestampMs, value }: CommittedRecord): InputEvent {

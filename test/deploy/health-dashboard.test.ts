@@ -63,7 +63,7 @@ beforeAll(async () => {
     telemetry,
   });
   await scraped('sum(streamgauge_records_total{stage="profiler"})', (value) => value === RECORDS);
-}, 120_000);
+});
 afterAll(async () => {
   for (const stop of stops.reverse()) await stop();
 });

@@ -80,5 +80,5 @@ describeWithKafka("Claim.endOffset on Kafka", () => {
       await session.end();
       await fixture.close();
     }
-  }, 120_000);
+  });
 });

@@ -25,7 +25,7 @@ describeWithKafka("streamgauge run on a real Kafka with a real registry", () => 
   beforeAll(async () => {
     cluster = await Cluster.start();
     replayed = replay(cluster);
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   test("a quarter of flights gives the figures of a replay, also when it is killed in the middle", async () => {
@@ -77,7 +77,7 @@ describeWithKafka("streamgauge run on a real Kafka with a real registry", () => 
       expect(headers.get("ce_specversion")?.toString()).toBe("1.0");
       expect(headers.get("ce_source")?.toString()).toBe("/streamgauge/test/flights");
     }
-  }, 600_000);
+  });
 });
 
 function configFor(cluster: Cluster): string {

@@ -38,7 +38,7 @@ describeWithKafka("streamgauge ledger", () => {
     flights = found.flights;
     schemaId = await cluster.register("rides-value", found.schema);
     config = cluster.write("rides.yaml", configFor(cluster));
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   /** The next flights, so many to each partition. */
@@ -94,7 +94,7 @@ describeWithKafka("streamgauge ledger", () => {
     expect(command.stderr).toContain(`there is no topic ${TOPIC}.profiles`);
     const other = cluster.streamgauge("ledger", "-c", config, "--fail-on", "weather");
     expect(await other.ended()).toBe(2);
-  }, 60_000);
+  });
 
   test("joins over processes, of which one was killed", async () => {
     await cluster.createTopic(TOPIC, PARTITIONS);
@@ -118,7 +118,7 @@ describeWithKafka("streamgauge ledger", () => {
     expect((await ledger("--fail-on", "gap")).code).toBe(0);
     expect(await second.kill("SIGTERM"), second.stderr).toBe(0);
     expect((await alerts()).filter(({ reason }) => reason.startsWith("offset"))).toEqual([]);
-  }, 240_000);
+  });
 
   test("tells offsets that were removed while nobody ran, before and after the restart", async () => {
     await produce(200);
@@ -151,7 +151,7 @@ describeWithKafka("streamgauge ledger", () => {
     expect(await text.ended()).toBe(0);
     expect(text.stdout).toContain("never seen: [1000, 1100), 100 offsets");
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
-  }, 240_000);
+  });
 
   test("tells offsets that were removed while it ran", async () => {
     const run = cluster.streamgauge("run", "-c", config);
@@ -193,7 +193,7 @@ describeWithKafka("streamgauge ledger", () => {
     const [last] = (await wholeDays()).slice(-1);
     expect(last?.positions?.map(({ topic, partition }) => `${topic}/${partition}`)).toEqual(["rides/0", "rides/1"]);
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
-  }, 240_000);
+  });
 
   test("a partition whose process hangs is told as unheard, and as heard when another has taken over", async () => {
     await cluster.createTopic("calls", PARTITIONS);
@@ -237,7 +237,7 @@ describeWithKafka("streamgauge ledger", () => {
       expect(severity).toBe("P1");
     }
     for (const one of processes) expect(await one.kill("SIGTERM"), one.stderr).toBe(0);
-  }, 240_000);
+  });
 
   async function wholeDays(): Promise<MetricsRecord[]> {
     const told = await cluster.committed(`${TOPIC}.metrics`);

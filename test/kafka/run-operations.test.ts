@@ -23,7 +23,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     cluster = await Cluster.start();
     const { schema } = await flightsOf(0, 0);
     flightsId = await cluster.register("flights-value", schema);
-  }, 300_000);
+  });
   afterAll(async () => {
     for (const child of children) child.kill("SIGKILL");
     for (const server of servers) server.close();
@@ -70,7 +70,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect((await fetch("http://127.0.0.1:9464/livez")).status).toBe(200);
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
     expect(run.stderr).not.toContain('"level":50');
-  }, 300_000);
+  });
 
   test("of 20 % hostile records each is in quarantine once, and the good ones' figures are exact", async () => {
     // A name of its own for each attempt.
@@ -106,7 +106,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     );
     expectCounts(sent, metrics);
     expectFigures(sent, metrics);
-  }, 300_000);
+  });
 
   test("mistakes have a sentence with what to do, an exit code, and no stack", async () => {
     const hanging = await serve(servers, () => {});
@@ -135,7 +135,7 @@ describeWithKafka("streamgauge run and doctor", () => {
         expect(ended.stdout + ended.stderr, where).not.toMatch(/\n\s+at /);
       }
     }
-  }, 300_000);
+  });
 
   test("a topic that is not Avro is told by doctor, and does not stop run", async () => {
     await cluster.createTopic("plain", 1);
@@ -154,7 +154,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     await run.logged("running");
     await until("it says so", () => run.stderr.includes("none of the first"));
     expect(await run.kill("SIGTERM")).toBe(0);
-  }, 120_000);
+  });
 
   test("a state topic that is not compacted is refused", async () => {
     await cluster.createTopic("loose.state", 1);
@@ -163,7 +163,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect(await run.ended(), run.stderr).toBe(2);
     expect(run.stderr).toMatch(/loose\.state/);
     expect(run.stderr).toMatch(/compact/);
-  }, 60_000);
+  });
 
   test("two deployments of one name and different groups: one ends with 5, and says why", async () => {
     await cluster.createTopic("shared", 1);
@@ -180,7 +180,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     expect(ended.run.stderr).toMatch(/another|fenced/i);
     expect(ended.run.stderr).not.toMatch(/\n\s+at /);
     for (const run of [one, other]) await run.kill("SIGKILL");
-  }, 180_000);
+  });
 
   test("a second signal ends at once with 130", async () => {
     const run = cluster.streamgauge("run", "-c", cluster.write("twice.yaml", configFor(cluster, "trips")));
@@ -188,7 +188,7 @@ describeWithKafka("streamgauge run and doctor", () => {
     run.signal("SIGTERM");
     run.signal("SIGTERM");
     expect([0, 130]).toContain(await run.ended());
-  }, 60_000);
+  });
 });
 
 function configFor(cluster: Cluster, topic: string, more = ""): string {

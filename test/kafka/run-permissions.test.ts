@@ -53,7 +53,7 @@ describeWithKafka("streamgauge as a user with few rights", () => {
     cluster.write("password", `${PASSWORD}\n`);
     config = cluster.write("gauge.yaml", yaml(`$${"{file:password}"}`));
     await grant([...RIGHTS.values()].flat());
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   const yaml = (password: string) => `
@@ -91,7 +91,7 @@ datasets:
     for (const command of ["run", "doctor"] as const) {
       await expectRefusal(command, file, /check kafka\.sasl: the broker refuses this user/);
     }
-  }, 120_000);
+  });
 
   test("without the right to create topics, run says what an administrator has to create; then all works", async () => {
     const refused = cluster.streamgauge("run", "-c", config);
@@ -115,7 +115,7 @@ datasets:
     await until("windows are told", async () => (await cluster.committed("streamgauge.metrics")).length > 20);
     expect(await run.kill("SIGTERM"), run.stderr).toBe(0);
     expect(run.stderr).not.toContain(PASSWORD);
-  }, 300_000);
+  });
 
   test.each([
     ["trips", /trips.*does not exist, or this user may not see it/, /FAIL {2}topic trips: .*grant Describe and Read/],
@@ -158,7 +158,7 @@ datasets:
     } finally {
       await grant(others);
     }
-  }, 120_000);
+  });
 
   test("a right that is taken away while it runs ends run with a sentence that names it", async () => {
     const run = cluster.streamgauge("run", "-c", config);
@@ -173,7 +173,7 @@ datasets:
     } finally {
       await grant(rights);
     }
-  }, 120_000);
+  });
 });
 
 function documentedRights(): ReadonlyMap<string, AclEntry[]> {

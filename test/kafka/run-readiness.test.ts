@@ -15,7 +15,7 @@ describeWithKafka("/readyz of streamgauge run", () => {
     flights = found.flights;
     id = await cluster.register("flights-value", found.schema);
     await cluster.createTopic("flights", 1);
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   test("tells of a broker that is away, stays up, and catches up; a process that stands by is ready", async () => {
@@ -73,7 +73,7 @@ describeWithKafka("/readyz of streamgauge run", () => {
     });
     expect((await ask(one, "readyz")).status).toBe(200);
     expect(await first.kill("SIGTERM"), first.stderr).toBe(0);
-  }, 600_000);
+  });
 
   function records(some: readonly Flight[]) {
     return some.map(({ payload, timeMs }) => ({ partition: 0, value: frame(id, payload), timestampMs: timeMs }));

@@ -26,7 +26,7 @@ describeWithKafka("streamgauge state", () => {
       await cluster.produce("flights", records);
     };
     produce = send;
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   let produce: (fromMs: number, toMs: number) => Promise<void>;
@@ -97,7 +97,7 @@ describeWithKafka("streamgauge state", () => {
     ]);
     const relearned = await json<DatasetKnowledge>("show", "flights");
     expect(relearned.series.find(({ slice }) => slice === "all")!.windows).toBeLessThan(13);
-  }, 600_000);
+  });
 
   async function json<T>(...args: readonly string[]): Promise<T> {
     const one = cluster.streamgauge("state", ...args, "--json", "-c", config);

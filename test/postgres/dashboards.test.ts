@@ -56,7 +56,7 @@ beforeAll(async () => {
   // As Grafana is let in: it may read, and nothing else.
   await client.query("CREATE ROLE grafana; GRANT USAGE ON SCHEMA streamgauge TO grafana");
   await client.query("GRANT SELECT ON ALL TABLES IN SCHEMA streamgauge TO grafana; SET ROLE grafana");
-}, 300_000);
+});
 afterAll(async () => {
   await client?.end();
   await server?.remove();

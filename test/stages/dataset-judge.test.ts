@@ -151,36 +151,36 @@ describe("DatasetJudge of a ledger that is not whole", () => {
   };
 
   /** What the state topic would hold, without the entry of the key. */
-  const restored = (judge: DatasetJudge, without?: string) => {
+  const restored = async (judge: DatasetJudge, without?: string) => {
     const next = judgeOf();
-    next.restore(
+    await next.restore(
       new Map(judge.checkpoint().changed.flatMap(({ key, value }) => (key === without ? [] : [[key, value]]))),
     );
     return next;
   };
 
-  test("checkpoint() and restore() keep what is open and what was told", () => {
+  test("checkpoint() and restore() keep what is open and what was told", async () => {
     let judge = judgeOf();
     expect(told(judge, 0, 0, 0, 10)).toEqual([]);
     expect(told(judge, 1, 0)).toEqual([]);
     expect(told(judge, 0, 3, 12, 20)).toEqual(["opened trips/streamgauge/offset-gap/trips/0/10-12"]);
     expect(told(judge, 0, 6, 20)).toEqual(["opened trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
-    judge = restored(judge);
+    judge = await restored(judge);
     // Read again after a restart.
     expect(told(judge, 0, 3, 12, 20)).toEqual([]);
     expect(told(judge, 0, 7, 20)).toEqual([]);
-    judge = restored(judge);
+    judge = await restored(judge);
     expect(told(judge, 1, 8)).toEqual(["resolved trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
-    expect(told(restored(judge), 1, 9)).toEqual([]);
+    expect(told(await restored(judge), 1, 9)).toEqual([]);
   });
 
-  test("restore() reads a checkpoint of a version that told nothing of it, and tells what is open", () => {
+  test("restore() reads a checkpoint of a version that told nothing of it, and tells what is open", async () => {
     let judge = judgeOf();
     told(judge, 0, 0);
     told(judge, 1, 0);
     told(judge, 0, 3);
     told(judge, 0, 6);
-    judge = restored(judge, "ledger");
+    judge = await restored(judge, "ledger");
     expect(told(judge, 0, 7)).toEqual(["opened trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
     expect(told(judge, 1, 8)).toEqual(["resolved trips/streamgauge/unheard/trips/1/2026-04-30T22:00:00.000Z"]);
   });

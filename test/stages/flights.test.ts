@@ -50,7 +50,7 @@ beforeAll(async () => {
       .map((line) => JSON.parse(line));
   }
   expected = flightWindows(SOURCE);
-}, 600_000);
+});
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

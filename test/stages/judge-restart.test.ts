@@ -54,7 +54,7 @@ type Outputs = Readonly<Record<string, readonly string[]>>;
 beforeAll(async () => {
   deltas = await profiled();
   undisturbed = await judged({ failChance: 0, seed: 0 });
-}, 120_000);
+});
 
 describe("startJudge() with checkpoints", () => {
   test("the undisturbed run has windows, revisions and incidents to speak of", () => {
