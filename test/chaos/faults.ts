@@ -20,6 +20,7 @@ export class Faults {
   #partitions: number;
   /** One broker is away at a time, and so is the registry. */
   #broker: Promise<void> = Promise.resolve();
+  #isBrokerAway = false;
   #registry: Promise<void> = Promise.resolve();
   readonly #underWay: Promise<void>[] = [];
   /** Acts that could not be done, or undone. */
@@ -32,10 +33,22 @@ export class Faults {
     this.#partitions = options.partitions;
   }
 
-  /** Each at its time; settles when the last has been undone. */
+  /**
+   * Each at its time; settles when the last has been undone. One act may fall into the time that a broker is away; then time
+   * stands still until it is back, because what is killed while nothing works proves nothing.
+   */
   async run(acts: readonly Act[], startedMs: number): Promise<void> {
+    let heldMs = 0;
+    let actsWhileAway = 0;
     for (const act of acts) {
-      await sleep(Math.max(0, startedMs + act.atMs - performance.now()));
+      await sleep(Math.max(0, startedMs + heldMs + act.atMs - performance.now()));
+      actsWhileAway = this.#isBrokerAway ? actsWhileAway + 1 : 0;
+      if (actsWhileAway > 1) {
+        const atMs = performance.now();
+        await this.#broker;
+        heldMs += performance.now() - atMs;
+        actsWhileAway = 0;
+      }
       this.#underWay.push(
         this.#perform(act).catch((error: unknown) => {
           this.failures.push(`${describeDeed(act.deed)}: ${String(error)}`);
@@ -76,9 +89,11 @@ export class Faults {
         this.#broker = this.#broker.then(async () => {
           tell(`broker ${index + 1}`);
           this.brokerKillsAtMs.push(Date.now());
+          this.#isBrokerAway = true;
           await cluster.brokers[index]!.kill9();
           await sleep(deed.forMs);
           await cluster.brokers[index]!.restart();
+          this.#isBrokerAway = false;
           say(`broker ${index + 1} is back`);
         });
         return this.#broker;
