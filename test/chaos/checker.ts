@@ -1,87 +1,58 @@
 /**
  * Was every event counted once? Compares what `streamgauge run` committed with what lies committed in its input, both read
- * by an independent reader. It knows nothing of how the run went.
+ * by an independent reader. It knows nothing of how the run went, except whether a broker may have lost a marker.
  *
- * 1. The ledger's ranges of each input partition join from 0 to behind its last record. A range that is covered already
- *    is a repeat, which the judge leaves out; an overlap by halves and a gap are findings.
- * 2. Each ledger entry counts the records of its range, and stands behind as many pane records as it says.
- * 3. Every (window, slice, revision) is once in metrics, and once in verdicts by the detector.
- * 4. Counts and exact figures of the newest revision of each window are those of the input's events.
- * 5. Every undecodable record is in quarantine, and nothing else is; twice only where something was repeated.
- * 6. The ids of alerts are distinct.
+ * 1. The ledger's ranges of each input partition join from 0 to behind its last record.
+ * 2. Each ledger entry counts the records of its range by kind, and stands behind as many pane records as it says.
+ * 3. Every (window, slice, revision) is once in metrics, in windows, and in verdicts by the detector.
+ * 4. Counts and figures of the newest revision of each window are those of the input's events (`window-check.ts`).
+ * 5. Every undecodable or invalid record is in quarantine, and nothing else is; twice only where something was repeated.
+ * 6. The ids of alerts are distinct, and one tells of gaps and overlaps if and only if there are some.
  */
-import type { MetricsRecord, VerdictRecord } from "../../src/core/verdict.ts";
+import type { AlertRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { type DeltaLedger, decodeDelta } from "../../src/profiles/delta-codec.ts";
+import { countsOf, isRow } from "../windows/flushes.ts";
+import type { ChaosReading, CheckOptions, CheckResult, InputEvent } from "./reading.ts";
+import { WindowCheck } from "./window-check.ts";
 
-/** A committed record of the input, as the producer's own decoder reads it. */
-export interface InputEvent {
-  readonly partition: number;
-  readonly offset: number;
-  /** Of the event; of an undecodable record that of the broker. Epoch milliseconds. */
-  readonly timeMs: number;
-  /** Absent: cannot be decoded. */
-  readonly values?: Readonly<Record<string, number | string | null>>;
-}
-
-export interface ReadRecord {
-  readonly partition: number;
-  readonly offset: number;
-  readonly value: Uint8Array | null;
-  readonly headers: ReadonlyMap<string, Uint8Array>;
-}
-
-export interface ChaosReading {
-  readonly inputTopic: string;
-  /** In order of offset within each partition. */
-  readonly input: readonly InputEvent[];
-  /** End of each input partition as a read-committed reader sees it; markers of transactions lie before it. */
-  readonly ends: ReadonlyMap<number, number>;
-  readonly profiles: readonly ReadRecord[];
-  readonly metrics: readonly MetricsRecord[];
-  readonly verdicts: readonly VerdictRecord[];
-  readonly alerts: readonly ReadRecord[];
-  readonly quarantine: readonly ReadRecord[];
-}
-
-export interface CheckOptions {
-  readonly windowSizeMs: number;
-  /** Windows that end later are not closed and not compared. Epoch milliseconds. */
-  readonly closedUntilMs: number;
-  /** Field by which there are slices besides `all`, and their name. */
-  readonly slice: { readonly field: string; readonly name: string };
-  /** Fields whose exact figures are compared. */
-  readonly fields: readonly string[];
-  /** A broker was killed: it may have lost the last marker of a commit, and a flush may then stand there twice. */
-  readonly mayRepeat: boolean;
-}
-
-export interface CheckResult {
-  /** One sentence each; none: every event was counted once. */
-  readonly findings: readonly string[];
-  /** Ledger entries whose range was covered already. */
-  readonly repeats: number;
-  readonly windows: number;
+interface LedgerFigures {
+  deltas: number;
+  repeats: number;
+  overlaps: number;
 }
 
 export function checkReading(reading: ChaosReading, options: CheckOptions): CheckResult {
   const findings: string[] = [];
-  const repeats = checkLedger(reading, findings);
+  const check = new WindowCheck(reading.inputTopic, options);
+  const ledger = checkLedger(reading, options, check, findings);
+  const { repeats, overlaps } = ledger;
   if (repeats > 0 && !options.mayRepeat) findings.push(`${repeats} ranges stand twice in the ledger`);
   checkOnce("metrics", reading.metrics, findings);
+  checkOnce("windows", reading.windows, findings);
   const detected = reading.verdicts.filter(({ by }) => by === "detector");
   checkOnce("verdicts", detected, findings);
-  const told = new Set(detected.map(keyOf));
-  for (const line of reading.metrics) {
-    if (!told.has(keyOf(line))) findings.push(`no verdict: ${keyOf(line)}`);
+  for (const [what, lines] of [
+    ["verdict", detected],
+    ["summary", reading.windows],
+  ] as const) {
+    const told = new Set(lines.map(keyOf));
+    for (const line of reading.metrics) {
+      if (!told.has(keyOf(line))) findings.push(`no ${what}: ${keyOf(line)}`);
+    }
   }
-  const windows = checkWindows(reading, options, findings);
-  checkQuarantine(reading, repeats > 0, findings);
-  const ids = reading.alerts.map(({ headers }) => String(headers.get("ce_id")));
-  if (new Set(ids).size < ids.length) findings.push(`${ids.length - new Set(ids).size} ids of alerts stand twice`);
-  return { findings, repeats, windows };
+  const windows = check.finish(reading, findings);
+  checkQuarantine(reading, repeats + overlaps > 0, findings);
+  checkAlerts(reading, overlaps > 0, findings);
+  return { findings, figures: { events: reading.input.length, ...ledger, ...windows } };
 }
 
-function checkLedger({ inputTopic, input, ends, profiles }: ChaosReading, findings: string[]): number {
+function checkLedger(
+  { inputTopic, input, ends, profiles }: ChaosReading,
+  { mayRepeat }: CheckOptions,
+  check: WindowCheck,
+  findings: string[],
+): LedgerFigures {
+  const figures: LedgerFigures = { deltas: 0, repeats: 0, overlaps: 0 };
   const positions = new Map<number, number>();
   const panes = new Map<number, number>();
   const events = new Map<number, InputEvent[]>();
@@ -90,7 +61,6 @@ function checkLedger({ inputTopic, input, ends, profiles }: ChaosReading, findin
     if (own === undefined) events.set(event.partition, [event]);
     else own.push(event);
   }
-  let repeats = 0;
   for (const { value } of profiles) {
     if (value === null) continue;
     const delta = decodeDelta(value);
@@ -100,18 +70,28 @@ function checkLedger({ inputTopic, input, ends, profiles }: ChaosReading, findin
       panes.set(partition, (panes.get(partition) ?? 0) + 1);
       continue;
     }
+    figures.deltas++;
     const where = `partition ${partition} [${fromOffset}, ${toOffset})`;
     const seen = panes.get(partition) ?? 0;
     panes.set(partition, 0);
     if (seen !== delta.paneRecords) findings.push(`${where}: ${seen} pane records, ${delta.paneRecords} told`);
-    compareRange(where, delta, events.get(partition) ?? [], findings);
+    const own = events.get(partition) ?? [];
+    compareRange(where, delta, inRange(own, fromOffset, toOffset), findings);
     const position = positions.get(partition) ?? 0;
-    if (fromOffset > position) findings.push(`${where}: a gap, ${position} was expected`);
-    // Empty ranges tell only that the partition is owned.
-    else if (toOffset > fromOffset && toOffset <= position) repeats++;
-    else if (fromOffset < position && toOffset > position)
-      findings.push(`${where}: overlaps, ${position} was expected`);
     positions.set(partition, Math.max(position, toOffset));
+    // Empty ranges tell only that the partition is owned.
+    if (toOffset > fromOffset && toOffset <= position) {
+      figures.repeats++;
+      continue;
+    }
+    if (fromOffset > position) findings.push(`${where}: a gap, ${position} was expected`);
+    if (fromOffset < position && toOffset > position) {
+      figures.overlaps++;
+      if (!mayRepeat) findings.push(`${where}: overlaps, ${position} was expected`);
+      check.damage(inRange(own, fromOffset, position));
+    }
+    const from = Math.min(Math.max(fromOffset, position), toOffset);
+    check.take({ ...delta.entry, fromOffset: from }, inRange(own, from, toOffset));
   }
   for (const [partition, count] of panes) {
     if (count > 0) findings.push(`partition ${partition}: ${count} pane records without a ledger entry`);
@@ -123,18 +103,26 @@ function checkLedger({ inputTopic, input, ends, profiles }: ChaosReading, findin
     if (position < least) findings.push(`partition ${partition}: ledger ends at ${position}, records at ${least}`);
     if (position > end) findings.push(`partition ${partition}: ledger ends at ${position}, the log at ${end}`);
   }
-  return repeats;
+  return figures;
 }
 
-/** `input`: of this partition. */
-function compareRange(where: string, { origin, entry }: DeltaLedger, input: readonly InputEvent[], findings: string[]) {
-  const inside = input.slice(firstFrom(input, origin.fromOffset), firstFrom(input, origin.toOffset));
-  const undecodable = inside.filter(({ values }) => values === undefined).length;
-  const wanted = { consumed: inside.length, valid: inside.length - undecodable, undecodable };
+function compareRange(where: string, { entry }: DeltaLedger, inside: readonly InputEvent[], findings: string[]): void {
+  // Late is decided by the judge.
+  const { late: _, ...wanted } = countsOf(inside);
   for (const [name, count] of Object.entries(wanted)) {
     const counted = entry.counts[name as keyof typeof wanted];
     if (counted !== count) findings.push(`${where}: ${counted} ${name}, the input has ${count}`);
   }
+  let maxMs: number | undefined;
+  for (const event of inside) {
+    if (isRow(event)) maxMs = Math.max(maxMs ?? event.timeMs, event.timeMs);
+  }
+  if (entry.maxEventTimeMs !== maxMs) findings.push(`${where}: event time ${entry.maxEventTimeMs}, not ${maxMs}`);
+}
+
+/** Of one partition's events, those at offsets `[from, to)`. */
+function inRange(input: readonly InputEvent[], from: number, to: number): readonly InputEvent[] {
+  return input.slice(firstFrom(input, from), firstFrom(input, to));
 }
 
 /** Index of the first event at or behind the offset. */
@@ -149,7 +137,9 @@ function firstFrom(input: readonly InputEvent[], offset: number): number {
   return low;
 }
 
-function checkOnce(what: string, lines: readonly (MetricsRecord | VerdictRecord)[], findings: string[]): void {
+type Line = Pick<VerdictRecord, "dataset" | "slice" | "windowStart" | "windowEnd" | "revision">;
+
+function checkOnce(what: string, lines: readonly Line[], findings: string[]): void {
   const seen = new Set<string>();
   for (const line of lines) {
     const key = keyOf(line);
@@ -158,76 +148,8 @@ function checkOnce(what: string, lines: readonly (MetricsRecord | VerdictRecord)
   }
 }
 
-function keyOf({ dataset, slice, windowStart, windowEnd, revision }: MetricsRecord | VerdictRecord): string {
+function keyOf({ dataset, slice, windowStart, windowEnd, revision }: Line): string {
   return [dataset, slice, windowStart, windowEnd, revision].join("|");
-}
-
-function checkWindows({ input, metrics }: ChaosReading, options: CheckOptions, findings: string[]): number {
-  const truth = new Map<string, InputEvent[]>();
-  for (const event of input) {
-    const startMs = Math.floor(event.timeMs / options.windowSizeMs) * options.windowSizeMs;
-    if (startMs + options.windowSizeMs > options.closedUntilMs) continue;
-    for (const slice of slicesOf(event, options)) {
-      const key = `${slice}|${new Date(startMs).toISOString()}`;
-      const events = truth.get(key);
-      if (events === undefined) truth.set(key, [event]);
-      else events.push(event);
-    }
-  }
-  const newest = new Map<string, MetricsRecord>();
-  for (const line of metrics) {
-    const key = `${line.slice}|${line.windowStart}`;
-    if (line.revision >= (newest.get(key)?.revision ?? 0)) newest.set(key, line);
-  }
-  for (const [key, events] of truth) {
-    const line = newest.get(key);
-    if (line === undefined) findings.push(`${key}: is missing in metrics, has ${events.length} events`);
-    else compareWindow(key, line, events, options.fields, findings);
-  }
-  for (const [key, line] of newest) {
-    if (Date.parse(line.windowEnd) <= options.closedUntilMs && !truth.has(key) && line.counts.consumed > 0) {
-      findings.push(`${key}: ${line.counts.consumed} events, the input has none`);
-    }
-  }
-  return truth.size;
-}
-
-/** An undecodable record has no values, and belongs to the whole alone. */
-function slicesOf({ values }: InputEvent, { slice }: CheckOptions): string[] {
-  return values === undefined ? ["all"] : ["all", `${slice.name}=${values[slice.field]}`];
-}
-
-function compareWindow(
-  key: string,
-  { counts, metrics }: MetricsRecord,
-  events: readonly InputEvent[],
-  fields: readonly string[],
-  findings: string[],
-): void {
-  const rows = events.flatMap(({ values }) => (values === undefined ? [] : [values]));
-  const wanted = new Map<string, number>([["row_count()", rows.length]]);
-  for (const field of fields) {
-    const values = rows.map((row) => row[field] ?? null).filter((value) => value !== null);
-    if (rows.length > 0) wanted.set(`null_rate(${field})`, 1 - values.length / rows.length);
-    if (values.length > 0) wanted.set(`distinct_count(${field})`, new Set(values).size);
-    const numbers = values.filter((value) => typeof value === "number");
-    if (numbers.length === 0) continue;
-    wanted.set(`min(${field})`, Math.min(...numbers));
-    wanted.set(`max(${field})`, Math.max(...numbers));
-  }
-  if (counts.consumed !== events.length) {
-    findings.push(`${key}: ${counts.consumed} consumed, the input has ${events.length}`);
-  }
-  if (counts.undecodable !== events.length - rows.length) {
-    findings.push(`${key}: ${counts.undecodable} undecodable, the input has ${events.length - rows.length}`);
-  }
-  for (const [metric, value] of wanted) {
-    const told = metrics[metric];
-    // Rates are quotients: the last digits.
-    if (typeof told !== "number" || Math.abs(told - value) > 1e-9) {
-      findings.push(`${key}: ${metric} is ${told}, by the input ${value}`);
-    }
-  }
 }
 
 function checkQuarantine({ input, quarantine }: ChaosReading, isRepeated: boolean, findings: string[]): void {
@@ -236,13 +158,27 @@ function checkQuarantine({ input, quarantine }: ChaosReading, isRepeated: boolea
     const origin = `${headers.get("sg_partition")}/${headers.get("sg_offset")}`;
     held.set(origin, (held.get(origin) ?? 0) + 1);
   }
-  for (const { partition, offset, values } of input) {
-    if (values !== undefined) continue;
+  for (const { partition, offset, kind } of input) {
+    if (kind !== "undecodable" && kind !== "invalid") continue;
     const origin = `${partition}/${offset}`;
     const times = held.get(origin) ?? 0;
     held.delete(origin);
     if (times === 0) findings.push(`quarantine: ${origin} is missing`);
     if (times > 1 && !isRepeated) findings.push(`quarantine: ${origin} stands ${times} times`);
   }
-  for (const origin of held.keys()) findings.push(`quarantine: ${origin} is no undecodable record of the input`);
+  for (const origin of held.keys()) findings.push(`quarantine: ${origin} is no refused record of the input`);
+}
+
+function checkAlerts({ alerts }: ChaosReading, hasOverlaps: boolean, findings: string[]): void {
+  const ids = alerts.map(({ headers }) => String(headers.get("ce_id")));
+  if (new Set(ids).size < ids.length) findings.push(`${ids.length - new Set(ids).size} ids of alerts stand twice`);
+  let isOverlapTold = false;
+  for (const { value } of alerts) {
+    if (value === null) continue;
+    const { reason, sentence } = JSON.parse(Buffer.from(value).toString()) as AlertRecord;
+    if (reason === "offset-overlap") isOverlapTold = true;
+    if (reason === "offset-gap" || (reason === "offset-overlap" && !hasOverlaps))
+      findings.push(`an alert: ${sentence}`);
+  }
+  if (hasOverlaps && !isOverlapTold) findings.push("offsets overlap, and no alert tells of it");
 }

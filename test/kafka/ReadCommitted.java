@@ -14,7 +14,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 /**
  * Every committed record of the topics, from the first to what is the end now, by Kafka's own client: an independent
  * reader of what streamgauge wrote. One line per record: topic, partition, offset, timestamp, key, value, then header
- * names and values in turn, separated by tabs; bytes in Base64, "-" for null.
+ * names and values in turn, separated by tabs; bytes in Base64, "-" for null. First, for each partition, where it ends
+ * for a read-committed reader: "end", topic, partition, offset.
  *
  *     java -cp 'libs/*' ReadCommitted.java host:port topic...
  */
@@ -36,6 +37,10 @@ public class ReadCommitted {
       consumer.assign(partitions);
       consumer.seekToBeginning(partitions);
       Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      for (Map.Entry<TopicPartition, Long> end : ends.entrySet()) {
+        out.append("end\t").append(end.getKey().topic()).append('\t').append(end.getKey().partition());
+        out.append('\t').append(end.getValue()).append('\n');
+      }
       while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
           out.append(record.topic()).append('\t').append(record.partition()).append('\t').append(record.offset());
@@ -50,6 +55,7 @@ public class ReadCommitted {
         out.setLength(0);
       }
     }
+    System.out.print(out);
     System.out.flush();
   }
 

@@ -1,24 +1,23 @@
 /**
  * A real schema registry on loopback: Apicurio from the jars that `scripts/setup-kafka.mjs` fetched, with its database
- * in memory. Our side of it is the Confluent API below `url`.
+ * in memory, or in a folder that outlives a kill. Our side of it is the Confluent API below `url`.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
+import { ROOT } from "./repository.ts";
 
 const JAVA = "java";
 const VERSION = "3.0.9";
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 const LOG_CHARACTERS_MAX = 20_000;
 
 /** Where it is; `undefined` when it, or Java, is missing. */
 function apicurioFolder(): string | undefined {
-  const cache =
-    process.env.STREAMGAUGE_JAVA_CACHE ||
-    fileURLToPath(new URL("../../node_modules/.cache/streamgauge-java", import.meta.url));
+  const cache = process.env.STREAMGAUGE_JAVA_CACHE || join(ROOT, "node_modules/.cache/streamgauge-java");
   const folder = join(cache, `apicurio-${VERSION}`);
   if (!existsSync(folder)) return undefined;
   return spawnSync(JAVA, ["-version"], { stdio: "ignore" }).error === undefined ? folder : undefined;
@@ -41,49 +40,66 @@ export function describeWithApicurio(name: string, tests: () => void): void {
 }
 
 export class TestRegistryServer {
-  readonly #process: ChildProcess;
-  readonly #killAtExit = () => this.#process.kill("SIGKILL");
+  /** Folder of the database; absent: it is in memory. */
+  readonly #database: string | undefined;
+  readonly #killAtExit = () => this.#process?.kill("SIGKILL");
+  #process: ChildProcess | undefined;
   #log = "";
   #origin = "";
 
-  private constructor(child: ChildProcess) {
+  private constructor(keepsData: boolean) {
+    this.#database = keepsData ? mkdtempSync(join(tmpdir(), "streamgauge-registry-")) : undefined;
+  }
+
+  /** `keepsData`: schemas and their ids are there again after `kill9` and `restart`, @default false */
+  static async start({ keepsData = false } = {}): Promise<TestRegistryServer> {
+    const server = new TestRegistryServer(keepsData);
+    process.once("exit", server.#killAtExit);
+    try {
+      await server.restart();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  /** Starts on the port of before, and waits until it answers. */
+  async restart(): Promise<void> {
+    await this.kill9();
+    const port = this.#origin === "" ? "0" : new URL(this.#origin).port;
+    const args = [
+      "-Xmx384m",
+      "-XX:TieredStopAtLevel=1",
+      "-XX:+UseSerialGC",
+      "-Dquarkus.http.host=127.0.0.1",
+      `-Dquarkus.http.port=${port}`,
+      // The line that says the port; by default it is not logged.
+      '-Dquarkus.log.category."io.quarkus".level=INFO',
+      "-Dapicurio.storage.kind=sql",
+      "-Dapicurio.storage.sql.kind=h2",
+      ...(this.#database === undefined ? [] : storedIn(this.#database)),
+      "-jar",
+      `apicurio-registry-app-${VERSION}-runner.jar`,
+    ];
+    const cwd = apicurioFolder();
+    if (cwd === undefined) throw new Error("Cannot start Apicurio: it is not there");
+    const child = spawn(JAVA, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     const listen = (chunk: Buffer) => {
       this.#log = (this.#log + chunk.toString("utf8")).slice(-LOG_CHARACTERS_MAX);
       // It takes a free port itself and says which.
       this.#origin ||= /Listening on: (http:\/\/127\.0\.0\.1:\d+)/.exec(this.#log)?.[1] ?? "";
     };
-    child.stdout?.on("data", listen);
-    child.stderr?.on("data", listen);
-    process.once("exit", this.#killAtExit);
-  }
-
-  static async start(): Promise<TestRegistryServer> {
-    const args = [
-      "-Xmx384m",
-      "-XX:TieredStopAtLevel=1",
-      "-XX:+UseSerialGC",
-      "-Dquarkus.http.host=127.0.0.1",
-      "-Dquarkus.http.port=0",
-      // The line that says the port; by default it is not logged.
-      '-Dquarkus.log.category."io.quarkus".level=INFO',
-      "-Dapicurio.storage.kind=sql",
-      "-Dapicurio.storage.sql.kind=h2",
-      "-jar",
-      `apicurio-registry-app-${VERSION}-runner.jar`,
-    ];
-    const cwd = apicurioFolder();
-    if (cwd === undefined) throw new Error("Cannot start Apicurio: it is not there");
-    const server = new TestRegistryServer(spawn(JAVA, args, { cwd, stdio: ["ignore", "pipe", "pipe"] }));
+    child.stdout.on("data", listen);
+    child.stderr.on("data", listen);
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (!(await server.#answers())) {
-      if (server.#process.exitCode !== null || performance.now() > deadline) {
-        await server.stop();
-        throw new Error(`Cannot start Apicurio: it does not answer\n${server.#log.slice(-4_000)}`);
+    while (!(await this.#answers())) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`Cannot start Apicurio: it does not answer\n${this.#log.slice(-4_000)}`);
       }
       await sleep(100);
     }
-    return server;
   }
 
   /** Without a path: what somebody writes who forgets it. */
@@ -96,14 +112,27 @@ export class TestRegistryServer {
     return `${this.#origin}/apis/ccompat/v7`;
   }
 
-  /** Ends it at once, and waits until it is gone. */
+  /** `SIGSTOP`: connections are accepted, and nobody answers. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process?.kill(signal);
+  }
+
+  /** Dies at once. */
+  async kill9(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill("SIGKILL");
+    });
+  }
+
+  /** Ends it and removes its data. */
   async stop(): Promise<void> {
     process.removeListener("exit", this.#killAtExit);
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    await new Promise<void>((resolve) => {
-      this.#process.once("exit", () => resolve());
-      this.#process.kill("SIGKILL");
-    });
+    await this.kill9();
+    if (this.#database !== undefined) rmSync(this.#database, { recursive: true, force: true, maxRetries: 3 });
   }
 
   async #answers(): Promise<boolean> {
@@ -114,4 +143,14 @@ export class TestRegistryServer {
       return false;
     }
   }
+}
+
+/** On a busy machine it would not open its file for twenty connections in time. */
+function storedIn(folder: string): string[] {
+  return [
+    `-Dapicurio.datasource.url=jdbc:h2:file:${join(folder, "registry")}`,
+    "-Dapicurio.datasource.jdbc.initial-size=1",
+    "-Dapicurio.datasource.jdbc.min-size=1",
+    "-Dquarkus.datasource.h2.jdbc.acquisition-timeout=60",
+  ];
 }

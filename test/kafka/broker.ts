@@ -1,6 +1,6 @@
 /**
- * A real Kafka on loopback and free ports, from the jars that `scripts/setup-kafka.mjs` fetched: one node that is broker
- * and controller. Listener `PLAIN` is always there, without any security; its clients are the super user.
+ * A real Kafka on loopback and free ports, from the jars that `scripts/setup-kafka.mjs` fetched. Each node is broker and
+ * controller. Listener `PLAIN` is always there, without any security; its clients are the super user.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -19,11 +19,12 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
+import { ROOT } from "./repository.ts";
 
 const KAFKA_FOLDER = "kafka-4.4.0";
-const START_TIMEOUT_MS = 60_000;
+/** A machine may be busy with much else. */
+const START_TIMEOUT_MS = 180_000;
 
 export interface BrokerOptions {
   /** Further listeners by name, such as `{ SECURE: "SASL_SSL" }`. */
@@ -36,9 +37,7 @@ export interface BrokerOptions {
 
 /** Where the jars are; `undefined` when they, or Java, are missing. */
 export function javaCache(): string | undefined {
-  const cache =
-    process.env.STREAMGAUGE_JAVA_CACHE ||
-    fileURLToPath(new URL("../../node_modules/.cache/streamgauge-java", import.meta.url));
+  const cache = process.env.STREAMGAUGE_JAVA_CACHE || join(ROOT, "node_modules/.cache/streamgauge-java");
   if (!existsSync(join(cache, KAFKA_FOLDER))) return undefined;
   return spawnSync("java", ["-version"], { stdio: "ignore" }).error === undefined ? cache : undefined;
 }
@@ -59,37 +58,63 @@ export function describeWithKafka(name: string, tests: () => void): void {
   }
 }
 
+/** Of one node. */
+interface Node {
+  readonly id: number;
+  readonly clusterId: string;
+  /** Port of each listener. */
+  readonly ports: ReadonlyMap<string, number>;
+  /** All nodes of its cluster, as `controller.quorum.voters`. */
+  readonly voters: string;
+}
+
 export class TestBroker {
   readonly #folder: string;
   readonly #options: BrokerOptions;
-  readonly #ports: ReadonlyMap<string, number>;
+  readonly #node: Node;
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
 
-  private constructor(folder: string, options: BrokerOptions, ports: ReadonlyMap<string, number>) {
+  private constructor(folder: string, options: BrokerOptions, node: Node) {
     this.#folder = folder;
     this.#options = options;
-    this.#ports = ports;
+    this.#node = node;
   }
 
   static async start(options: BrokerOptions = {}): Promise<TestBroker> {
+    const [broker] = await TestBroker.startCluster(1, options);
+    return broker!;
+  }
+
+  /** So many nodes of one cluster. */
+  static async startCluster(count: number, options: BrokerOptions = {}): Promise<readonly TestBroker[]> {
     const names = ["CONTROLLER", "PLAIN", ...Object.keys(options.listeners ?? {})];
-    const free = await freePorts(names.length);
-    const ports = new Map(names.map((name, at) => [name, free[at]!]));
-    const broker = new TestBroker(mkdtempSync(join(tmpdir(), "streamgauge-kafka-")), options, ports);
+    const free = await freePorts(count * names.length);
+    const ports = Array.from(
+      { length: count },
+      (_, index) => new Map(names.map((name, at) => [name, free[index * names.length + at]!])),
+    );
+    const voters = ports.map((own, index) => `${index + 1}@127.0.0.1:${own.get("CONTROLLER")}`).join(",");
+    // One that begins with '-' would be taken for an option.
+    const clusterId = `A${randomBytes(16).toString("base64url").slice(1)}`;
+    const brokers = ports.map((own, index) => {
+      const folder = mkdtempSync(join(tmpdir(), "streamgauge-kafka-"));
+      return new TestBroker(folder, options, { id: index + 1, clusterId, ports: own, voters });
+    });
     try {
-      broker.#format();
-      await broker.restart();
-      return broker;
+      for (const broker of brokers) broker.#format();
+      // Together: one alone waits for the majority.
+      await Promise.all(brokers.map((broker) => broker.restart()));
+      return brokers;
     } catch (error) {
-      await broker.stop();
+      await Promise.all(brokers.map((broker) => broker.stop()));
       throw error;
     }
   }
 
   /** `host:port` of a listener. */
   address(listener = "PLAIN"): string {
-    return `127.0.0.1:${this.#ports.get(listener)}`;
+    return `127.0.0.1:${this.#node.ports.get(listener)}`;
   }
 
   get pid(): number | undefined {
@@ -133,7 +158,7 @@ export class TestBroker {
     this.#process = child;
     this.#guard = dieTogether(child);
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (!(await answersApiVersions(this.#ports.get("PLAIN")!))) {
+    while (!(await answersApiVersions(this.#node.ports.get("PLAIN")!))) {
       if (child.exitCode !== null || performance.now() > deadline) {
         throw new Error(`Cannot start Kafka: it does not answer\n${this.log().slice(-4000)}`);
       }
@@ -150,13 +175,12 @@ export class TestBroker {
   #format(): void {
     const properties = { ...this.#serverProperties(), ...this.#options.properties };
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}`);
-    const common = readFileSync(new URL("server.properties", import.meta.url), "utf8");
+    const common = readFileSync(join(ROOT, "test/kafka/server.properties"), "utf8");
     // Of a key that stands twice, Java takes the last.
     writeFileSync(join(this.#folder, "server.properties"), `${common}${lines.join("\n")}\n`);
     const scram = (this.#options.scram ?? []).flatMap((user) => ["--add-scram", user]);
-    // A cluster id that begins with '-' would be taken for an option.
-    const id = `A${randomBytes(16).toString("base64url").slice(1)}`;
-    const args = ["kafka.tools.StorageTool", "format", "-t", id, "-c", "server.properties", ...scram];
+    const { clusterId } = this.#node;
+    const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", "server.properties", ...scram];
     const { status, stdout, stderr } = spawnSync("java", [...this.#jvm("-Xmx128m"), ...args], {
       cwd: this.#folder,
       encoding: "utf8",
@@ -185,8 +209,8 @@ export class TestBroker {
     const listeners = Object.keys(protocols).map((name) => `${name}://${this.address(name)}`);
     return {
       "process.roles": "broker,controller",
-      "node.id": "1",
-      "controller.quorum.voters": `1@${this.address("CONTROLLER")}`,
+      "node.id": String(this.#node.id),
+      "controller.quorum.voters": this.#node.voters,
       "controller.listener.names": "CONTROLLER",
       listeners: listeners.join(","),
       "advertised.listeners": listeners.filter((one) => !one.startsWith("CONTROLLER")).join(","),

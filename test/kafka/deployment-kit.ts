@@ -2,22 +2,22 @@
  * What a deployment needs around it, all of it real: a broker, a registry, topics, a producer that knows nothing of
  * streamgauge, `streamgauge` as a process of its own, and Kafka's Java client to read what it wrote.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, type Serializable, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { pathToFileURL } from "node:url";
 import { SchemaRegistry, SchemaType } from "@kafkajs/confluent-schema-registry";
 import { type Admin, CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
 import { openInput } from "../../src/consumers/file-input.ts";
 import type { OutputRecord } from "../../src/core/log.ts";
 import { TestRegistryServer } from "./apicurio.ts";
 import { type BrokerOptions, javaCache, TestBroker } from "./broker.ts";
+import { ROOT } from "./repository.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const FLIGHTS = join(ROOT, "data/flights.avro");
 
 /** The command line as it is published: built, because Node 20 runs no TypeScript. Returns the path of its main file. */
@@ -41,32 +41,59 @@ export interface CommittedRecord {
   readonly headers: ReadonlyMap<string, Buffer>;
 }
 
+interface Preload {
+  /** Path of the module. */
+  readonly module: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+interface ClusterOptions extends BrokerOptions {
+  /** How many, @default 1 */
+  readonly brokers?: number;
+  readonly registry?: Parameters<typeof TestRegistryServer.start>[0];
+}
+
+export interface CommittedTopics {
+  readonly records: readonly CommittedRecord[];
+  /** By topic and partition: its end as a read-committed reader sees it; markers of transactions lie before it. */
+  readonly ends: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
+
 export class Cluster {
-  readonly broker: TestBroker;
+  readonly brokers: readonly TestBroker[];
   readonly registry: TestRegistryServer;
   readonly folder: string;
   readonly main: string;
   readonly #kafka: Kafka;
   readonly #processes: Streamgauge[] = [];
 
-  private constructor(broker: TestBroker, registry: TestRegistryServer) {
-    this.broker = broker;
+  private constructor(brokers: readonly TestBroker[], registry: TestRegistryServer) {
+    this.brokers = brokers;
     this.registry = registry;
     this.folder = mkdtempSync(join(tmpdir(), "streamgauge-deployment-"));
     this.main = buildCommand(this.folder);
-    this.#kafka = new Kafka({ brokers: [broker.address()], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
+    this.#kafka = new Kafka({ brokers: this.addresses(), logLevel: logLevel.NOTHING, retry: { retries: 20 } });
   }
 
-  static async start(options: BrokerOptions = {}): Promise<Cluster> {
-    const registry = TestRegistryServer.start();
-    const broker = await TestBroker.start(options);
-    return new Cluster(broker, await registry);
+  static async start({ brokers: count = 1, registry: ofRegistry, ...options }: ClusterOptions = {}): Promise<Cluster> {
+    const registry = TestRegistryServer.start(ofRegistry);
+    const brokers = await TestBroker.startCluster(count, options);
+    return new Cluster(brokers, await registry);
+  }
+
+  /** The only one, or the first. */
+  get broker(): TestBroker {
+    return this.brokers[0]!;
+  }
+
+  addresses(): string[] {
+    return this.brokers.map((broker) => broker.address());
   }
 
   async stop(): Promise<void> {
     for (const one of this.#processes) await one.kill("SIGKILL");
     await this.registry.stop();
-    await this.broker.stop();
+    await Promise.all(this.brokers.map((broker) => broker.stop()));
     rmSync(this.folder, { recursive: true, force: true });
   }
 
@@ -134,12 +161,36 @@ export class Cluster {
   }
 
   /** Every committed record of the topics up to now, read by Kafka's Java client. */
-  async committed(...topics: readonly string[]): Promise<CommittedRecord[]> {
+  async committed(...topics: readonly string[]): Promise<readonly CommittedRecord[]> {
+    return (await this.committedTopics(...topics)).records;
+  }
+
+  /** The same, and where the topics end. */
+  async committedTopics(...topics: readonly string[]): Promise<CommittedTopics> {
     const libraries = join(javaCache() ?? "", "kafka-4.4.0/libs/*");
-    const program = fileURLToPath(new URL("./ReadCommitted.java", import.meta.url));
-    const args = ["-cp", libraries, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", program, this.broker.address()];
-    const { stdout } = await promisify(execFile)("java", [...args, ...topics], { maxBuffer: 1 << 30 });
-    return stdout.split("\n").flatMap((line) => (line === "" ? [] : [committedRecord(line)]));
+    const program = join(ROOT, "test/kafka/ReadCommitted.java");
+    const args = ["-cp", libraries, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", program];
+    const reader = spawn("java", [...args, this.addresses().join(","), ...topics]);
+    let complaints = "";
+    reader.stderr.on("data", (chunk: Buffer) => {
+      complaints += chunk.toString();
+    });
+    const ended = once(reader, "exit");
+    const records: CommittedRecord[] = [];
+    const ends = new Map<string, Map<number, number>>();
+    for await (const line of createInterface({ input: reader.stdout })) {
+      if (!line.startsWith("end\t")) {
+        records.push(committedRecord(line));
+        continue;
+      }
+      const [, topic = "", partition, end] = line.split("\t");
+      const own = ends.get(topic) ?? new Map<number, number>();
+      ends.set(topic, own.set(Number(partition), Number(end)));
+    }
+    const [code] = (await ended) as [number | null];
+    if (code !== 0)
+      throw new Error(`Cannot read ${topics.join(", ")}: the Java reader ended with ${code}\n${complaints}`);
+    return { records, ends };
   }
 
   write(name: string, text: string): string {
@@ -150,7 +201,19 @@ export class Cluster {
 
   /** Starts `streamgauge …` and goes on. */
   streamgauge(...args: readonly string[]): Streamgauge {
-    const one = new Streamgauge(spawn(process.execPath, [this.main, ...args], { cwd: this.folder }));
+    return this.#started(spawn(process.execPath, [this.main, ...args], { cwd: this.folder }));
+  }
+
+  /** The same with a module that is loaded before it, and can exchange messages with us. */
+  streamgaugeWith(preload: Preload, ...args: readonly string[]): Streamgauge {
+    const command = ["--import", pathToFileURL(preload.module).href, this.main, ...args];
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", "ipc"];
+    const env = { ...process.env, ...preload.env };
+    return this.#started(spawn(process.execPath, command, { cwd: this.folder, stdio, env }));
+  }
+
+  #started(child: ChildProcess): Streamgauge {
+    const one = new Streamgauge(child);
     this.#processes.push(one);
     return one;
   }
@@ -190,6 +253,15 @@ export class Streamgauge {
   async kill(signal: NodeJS.Signals): Promise<number | null> {
     this.signal(signal);
     return this.ended();
+  }
+
+  /** To the module that was loaded before it. */
+  send(message: Serializable): void {
+    if (this.#child.connected) this.#child.send(message);
+  }
+
+  onMessage(listener: (message: unknown) => void): void {
+    this.#child.on("message", listener);
   }
 
   /** The exit code; null: it was killed. */

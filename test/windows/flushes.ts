@@ -40,7 +40,7 @@ export interface RawEvent {
   readonly value: string;
 }
 
-export const isRow = (event: RawEvent): boolean => event.kind === "valid" || event.kind === "invalid";
+export const isRow = (event: Pick<RawEvent, "kind">): boolean => event.kind === "valid" || event.kind === "invalid";
 
 export interface Flush {
   readonly entry: LedgerEntry;
@@ -223,7 +223,7 @@ function panesOf(
   return [...panes.values()];
 }
 
-export function countsOf(events: readonly RawEvent[]): LedgerCounts {
+export function countsOf(events: readonly Pick<RawEvent, "kind">[]): LedgerCounts {
   const counts = emptyCounts();
   for (const event of events) {
     counts.consumed++;

@@ -1,0 +1,160 @@
+/**
+ * The processes of `streamgauge run`, and who supervises them: one that is gone is started anew, as a service manager
+ * does. Knows which process holds which partition, from what `preload.mjs` tells.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EXIT_CODES } from "../../src/core/errors.ts";
+import type { Cluster, Streamgauge } from "../kafka/deployment-kit.ts";
+import { ROOT } from "../kafka/repository.ts";
+
+const PRELOAD = join(ROOT, "test/chaos/preload.mjs");
+const RESTART_AFTER_MS = 500;
+/** What gave up by itself would do so again at once. */
+const RESTART_LATER_MS = 4_000;
+
+/**
+ * Faults of streamgauge that a run has to find: transactional ids of the process instead of the partition, so that nobody
+ * is fenced; and the filter of aborted transactions that kafkajs comes with.
+ */
+export const PLANTS = ["unfenced", "stock-filter"] as const;
+export type Plant = (typeof PLANTS)[number];
+
+export interface Death {
+  /** Wall time, epoch milliseconds. */
+  readonly atMs: number;
+  /** Input partitions that it held. */
+  readonly partitions: readonly number[];
+}
+
+interface Member {
+  readonly name: string;
+  readonly process: Streamgauge;
+  isFrozen: boolean;
+  /** Its end is what was asked for. */
+  mayEnd: boolean;
+}
+
+interface FleetOptions {
+  readonly cluster: Cluster;
+  readonly config: string;
+  readonly deployment: string;
+  readonly topic: string;
+  readonly plant?: Plant | undefined;
+  readonly say: (line: string) => void;
+}
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #members: Member[] = [];
+  /** Who has fenced it last. */
+  readonly #holders = new Map<number, Member>();
+  #started = 0;
+  #isOver = false;
+  readonly deaths: Death[] = [];
+  /** Processes that ended by themselves: with which code and which last words. */
+  readonly surrenders: { readonly atMs: number; readonly code: number | null; readonly words: string }[] = [];
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  async start(count: number): Promise<void> {
+    for (let index = 0; index < count; index++) this.#members.push(this.#spawn(index));
+    await Promise.all(this.#members.map(({ process }) => process.logged("running")));
+  }
+
+  /** Of `victim`, a number of any size. */
+  nameOf(victim: number): string {
+    return this.#at(victim).name;
+  }
+
+  kill(victim: number): void {
+    const member = this.#at(victim);
+    member.mayEnd = true;
+    member.process.signal("SIGKILL");
+  }
+
+  /** A frozen process is left as it is; one that has only just begun may end at once, as `interrupted`. */
+  stop(victim: number): void {
+    const member = this.#at(victim);
+    if (member.isFrozen) return;
+    member.mayEnd = true;
+    member.process.signal("SIGTERM");
+  }
+
+  dieAt(victim: number, point: string): void {
+    const member = this.#at(victim);
+    member.mayEnd = true;
+    member.process.send({ at: point, signal: "SIGKILL" });
+  }
+
+  async freeze(victim: number, forMs: number, point?: string): Promise<void> {
+    const member = this.#at(victim);
+    if (member.isFrozen) return;
+    member.isFrozen = true;
+    if (point === undefined) member.process.signal("SIGSTOP");
+    else member.process.send({ at: point, signal: "SIGSTOP" });
+    await sleep(forMs);
+    member.process.signal("SIGCONT");
+    member.isFrozen = false;
+  }
+
+  slowDown(victim: number, slowMs: number, forMs: number): void {
+    this.#at(victim).process.send({ slowMs, forMs });
+  }
+
+  /** SIGTERM to all; what is told of one whose exit code is not 0. */
+  async end(): Promise<string[]> {
+    this.#isOver = true;
+    const ends = this.#members.map(async ({ name, process }) => {
+      process.signal("SIGCONT");
+      const code = await process.kill("SIGTERM");
+      return code === 0 ? [] : [`${name} ended with ${code} after SIGTERM: ${lastWords(process)}`];
+    });
+    return (await Promise.all(ends)).flat();
+  }
+
+  #at(victim: number): Member {
+    return this.#members[victim % this.#members.length]!;
+  }
+
+  #spawn(index: number): Member {
+    const { cluster, config, plant } = this.#options;
+    this.#started += 1;
+    const env = plant === undefined ? {} : { CHAOS_PLANT: plant };
+    const process = cluster.streamgaugeWith({ module: PRELOAD, env }, "run", "-c", config);
+    const member: Member = { name: `process ${this.#started}`, process, isFrozen: false, mayEnd: false };
+    process.onMessage((message) => this.#claimed(member, (message as { readonly claimed: string }).claimed));
+    void process.ended().then((code) => this.#replace(index, member, code));
+    return member;
+  }
+
+  #claimed(member: Member, id: string): void {
+    const { deployment, topic } = this.#options;
+    const prefix = `${deployment}.${topic}.`;
+    if (id.startsWith(prefix)) this.#holders.set(Number(id.slice(prefix.length)), member);
+  }
+
+  async #replace(index: number, member: Member, code: number | null): Promise<void> {
+    const atMs = Date.now();
+    if (this.#isOver) return;
+    let restartAfterMs = RESTART_AFTER_MS;
+    if (code === null && member.mayEnd) {
+      const partitions = [...this.#holders].flatMap(([partition, holder]) => (holder === member ? [partition] : []));
+      this.deaths.push({ atMs, partitions });
+      this.#options.say(`${member.name} is dead, held ${partitions.length} partitions`);
+    } else if (!(member.mayEnd && (code === 0 || code === EXIT_CODES.interrupted))) {
+      restartAfterMs = RESTART_LATER_MS;
+      const words = lastWords(member.process);
+      this.surrenders.push({ atMs, code, words });
+      this.#options.say(`${member.name} ended by itself with ${code}: ${words}`);
+    }
+    await sleep(restartAfterMs);
+    if (!this.#isOver) this.#members[index] = this.#spawn(index);
+  }
+}
+
+function lastWords({ stderr }: Streamgauge): string {
+  return stderr.trimEnd().split("\n").slice(-3).join(" / ").slice(-600);
+}

@@ -1,0 +1,70 @@
+/**
+ * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
+ * [--others N] [--rate R] [--plant NAME]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
+ * must be with a planted fault. `--recreate` is a run of its own: see `recreate.ts`.
+ */
+import { parseArgs } from "node:util";
+import { PLANTS, type Plant } from "./fleet.ts";
+import { runRecreate } from "./recreate.ts";
+import { summary } from "./report.ts";
+import { type ChaosOptions, defaultOptions, runChaos } from "./run.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "5" },
+    seed: { type: "string", default: "1" },
+    brokers: { type: "string", default: "1" },
+    client: { type: "string", default: "kafkajs" },
+    partitions: { type: "string" },
+    processes: { type: "string" },
+    kills: { type: "string" },
+    "broker-kills": { type: "string" },
+    others: { type: "string" },
+    rate: { type: "string" },
+    plant: { type: "string" },
+    recreate: { type: "boolean", default: false },
+  },
+});
+
+if (values.client !== "kafkajs") throw new RangeError(`--client is ${values.client}, expected kafkajs`);
+if (values.brokers !== "1" && values.brokers !== "3") throw new RangeError("--brokers: expected 1 or 3");
+const minutes = number("minutes", values.minutes);
+const given = (["partitions", "processes", "rate", "broker-kills", "others"] as const).flatMap((name) => {
+  const text = values[name];
+  return text === undefined ? [] : [[name === "broker-kills" ? "brokerKills" : name, number(name, text)] as const];
+});
+const kills = values.kills === undefined ? undefined : number("kills", values.kills);
+const options: ChaosOptions = {
+  ...defaultOptions(number("seed", values.seed), minutes, kills),
+  brokers: values.brokers === "3" ? 3 : 1,
+  ...Object.fromEntries(given),
+  ...(values.plant !== undefined && { plant: plantNamed(values.plant) }),
+};
+
+const replay = `npm run chaos -- ${process.argv.slice(2).join(" ")}`;
+if (values.recreate) {
+  const findings = await runRecreate({ ...options, partitions: 2 }, say);
+  say(findings.length === 0 ? "findings: none" : `findings: ${findings.length}, again with\n  ${replay}`);
+  for (const finding of findings) say(`  ${finding}`);
+  process.exitCode = findings.length === 0 ? 0 : 1;
+} else {
+  const report = await runChaos(options, say);
+  say(summary(report, replay));
+  process.exitCode = report.findings.length === 0 ? 0 : 1;
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value >= 0)) throw new RangeError(`--${name} is ${text}, expected a number`);
+  return value;
+}
+
+function plantNamed(name: string): Plant {
+  const plant = PLANTS.find((one) => one === name);
+  if (plant === undefined) throw new RangeError(`--plant is ${name}, expected ${PLANTS.join(" or ")}`);
+  return plant;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
