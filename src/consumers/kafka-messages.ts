@@ -1,7 +1,8 @@
 /** Records of ours to messages of kafkajs, and back. */
 import type { ICustomPartitioner, Message, TopicMessages } from "kafkajs";
 import type { LogRecord, OutputRecord, RecordHeader } from "../core/log.ts";
-import { type FetchedMessage, type HeaderValues, safeOffset } from "./kafka-batch.ts";
+import { type FetchedMessage, type HeaderValues, safeOffset, type WholeBatch } from "./kafka-batch.ts";
+import type { FetchedRange } from "./kafka-claim.ts";
 import { partitionForKey } from "./partitioner.ts";
 
 /** A broker takes batches of 1 MiB (`message.max.bytes`), whose frame and record headers count too. */
@@ -60,6 +61,12 @@ export const createPartitioner: ICustomPartitioner = () => {
     return partition;
   };
 };
+
+/** Records are made when they are handed over. */
+export function fetchedRange({ fromOffset, toOffset, stableOffset, committed }: WholeBatch): FetchedRange {
+  const slice = (from: number, to: number) => committed.slice(from, to).map(logRecord);
+  return { fromOffset, toOffset, stableOffset, count: committed.length, slice };
+}
 
 export function logRecord({ offset, timestamp, key, value, headers }: FetchedMessage): LogRecord {
   return { offset: safeOffset(offset), timestampMs: Number(timestamp), key, value, headers: recordHeaders(headers) };
