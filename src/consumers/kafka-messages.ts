@@ -111,6 +111,13 @@ function sizeOf({ key, value, headers }: Message): number {
   return bytes;
 }
 
+/** Upper bound of what a record takes on its way, in bytes. */
+export function sizeOfOutput({ key, value, headers = [] }: OutputRecord): number {
+  const keyBytes = typeof key === "string" ? 3 * key.length : (key?.length ?? 0);
+  const headerBytes = headers.reduce((sum, header) => sum + 3 * header.key.length + header.value.length + 10, 0);
+  return RECORD_OVERHEAD_BYTES + keyBytes + (value?.length ?? 0) + headerBytes;
+}
+
 function topicMessages(byTopic: ReadonlyMap<string, Message[]>): TopicMessages[] {
   return Array.from(byTopic, ([topic, messages]) => ({ topic, messages }));
 }
