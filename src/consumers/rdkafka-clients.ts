@@ -23,12 +23,13 @@ const STATISTICS_INTERVAL_MS = 2000;
 /** A fetch without data comes back after this time. */
 const MAX_WAIT_MS = 250;
 /** New partitions of a topic are found within this time. */
-const METADATA_REFRESH_MS = 30_000;
+const METADATA_REFRESH_MS = 15_000;
 const MAX_BYTES_PER_PARTITION = 1 << 20;
 const MAX_BYTES_PER_FETCH = 8 << 20;
 /** Fetched and not yet taken, of all partitions together. */
 const MAX_QUEUED_KIB = 16 << 10;
-const CONNECT_TIMEOUT_MS = 15_000;
+/** Tried again by whoever needs the client. */
+const CONNECT_TIMEOUT_MS = 5000;
 /** Delivery reports wait in the producer's queue until they are polled. */
 const POLL_MS = 100;
 const MAX_UNSENT_KIB = 64 << 10;

@@ -311,6 +311,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
 
   async #stop(): Promise<void> {
     this.#ends.stop();
+    this.#committer.hurry();
     await this.#held.stop();
     await this.#committer.close();
     this.#isPolling = false;

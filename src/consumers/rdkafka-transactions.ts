@@ -38,6 +38,10 @@ const CALL_MS = 1000;
 const STALE_ATTEMPTS = 12;
 const STALE_PAUSE_MS = 250;
 const RETRY_PAUSE_MS = 20;
+/** What cannot be aborted ends by its timeout. */
+const ABORT_LIMIT_MS = 3000;
+/** For what is in flight when the subscription stops. */
+const STOP_LIMIT_MS = 5000;
 
 interface Request {
   readonly claim: KafkaClaim;
@@ -55,6 +59,8 @@ export class GroupCommitter {
   readonly #queue: Request[] = [];
   #producer: Promise<RdkafkaProducer> | undefined;
   #draining: Promise<void> | undefined;
+  /** When the last call has to be given up; monotonic time. */
+  #endsAtMs = Number.POSITIVE_INFINITY;
   /** What the transaction in flight holds. */
   #inFlight: readonly Request[] = [];
   /** Outputs of a transaction whose outcome is unknown. */
@@ -86,6 +92,11 @@ export class GroupCommitter {
   async settled(claims: readonly KafkaClaim[]): Promise<void> {
     const isConcerned = () => this.#inFlight.some(({ claim }) => claims.includes(claim));
     while (isConcerned()) await sleep(RETRY_PAUSE_MS);
+  }
+
+  /** From now on a broker that does not answer is not waited for as long as usual. */
+  hurry(): void {
+    this.#endsAtMs = this.#options.clock.monotonicMs() + STOP_LIMIT_MS;
   }
 
   async close(): Promise<void> {
@@ -188,7 +199,7 @@ export class GroupCommitter {
 
   async #abort(producer: RdkafkaProducer): Promise<boolean> {
     try {
-      await this.#insist((ms, callback) => producer.abortTransaction(ms, callback));
+      await this.#insist((ms, callback) => producer.abortTransaction(ms, callback), ABORT_LIMIT_MS);
       return true;
     } catch (error) {
       this.#options.logger.warn({ error: String(error) }, "a transaction could not be aborted; it ends by its timeout");
@@ -235,10 +246,13 @@ export class GroupCommitter {
     this.#doubtful = [];
   }
 
-  /** Makes a call again that may be made again, for as long as the broker keeps a transaction. */
-  async #insist(call: (timeoutMs: number, callback: (error?: RdkafkaError | null) => void) => void): Promise<void> {
+  /** Makes a call again that may be made again, as a rule for as long as the broker keeps a transaction. */
+  async #insist(
+    call: (timeoutMs: number, callback: (error?: RdkafkaError | null) => void) => void,
+    limitMs = TRANSACTION_TIMEOUT_MS,
+  ): Promise<void> {
     const { clock } = this.#options;
-    const until = clock.monotonicMs() + TRANSACTION_TIMEOUT_MS;
+    const until = Math.min(clock.monotonicMs() + limitMs, this.#endsAtMs);
     for (;;) {
       try {
         await called((callback) => call(CALL_MS, (error) => callback(error, undefined)));

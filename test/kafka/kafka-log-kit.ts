@@ -42,8 +42,12 @@ export function rawKafka(broker: TestBroker): Kafka {
 }
 
 /** Another program's transactions: raw kafkajs, a producer of its own for each. */
-export async function openTransaction(broker: TestBroker, transactionalId: string): Promise<OpenTransaction> {
-  const options = { transactionalId, transactionTimeout: 60_000, maxInFlightRequests: 1, createPartitioner };
+export async function openTransaction(
+  broker: TestBroker,
+  transactionalId: string,
+  transactionTimeout = 60_000,
+): Promise<OpenTransaction> {
+  const options = { transactionalId, transactionTimeout, maxInFlightRequests: 1, createPartitioner };
   const producer = rawKafka(broker).producer(options);
   await producer.connect();
   const transaction = await producer.transaction();
