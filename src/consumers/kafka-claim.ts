@@ -140,6 +140,12 @@ export class KafkaClaim implements Claim {
     this.#endAtMs = askedAtMs;
   }
 
+  /** For a client whose fetches tell an end only once: it still is the end. */
+  confirmEnd(endOffset: number, askedAtMs: number): void {
+    this.noteEnd(endOffset, askedAtMs);
+    if (endOffset === this.#stableOffset) this.#stableAtMs = Math.max(this.#stableAtMs, askedAtMs);
+  }
+
   /** Something is to be handed to the handler. */
   get hasWork(): boolean {
     return this.active && this.#delivering && !this.#stopped && !this.#pausedByUser && this.#pending !== undefined;

@@ -10,6 +10,8 @@ export interface EndsWatchOptions {
   readonly everyMs: number;
   /** Whose ends are wanted. */
   readonly claims: () => readonly KafkaClaim[];
+  /** What to do with the end of a claim's partition, as it was when asked for. */
+  readonly note: (claim: KafkaClaim, endOffset: number, askedAtMs: number) => void;
 }
 
 export class EndsWatch {
@@ -31,7 +33,7 @@ export class EndsWatch {
   }
 
   #refresh(): void {
-    const { admin, clock, claims } = this.#options;
+    const { admin, clock, claims, note } = this.#options;
     const wanted = claims();
     const askedAtMs = clock.monotonicMs();
     const questions = Array.from(new Set(wanted.map(({ topic }) => topic)), async (topic) => {
@@ -39,7 +41,7 @@ export class EndsWatch {
       for (const claim of wanted) {
         if (claim.topic !== topic) continue;
         const own = ends.find(({ partition }) => partition === claim.partition);
-        if (own !== undefined) claim.noteEnd(own.stable, askedAtMs);
+        if (own !== undefined) note(claim, own.stable, askedAtMs);
       }
     });
     // A broker that does not answer is told of by what needs it; nobody waits for this, not even a stop.

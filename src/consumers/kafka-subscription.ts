@@ -93,6 +93,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       everyMs: ENDS_EVERY_MS,
       // Of the others the fetches tell.
       claims: () => this.#held.claims().filter((claim) => claim.heldAtMs !== undefined && !this.#held.isFlowing(claim)),
+      note: (claim, endOffset, askedAtMs) => claim.noteEnd(endOffset, askedAtMs),
     });
     this.done = new Promise((_resolve, reject) => {
       this.#rejectDone = reject;

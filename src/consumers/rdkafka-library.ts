@@ -121,10 +121,10 @@ export function loadRdkafka(): RdkafkaLibrary {
   try {
     return hostRequire("node-rdkafka") as RdkafkaLibrary;
   } catch (error) {
-    const reason =
-      error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND" ? "installed" : "built";
+    const isMissing = error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND";
+    const state = isMissing ? "it is not installed" : "this Node cannot load it";
     const advice = `run \`npm install node-rdkafka@${VERSION}\`, which compiles it, or choose kafka.client: kafkajs`;
-    const message = `Cannot use kafka.client node-rdkafka: it is not ${reason} for this Node; ${advice}`;
+    const message = `Cannot use kafka.client node-rdkafka: ${state}; ${advice}`;
     throw new StreamgaugeError("SG_CONFIG", message, { cause: error });
   }
 }

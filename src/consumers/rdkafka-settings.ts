@@ -11,8 +11,10 @@ export function connectionProperties(
   features: readonly string[],
 ): RdkafkaProperties {
   const { brokers, tls, sasl } = kafka;
-  if (tls !== undefined) requireFeature("ssl", "kafka.tls", features);
-  if (sasl !== undefined) requireFeature(FEATURE_OF[sasl.mechanism], "kafka.sasl", features);
+  // A batch that it cannot unpack librdkafka passes over with an error that the addon may drop.
+  for (const codec of CODECS) requireFeature(codec, "read packed records", features);
+  if (tls !== undefined) requireFeature("ssl", "use kafka.tls", features);
+  if (sasl !== undefined) requireFeature(FEATURE_OF[sasl.mechanism], "use kafka.sasl", features);
   const protocol = `${sasl === undefined ? "" : "sasl_"}${tls === undefined ? "plaintext" : "ssl"}`;
   return {
     "metadata.broker.list": brokers.join(","),
@@ -32,6 +34,8 @@ const SOCKET_TIMEOUT_MS = 10_000;
 const RECONNECT_MAX_MS = 2000;
 const RETRY_MS = 20;
 
+const CODECS = ["gzip", "snappy", "lz4", "zstd"];
+
 const FEATURE_OF: Readonly<Record<SaslConfig["mechanism"], string>> = {
   plain: "sasl_plain",
   "scram-sha-256": "sasl_scram",
@@ -39,18 +43,20 @@ const FEATURE_OF: Readonly<Record<SaslConfig["mechanism"], string>> = {
   oauthbearer: "sasl_oauthbearer",
 };
 
-function requireFeature(feature: string, key: string, features: readonly string[]): void {
+function requireFeature(feature: string, action: string, features: readonly string[]): void {
   if (features.includes(feature)) return;
   const state = `librdkafka was built without ${feature}`;
-  const advice = "install OpenSSL's development files and build node-rdkafka anew, or choose kafka.client: kafkajs";
-  throw new StreamgaugeError("SG_CONFIG", `Cannot use ${key} with kafka.client node-rdkafka: ${state}; ${advice}`);
+  const place = "where the development files of zlib, zstd and OpenSSL are installed";
+  const advice = `build node-rdkafka anew ${place}, or choose kafka.client: kafkajs`;
+  throw new StreamgaugeError("SG_CONFIG", `Cannot ${action} with kafka.client node-rdkafka: ${state}; ${advice}`);
 }
 
 function tlsProperties({ ca, cert, key, passphrase, serverName }: TlsConfig): RdkafkaProperties {
   if (serverName !== undefined) {
     const state = "librdkafka checks the name that it connects to";
     const advice = "remove it, or choose kafka.client: kafkajs";
-    throw new StreamgaugeError("SG_CONFIG", `Cannot use kafka.tls.serverName with node-rdkafka: ${state}; ${advice}`);
+    const message = `Cannot use kafka.tls.serverName with kafka.client node-rdkafka: ${state}; ${advice}`;
+    throw new StreamgaugeError("SG_CONFIG", message);
   }
   return {
     // What Node trusts, as the configuration says, and not what the system's OpenSSL does.

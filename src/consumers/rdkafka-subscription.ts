@@ -55,8 +55,8 @@ const POLL_RECORDS = 2000;
 /** Between polls that bring little. */
 const IDLE_MS = 25;
 const DETACH_MS = 1000;
-/** How old the ends of partitions may be; also the sign that a quiet partition is still there to be read. */
-const ENDS_EVERY_MS = 5000;
+/** How old the ends of partitions may be; librdkafka tells once that one is reached, not that a quiet one still is there. */
+const ENDS_EVERY_MS = 3000;
 const SEEK_TIMEOUT_MS = 1000;
 /** Leaving a group that does not answer. */
 const DISCONNECT_LIMIT_MS = 8000;
@@ -129,6 +129,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
       clock,
       everyMs: ENDS_EVERY_MS,
       claims: () => this.#held.claims().filter(({ heldAtMs }) => heldAtMs !== undefined),
+      note: (claim, endOffset, askedAtMs) => claim.confirmEnd(endOffset, askedAtMs),
     });
   }
 

@@ -1,4 +1,5 @@
 /** What node-rdkafka does otherwise than kafkajs: one transaction for many claims, rebalances that leave partitions alone. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadKafkaLibrary } from "../../src/consumers/kafka-library.ts";
 import { ContractSession, eventually, record, text } from "../consumers/log-contract-kit.ts";
@@ -147,6 +148,18 @@ describeWithKafka("Kafka", () => {
       });
       await member.subscription!.stop();
       await other.close();
+    });
+
+    test("Claim.caughtUp stays true on a quiet partition, for as long as the broker confirms its end", async () => {
+      const topic = await session.topic("input");
+      await session.append(topic, ["a"]);
+      const consumer = await session.subscribe(topic);
+      const claim = await consumer.claim();
+      await consumer.until("caught up", () => claim.position === 1 && claim.caughtUp);
+      // Longer than a word of the broker counts.
+      await sleep(12_000);
+      await consumer.until("still caught up", () => claim.caughtUp);
+      expect([consumer.values(), claim.endOffset]).toEqual([["a"], 1]);
     });
 
     test("SubscriptionHealth tells of membership, claims and commits", async () => {
