@@ -7,7 +7,16 @@
 // Takes some four minutes on two cores. Needs a C++ compiler, make, python3 and Node's headers; where apt is at hand and this
 // is root, the libraries for zstd, TLS and SASL are installed. The last line of output is the folder of the package.
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

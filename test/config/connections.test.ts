@@ -142,7 +142,10 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
       '2:18 kafka.brokers: expected a list of brokers such as [localhost:9092], got "localhost:9092" — put it into a list: [localhost:9092]',
     ],
   ],
-  ["kafka: localhost:9092", ['2:8 kafka: expected a mapping with brokers, group, client, tls, sasl, got "localhost:9092"']],
+  [
+    "kafka: localhost:9092",
+    ['2:8 kafka: expected a mapping with brokers, group, client, tls, sasl, got "localhost:9092"'],
+  ],
   [
     "kafka: {brokers: [localhost]}",
     ['2:19 kafka.brokers[0]: expected host:port such as localhost:9092, got "localhost"'],
