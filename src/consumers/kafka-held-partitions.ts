@@ -224,3 +224,7 @@ interface Assigned extends Place {
 function nameOf({ topic, partition }: Place): string {
   return `${topic}/${partition}`;
 }
+
+export function isSamePlace(one: Place, other: Place): boolean {
+  return one.partition === other.partition && one.topic === other.topic;
+}

@@ -189,9 +189,8 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   }
 
   async #revoke(places: readonly Place[]): Promise<void> {
-    const claims = this.#held.claims().filter((claim) => places.some((place) => isSamePlace(place, claim)));
     this.#held.revoke(places);
-    await this.#committer.settled(claims);
+    await this.#committer.settled(places);
     this.#held.dropRevoked();
     // Whoever leaves gives back everything, and hangs if it does not say so.
     this.#tell(() => (this.#isLeaving ? this.#consumer.unassign() : this.#consumer.incrementalUnassign(places)));
@@ -356,8 +355,4 @@ function transactionalIdOf({ transactionalPrefix, group }: SubscribeOptions, ins
 
 function newInstance(): string {
   return `${hostname()}.${process.pid}.${randomBytes(4).toString("hex")}`;
-}
-
-function isSamePlace(one: Place, other: Place): boolean {
-  return one.partition === other.partition && one.topic === other.topic;
 }

@@ -18,6 +18,7 @@ import type { Clock } from "../core/clock.ts";
 import type { OutputRecord, RecordHeader } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { ClaimWriter, KafkaClaim } from "./kafka-claim.ts";
+import { isSamePlace, type Place } from "./kafka-held-partitions.ts";
 import { sizeOfOutput } from "./kafka-messages.ts";
 import { firstOfEachPlace, type GroupPosition, TRANSACTION_TIMEOUT_MS } from "./kafka-transactions.ts";
 import { CODES, codeOf, isStaleMember, StaleClaimError } from "./rdkafka-errors.ts";
@@ -88,9 +89,9 @@ export class GroupCommitter {
     };
   }
 
-  /** The transaction in flight has ended, if it holds the position of one of these claims. */
-  async settled(claims: readonly KafkaClaim[]): Promise<void> {
-    const isConcerned = () => this.#inFlight.some(({ claim }) => claims.includes(claim));
+  /** The transaction in flight has ended, if it holds something of one of these partitions. */
+  async settled(places: readonly Place[]): Promise<void> {
+    const isConcerned = () => this.#inFlight.some(({ claim }) => places.some((place) => isSamePlace(place, claim)));
     while (isConcerned()) await sleep(RETRY_PAUSE_MS);
   }
 
