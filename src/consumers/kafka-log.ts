@@ -1,11 +1,11 @@
 /**
- * The log on Kafka, by kafkajs.
+ * The log on Kafka, by kafkajs; subscriptions by node-rdkafka where the configuration asks for it.
  *
- * Delivery guarantee: a claim's outputs and its position are one Kafka transaction, of an id that belongs to the partition
- * alone; reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). Each rebalance drops all claims of
- * a member, and what was not committed is read again. Back-pressure: see `kafka-subscription.ts`.
- *
- * Each claimed partition costs a producer with connections of its own: fine for tens of partitions, not for thousands.
+ * Delivery guarantee: a claim's outputs and its position are one Kafka transaction. With kafkajs its id belongs to the
+ * partition alone, and reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). Each rebalance drops all
+ * claims of a member, and what was not committed is read again. Each claimed partition costs a producer with connections of
+ * its own: fine for tens of partitions, not for thousands. With node-rdkafka the group is the fence, one producer does for all
+ * (`rdkafka-transactions.ts`), and a rebalance drops the claims that move. Back-pressure: see the two subscriptions.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StreamgaugeError } from "../core/errors.ts";
