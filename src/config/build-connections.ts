@@ -14,9 +14,11 @@ export function buildKafka(node: MapNode | undefined, mistakes: Mistake[]): Kafk
   for (const broker of brokers) checkPort(broker, mistakes);
   const tls = buildTls(node, mistakes);
   const sasl = buildSasl(mapAt(node, "sasl"), mistakes);
+  const client = textAt(node, "client") as KafkaConfig["client"];
   return {
     brokers: brokers.map((broker) => textOf(broker) ?? ""),
     group: textAt(node, "group") ?? "streamgauge",
+    ...(client === undefined ? {} : { client }),
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl }),
   };

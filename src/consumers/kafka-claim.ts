@@ -5,20 +5,49 @@
 import type { Clock } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
-import type { WholeBatch } from "./kafka-batch.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
-import { isFencedError, isPermanent, kafkaError } from "./kafka-errors.ts";
-import { logRecord } from "./kafka-messages.ts";
 import { restoreLatest } from "./kafka-restore.ts";
-import type { TransactionalHolder } from "./kafka-transactions.ts";
+import type { GroupPosition } from "./kafka-transactions.ts";
 
 export type LossReason = "revoked" | "fenced" | "unknown-outcome";
+
+/** What a fetch of one partition brought. */
+export interface FetchedRange {
+  /** First offset that was asked for. */
+  readonly fromOffset: number;
+  /** Where the next fetch begins: behind everything that the answer holds, shown or not. */
+  readonly toOffset: number;
+  /** End of what a read-committed reader may see; absent: more may be there. */
+  readonly stableOffset?: number;
+  /** Of the records that may be seen. */
+  readonly count: number;
+  slice(from: number, to: number): readonly LogRecord[];
+}
+
+/** What writes the transactions of a claim. */
+export interface ClaimWriter {
+  /** Outputs and position, visible together or not at all. */
+  commit(outputs: readonly OutputRecord[], nowMs: number, position?: GroupPosition): Promise<void>;
+  /** Nothing more is written for the claim. */
+  close(): void;
+}
+
+/** How a client tells what an error of its own means. */
+export interface ClientErrors {
+  /** Another holder has taken over. */
+  isFenced(error: unknown): boolean;
+  /** Trying again would not help. */
+  isPermanent(error: unknown): boolean;
+  /** @param action what was tried, such as `read flights/3` */
+  describe(action: string, error: unknown): StreamgaugeError;
+}
 
 /** What a claim asks of its subscription. */
 export interface ClaimHost {
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly options: SubscribeOptions;
+  readonly errors: ClientErrors;
   /** Whether, and whereto, fetching of the partition goes on has changed. */
   flowChanged(claim: KafkaClaim): void;
   seek(claim: KafkaClaim, offset: number): void;
@@ -28,7 +57,7 @@ export interface ClaimHost {
 
 /** Where an opened claim begins. */
 export interface ClaimStart {
-  readonly holder: TransactionalHolder;
+  readonly writer: ClaimWriter;
   readonly position: number;
   readonly partitionCount: number;
   /** End of what a read-committed reader may see. */
@@ -44,12 +73,12 @@ export class KafkaClaim implements Claim {
   /** Settles when the claim is lost. */
   readonly lost: Promise<void>;
   readonly #host: ClaimHost;
-  #holder: TransactionalHolder | undefined;
+  #writer: ClaimWriter | undefined;
   #partitionCount = 0;
   #position = 0;
   /** Where the next fetch begins. */
   #fetchFrom = 0;
-  #pending: PendingBatch | undefined;
+  #pending: PendingRange | undefined;
   #stableOffset: number | undefined;
   #endOffset = 0;
   /** When the end was asked for. */
@@ -111,6 +140,12 @@ export class KafkaClaim implements Claim {
     this.#endAtMs = askedAtMs;
   }
 
+  /** For a client whose fetches tell an end only once: it still is the end. */
+  confirmEnd(endOffset: number, askedAtMs: number): void {
+    this.noteEnd(endOffset, askedAtMs);
+    if (endOffset === this.#stableOffset) this.#stableAtMs = Math.max(this.#stableAtMs, askedAtMs);
+  }
+
   /** Something is to be handed to the handler. */
   get hasWork(): boolean {
     return this.active && this.#delivering && !this.#stopped && !this.#pausedByUser && this.#pending !== undefined;
@@ -141,18 +176,18 @@ export class KafkaClaim implements Claim {
   }
 
   async commit(outputs: readonly OutputRecord[], nextOffset: number): Promise<void> {
-    const holder = this.#holderFor("commit");
+    const writer = this.#writerFor("commit");
     if (!Number.isSafeInteger(nextOffset) || nextOffset < 0) {
       throw new RangeError(`Cannot commit ${this.name}: the position is ${nextOffset}, expected an offset`);
     }
     const { topic, partition } = this;
     const { clock, options } = this.#host;
     const position = { group: options.group, topic, partition, offset: nextOffset };
-    await this.#write("commit", outputs, () => holder.commit(outputs, clock.nowMs(), position));
+    await this.#write("commit", outputs, () => writer.commit(outputs, clock.nowMs(), position));
   }
 
   async restore(topic: string): Promise<readonly LogRecord[]> {
-    const holder = this.#holderFor("restore");
+    const writer = this.#writerFor("restore");
     const { clock, connection, options } = this.#host;
     const { partition } = this;
     return restoreLatest({
@@ -161,9 +196,9 @@ export class KafkaClaim implements Claim {
       topic,
       partition,
       owner: transactionalId(options, this.topic, partition),
-      writeSentinel: (sentinel) => this.#write("restore", [sentinel], () => holder.commit([sentinel], clock.nowMs())),
+      writeSentinel: (sentinel) => this.#write("restore", [sentinel], () => writer.commit([sentinel], clock.nowMs())),
       assertWanted: () => {
-        this.#holderFor("restore");
+        this.#writerFor("restore");
         if (this.#stopped) throw new StreamgaugeError("SG_FENCED", `Cannot restore ${this.name}: it is being stopped`);
       },
     });
@@ -176,8 +211,8 @@ export class KafkaClaim implements Claim {
     return `${this.topic}/${this.partition}`;
   }
 
-  open({ holder, position, partitionCount, endOffset }: ClaimStart): void {
-    this.#holder = holder;
+  open({ writer, position, partitionCount, endOffset }: ClaimStart): void {
+    this.#writer = writer;
     this.#partitionCount = partitionCount;
     this.#endOffset = endOffset;
     this.#moveTo(position);
@@ -200,15 +235,16 @@ export class KafkaClaim implements Claim {
   }
 
   /** Takes in an answer; false when it is not the one that was asked for. */
-  take(batch: WholeBatch): boolean {
-    if (batch.fromOffset !== this.#fetchFrom || this.#pending !== undefined) return false;
-    this.#stableOffset = batch.stableOffset;
-    this.#endOffset = batch.stableOffset;
-    this.#stableAtMs = this.#host.clock.monotonicMs();
-    this.#endAtMs = this.#stableAtMs;
-    if (batch.toOffset > batch.fromOffset) {
-      this.#pending = new PendingBatch(batch);
-      this.#fetchFrom = batch.toOffset;
+  take(range: FetchedRange): boolean {
+    if (range.fromOffset !== this.#fetchFrom || this.#pending !== undefined) return false;
+    this.#stableOffset = range.stableOffset;
+    if (range.stableOffset !== undefined) {
+      this.#stableAtMs = this.#host.clock.monotonicMs();
+      this.noteEnd(range.stableOffset, this.#stableAtMs);
+    }
+    if (range.toOffset > range.fromOffset) {
+      this.#pending = new PendingRange(this.topic, this.partition, range);
+      this.#fetchFrom = range.toOffset;
     }
     return true;
   }
@@ -240,7 +276,7 @@ export class KafkaClaim implements Claim {
     this.#pending = undefined;
     this.#host.flowChanged(this);
     this.#settleLost();
-    const close = () => this.#holder?.close();
+    const close = () => this.#writer?.close();
     if (this.#writing === undefined) close();
     else this.#writing.then(close, close);
   }
@@ -273,18 +309,19 @@ export class KafkaClaim implements Claim {
   }
 
   #deadBy(action: string, error: unknown): StreamgaugeError {
-    if (isFencedError(error)) {
+    const { errors } = this.#host;
+    if (errors.isFenced(error)) {
       this.lose("fenced");
       const message = `Cannot ${action} ${this.name}: a newer claim has taken over`;
       return new StreamgaugeError("SG_FENCED", message, { cause: error });
     }
     this.lose("unknown-outcome");
-    if (isPermanent(error)) {
-      const failure = kafkaError(`${action} ${this.name}`, error);
+    const failure = errors.describe(`${action} ${this.name}`, error);
+    if (errors.isPermanent(error)) {
       this.#host.fail(failure);
       return failure;
     }
-    const { message } = kafkaError(`${action} ${this.name}`, error);
+    const { message } = failure;
     return new StreamgaugeError("SG_CONNECT", `${message}; the outcome is unknown`, { cause: error });
   }
 
@@ -294,12 +331,12 @@ export class KafkaClaim implements Claim {
     this.#fetchFrom = offset;
   }
 
-  #holderFor(action: string): TransactionalHolder {
-    if (this.#holder === undefined || this.#lossReason !== undefined) {
+  #writerFor(action: string): ClaimWriter {
+    if (this.#writer === undefined || this.#lossReason !== undefined) {
       const state = this.#lossReason ?? "not open yet";
       throw new StreamgaugeError("SG_FENCED", `Cannot ${action} ${this.name}: the claim is ${state}`);
     }
-    return this.#holder;
+    return this.#writer;
   }
 }
 
@@ -307,27 +344,31 @@ export function transactionalId(options: SubscribeOptions, topic: string, partit
   return `${options.transactionalPrefix}.${topic}.${partition}`;
 }
 
-/** A fetched batch on its way to the handler, in parts. */
-class PendingBatch {
-  readonly #batch: WholeBatch;
+/** A fetched range on its way to the handler, in parts. */
+class PendingRange {
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #range: FetchedRange;
   #nextRecord = 0;
   #fromOffset: number;
 
-  constructor(batch: WholeBatch) {
-    this.#batch = batch;
-    this.#fromOffset = batch.fromOffset;
+  constructor(topic: string, partition: number, range: FetchedRange) {
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#range = range;
+    this.#fromOffset = range.fromOffset;
   }
 
   get done(): boolean {
-    return this.#fromOffset === this.#batch.toOffset;
+    return this.#fromOffset === this.#range.toOffset;
   }
 
   next(maxRecords: number): RecordBatch {
-    const { topic, partition, committed, toOffset } = this.#batch;
-    const records = committed.slice(this.#nextRecord, this.#nextRecord + maxRecords).map(logRecord);
+    const { count, toOffset } = this.#range;
+    const records = this.#range.slice(this.#nextRecord, this.#nextRecord + maxRecords);
     this.#nextRecord += records.length;
     const fromOffset = this.#fromOffset;
-    this.#fromOffset = this.#nextRecord === committed.length ? toOffset : records.at(-1)!.offset + 1;
-    return { topic, partition, fromOffset, toOffset: this.#fromOffset, records };
+    this.#fromOffset = this.#nextRecord === count ? toOffset : records.at(-1)!.offset + 1;
+    return { topic: this.#topic, partition: this.#partition, fromOffset, toOffset: this.#fromOffset, records };
   }
 }

@@ -1,5 +1,6 @@
 /** What went wrong with a broker, in one sentence with what to do, and the code that the command line exits with. */
 import { StreamgaugeError } from "../core/errors.ts";
+import type { ClientErrors } from "./kafka-claim.ts";
 import { refusalIn } from "./kafka-record-batches.ts";
 
 /** The part of kafkajs' errors that tells them apart. */
@@ -60,6 +61,9 @@ export function isFencedError(error: unknown): boolean {
 export function isPermanent(error: unknown): boolean {
   return refusalIn(error) !== undefined || explain(causesOf(error)).code === "SG_CONFIG";
 }
+
+/** What the errors of kafkajs mean for a claim. */
+export const KAFKAJS_ERRORS: ClientErrors = { isFenced: isFencedError, isPermanent, describe: kafkaError };
 
 function explain(causes: readonly KafkaJsErrorFields[]): { code: "SG_CONFIG" | "SG_CONNECT"; reason: string } {
   for (const { name, type, message } of causes) {

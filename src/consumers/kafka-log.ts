@@ -1,11 +1,11 @@
 /**
- * The log on Kafka, by kafkajs.
+ * The log on Kafka, by kafkajs; subscriptions by node-rdkafka where the configuration asks for it.
  *
- * Delivery guarantee: a claim's outputs and its position are one Kafka transaction, of an id that belongs to the partition
- * alone; reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). Each rebalance drops all claims of
- * a member, and what was not committed is read again. Back-pressure: see `kafka-subscription.ts`.
- *
- * Each claimed partition costs a producer with connections of its own: fine for tens of partitions, not for thousands.
+ * Delivery guarantee: a claim's outputs and its position are one Kafka transaction. With kafkajs its id belongs to the
+ * partition alone, and reading is read-committed by a filter of our own (`kafka-aborted-filter.ts`). Each rebalance drops all
+ * claims of a member, and what was not committed is read again. Each claimed partition costs a producer with connections of
+ * its own: fine for tens of partitions, not for thousands. With node-rdkafka the group is the fence, one producer does for all
+ * (`rdkafka-transactions.ts`), and a rebalance drops the claims that move. Back-pressure: see the two subscriptions.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StreamgaugeError } from "../core/errors.ts";
@@ -22,10 +22,15 @@ import {
   describeKafkaTopics,
   type TopicDescription,
 } from "./kafka-topics.ts";
+import { RdkafkaClients } from "./rdkafka-clients.ts";
+import { loadRdkafka } from "./rdkafka-library.ts";
+import { RdkafkaSubscription } from "./rdkafka-subscription.ts";
 
 export interface KafkaLogOptions extends KafkaConnectionOptions {
   /** For tests: a copy of kafkajs with another filter. @default ours */
   readonly library?: KafkaLibrary;
+  /** For node-rdkafka: what tells our transactional ids from those of other processes. @default a new one each time */
+  readonly instance?: string;
 }
 
 export interface PartitionLag {
@@ -66,7 +71,8 @@ class KafkaJsLog implements KafkaLog {
   readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
   readonly #appender: KafkaAppender;
-  readonly #subscriptions = new Set<KafkaSubscription>();
+  readonly #subscriptions = new Set<KafkaSubscription | RdkafkaSubscription>();
+  #rdkafka: RdkafkaClients | undefined;
   #reached: Promise<ClusterDescription> | undefined;
 
   constructor(options: KafkaLogOptions) {
@@ -76,7 +82,8 @@ class KafkaJsLog implements KafkaLog {
     this.#appender = new KafkaAppender(this.#connection, options.clock);
   }
 
-  ping(): Promise<ClusterDescription> {
+  async ping(): Promise<ClusterDescription> {
+    this.#loadClient();
     return this.#connection.ping();
   }
 
@@ -97,15 +104,13 @@ class KafkaJsLog implements KafkaLog {
       throw new RangeError(`Cannot subscribe: maxBatchRecords is ${maxBatchRecords}, expected 1 or more`);
     }
     await this.#reach();
-    const subscription = new KafkaSubscription({
-      connection: this.#connection,
-      admin: this.#admin,
-      clock: this.#options.clock,
-      logger: this.#options.logger,
-      options,
-      handler,
-      knownPartitions: await this.#partitionCounts(topics),
-    });
+    const { clock, logger, instance } = this.#options;
+    const knownPartitions = await this.#partitionCounts(topics);
+    const connection = this.#connection;
+    const parts = { connection, admin: this.#admin, clock, logger, options, handler, knownPartitions };
+    const clients = this.#rdkafka;
+    const subscription =
+      clients === undefined ? new KafkaSubscription(parts) : new RdkafkaSubscription({ ...parts, clients, instance });
     await subscription.start();
     this.#subscriptions.add(subscription);
     return {
@@ -149,8 +154,15 @@ class KafkaJsLog implements KafkaLog {
     await this.#admin.close();
   }
 
+  /** node-rdkafka is a matter of subscriptions; what is asked and created needs no other client. */
+  #loadClient(): void {
+    if (this.#options.kafka.client !== "node-rdkafka") return;
+    this.#rdkafka ??= new RdkafkaClients(loadRdkafka(), this.#options);
+  }
+
   /** What is wrong with address, user or encryption is told by the first call, within a limited time. */
   async #reach(): Promise<void> {
+    this.#loadClient();
     this.#reached ??= this.#connection.ping();
     try {
       await this.#reached;

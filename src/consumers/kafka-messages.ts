@@ -1,7 +1,8 @@
 /** Records of ours to messages of kafkajs, and back. */
 import type { ICustomPartitioner, Message, TopicMessages } from "kafkajs";
 import type { LogRecord, OutputRecord, RecordHeader } from "../core/log.ts";
-import { type FetchedMessage, type HeaderValues, safeOffset } from "./kafka-batch.ts";
+import { type FetchedMessage, type HeaderValues, safeOffset, type WholeBatch } from "./kafka-batch.ts";
+import type { FetchedRange } from "./kafka-claim.ts";
 import { partitionForKey } from "./partitioner.ts";
 
 /** A broker takes batches of 1 MiB (`message.max.bytes`), whose frame and record headers count too. */
@@ -61,6 +62,12 @@ export const createPartitioner: ICustomPartitioner = () => {
   };
 };
 
+/** Records are made when they are handed over. */
+export function fetchedRange({ fromOffset, toOffset, stableOffset, committed }: WholeBatch): FetchedRange {
+  const slice = (from: number, to: number) => committed.slice(from, to).map(logRecord);
+  return { fromOffset, toOffset, stableOffset, count: committed.length, slice };
+}
+
 export function logRecord({ offset, timestamp, key, value, headers }: FetchedMessage): LogRecord {
   return { offset: safeOffset(offset), timestampMs: Number(timestamp), key, value, headers: recordHeaders(headers) };
 }
@@ -102,6 +109,13 @@ function sizeOf({ key, value, headers }: Message): number {
     for (const one of Array.isArray(values) ? values : [values]) bytes += 3 * name.length + (one?.length ?? 0) + 10;
   }
   return bytes;
+}
+
+/** Upper bound of what a record takes on its way, in bytes. */
+export function sizeOfOutput({ key, value, headers = [] }: OutputRecord): number {
+  const keyBytes = typeof key === "string" ? 3 * key.length : (key?.length ?? 0);
+  const headerBytes = headers.reduce((sum, header) => sum + 3 * header.key.length + header.value.length + 10, 0);
+  return RECORD_OVERHEAD_BYTES + keyBytes + (value?.length ?? 0) + headerBytes;
 }
 
 function topicMessages(byTopic: ReadonlyMap<string, Message[]>): TopicMessages[] {

@@ -1,28 +1,25 @@
 /**
- * Holds one assigned partition for one generation of the group: claims it, waits until the claim is lost, and claims it
- * anew as long as the partition is ours.
- *
- * The order of an opening is what exactly-once rests on: fence the transactional id, settle what the last claim left in
- * doubt, then read the committed position, then seek. Nobody can move the position after it was read, because nobody else holds the id any more; a zombie that
- * fences late takes the partition over, commits rightly, and loses it again, which costs time only.
+ * Holds one assigned partition for as long as the group leaves it to us: claims it, waits until the claim is lost, and
+ * claims it anew. How a claim is opened is the client's; see its `ClaimOpener`.
  */
-
-import type { Kafka } from "kafkajs";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { OutputRecord, SubscribeOptions } from "../core/log.ts";
+import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
-import { type ClaimHost, type ClaimStart, KafkaClaim, transactionalId } from "./kafka-claim.ts";
-import { isCoordinatorMissing, isPermanent, kafkaError } from "./kafka-errors.ts";
-import { TransactionalHolder } from "./kafka-transactions.ts";
+import { type ClaimHost, type ClaimStart, KafkaClaim } from "./kafka-claim.ts";
+
+export interface ClaimOpener {
+  /** After which nobody but the claim can move the position that it begins with. */
+  open(claim: KafkaClaim, doubtful: readonly OutputRecord[]): Promise<ClaimStart>;
+  /** What stands behind an error of `open`. */
+  causeOf(error: unknown, claim: KafkaClaim): Promise<unknown>;
+  /** Under which the claims of the partition commit. */
+  transactionalId(topic: string, partition: number): string;
+}
 
 export interface HolderContext {
   readonly host: ClaimHost;
-  readonly admin: KafkaAdmin;
+  readonly opener: ClaimOpener;
   readonly logger: Logger;
-  readonly transactions: Kafka;
-  /** Partitions of each topic when the subscription began: a later one is read from its start. */
-  readonly knownPartitions: ReadonlyMap<string, number>;
   /** The partition is still assigned and the subscription goes on. */
   readonly stillHeld: () => boolean;
   /** Settles after the group has next confirmed our membership, or has taken the partition away. */
@@ -41,7 +38,7 @@ const FIRST_BACK_OFF_MS = 100;
 
 /** @throws {StreamgaugeError} `SG_FENCED` on the third fence within a minute; `SG_CONFIG` for what trying again does not cure */
 export async function holdPartition(topic: string, partition: number, context: HolderContext): Promise<void> {
-  const { host, stillHeld } = context;
+  const { host, opener, stillHeld } = context;
   const fencedAtMs: number[] = [];
   let doubtful: readonly OutputRecord[] = [];
   let failures = 0;
@@ -59,7 +56,7 @@ export async function holdPartition(topic: string, partition: number, context: H
       const nowMs = host.clock.monotonicMs();
       fencedAtMs.push(nowMs);
       while (fencedAtMs[0]! < nowMs - FENCES_WITHIN_MS) fencedAtMs.shift();
-      if (fencedAtMs.length >= MAX_FENCES) throw fencedTooOften(topic, partition, host.options);
+      if (fencedAtMs.length >= MAX_FENCES) throw fencedTooOften(claim, opener.transactionalId(topic, partition));
     } else if (claim.lossReason === "unknown-outcome") {
       doubtful = claim.doubtful;
       failures = host.clock.monotonicMs() - openedAtMs > FENCES_WITHIN_MS ? 1 : failures + 1;
@@ -74,27 +71,22 @@ async function openClaim(
   doubtful: readonly OutputRecord[],
   context: HolderContext,
 ): Promise<boolean> {
-  const { logger, stillHeld } = context;
+  const { host, logger, opener, stillHeld } = context;
   for (let failures = 1; ; failures += 1) {
-    let holder: TransactionalHolder | undefined;
     try {
-      const id = transactionalId(context.host.options, claim.topic, claim.partition);
-      holder = await TransactionalHolder.fence(context.transactions, id);
-      await holder.settle(doubtful, context.host.clock.nowMs());
-      const start = await startOf(claim, holder, context);
+      const start = await opener.open(claim, doubtful);
       if (!claim.active || !stillHeld()) {
-        holder.close();
+        start.writer.close();
         return false;
       }
       claim.open(start);
       return true;
     } catch (error) {
-      holder?.close();
       if (!claim.active || !stillHeld()) return false;
       if (error instanceof StreamgaugeError && failures >= MAX_BEYOND_END) throw error;
-      const cause = await causeOf(error, claim, context);
-      const failure = kafkaError(`claim ${claim.name}`, cause);
-      if (!(error instanceof StreamgaugeError) && isPermanent(cause)) throw failure;
+      const cause = await opener.causeOf(error, claim);
+      const failure = host.errors.describe(`claim ${claim.name}`, cause);
+      if (!(error instanceof StreamgaugeError) && host.errors.isPermanent(cause)) throw failure;
       // With each doubling only: an outage of minutes must not fill the log.
       const tell = (failures & (failures - 1)) === 0;
       if (tell) logger.warn({ topic: claim.topic, partition: claim.partition, attempt: failures }, failure.message);
@@ -104,64 +96,13 @@ async function openClaim(
   }
 }
 
-/** What stands behind a coordinator that could not be found. */
-async function causeOf(error: unknown, claim: KafkaClaim, { host }: HolderContext): Promise<unknown> {
-  if (!isCoordinatorMissing(error)) return error;
-  const { connection, options } = host;
-  const id = transactionalId(options, claim.topic, claim.partition);
-  return (
-    (await connection.coordinatorError("transactional id", id)) ??
-    (await connection.coordinatorError("group", options.group)) ??
-    error
-  );
-}
-
-async function startOf(claim: KafkaClaim, holder: TransactionalHolder, context: HolderContext): Promise<ClaimStart> {
-  const { topic, partition } = claim;
-  const { admin, host, logger } = context;
-  const committed = (await admin.committedPositions(host.options.group, topic)).get(partition) ?? -1;
-  const ends = await admin.partitionEnds(topic);
-  const own = ends.find((one) => one.partition === partition);
-  if (own === undefined) throw new Error("the topic's metadata is old");
-  const start = { holder, partitionCount: ends.length, endOffset: own.stable };
-  if (committed === EARLIEST) return { ...start, position: own.start };
-  if (committed < 0) return { ...start, position: await firstPosition(claim, own, context) };
-  if (committed > own.stable) {
-    const found = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
-    const advice = "was the topic created anew? Delete the group's offsets, or use another kafka.group";
-    throw new StreamgaugeError(
-      "SG_CONFIG",
-      `Cannot read ${claim.name} as group ${host.options.group}: ${found}; ${advice}`,
-    );
-  }
-  if (committed < own.start) {
-    const fields = { topic, partition, fromOffset: committed, toOffset: own.start };
-    logger.error(fields, "records were removed by retention before they were read: the range is lost");
-    return { ...start, position: own.start };
-  }
-  return { ...start, position: committed };
-}
-
 /** A leader that has just come up may not know yet how far its replicas are; after so many looks the end is its end. */
 const MAX_BEYOND_END = 12;
 
-/** The answer for a group whose position kafkajs has set back to the earliest record, after an offset out of range. */
-const EARLIEST = -2;
-
-async function firstPosition(claim: KafkaClaim, own: PartitionEnds, context: HolderContext): Promise<number> {
-  const { topic, partition } = claim;
-  const { startFrom } = context.host.options;
-  // Nobody asked for the records of a new partition to be skipped.
-  if (startFrom === "earliest" || partition >= (context.knownPartitions.get(topic) ?? 0)) return own.start;
-  if (startFrom === "latest") return own.stable;
-  return Math.max(own.start, await context.admin.offsetAtTime(topic, partition, startFrom));
-}
-
-function fencedTooOften(topic: string, partition: number, options: SubscribeOptions): StreamgaugeError {
-  const id = transactionalId(options, topic, partition);
+function fencedTooOften(claim: KafkaClaim, id: string): StreamgaugeError {
   const state = `another process has taken its transactional id ${id} ${MAX_FENCES} times in ${FENCES_WITHIN_MS / 1000} s`;
   const advice = "give each deployment its own name";
-  return new StreamgaugeError("SG_FENCED", `Cannot hold ${topic}/${partition}: ${state}; ${advice}`);
+  return new StreamgaugeError("SG_FENCED", `Cannot hold ${claim.name}: ${state}; ${advice}`);
 }
 
 function backOff(failures: number, { host }: HolderContext): Promise<void> {

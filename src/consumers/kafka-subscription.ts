@@ -1,5 +1,5 @@
 /**
- * One member of a consumer group: kafkajs' fetch loop on one side, a chain of handler calls per partition on the other.
+ * One member of a consumer group: kafkajs' fetch loop on one side, the partitions held on the other.
  *
  * The group's events come from kafkajs by instrumentation (it has no revoke callback): with each assignment all claims of
  * the one before are lost, and every partition is paused until it has been claimed anew.
@@ -8,17 +8,19 @@
  * handlers of what it brought, but not longer than `DETACH_MS`: then the partitions of slow handlers are paused and the
  * others go on. So a handler may take as long as it likes: the loop, and with it the heartbeat, never waits for it.
  */
-import { setImmediate as yieldToEvents } from "node:timers/promises";
-import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
-import type { Clock, Timer } from "../core/clock.ts";
-import { StreamgaugeError } from "../core/errors.ts";
+import type { Consumer, EachBatchPayload } from "kafkajs";
+import type { Clock } from "../core/clock.ts";
 import type { ClaimHandler, SubscribeOptions, Subscription, SubscriptionHealth } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
+import { KafkaClaimOpener } from "./kafka-claim-opener.ts";
+import { logLostRange } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
-import { isCoordinatorMissing, kafkaError } from "./kafka-errors.ts";
-import { holdPartition } from "./kafka-partition-holder.ts";
+import { EndsWatch } from "./kafka-ends.ts";
+import { isCoordinatorMissing, KAFKAJS_ERRORS, kafkaError } from "./kafka-errors.ts";
+import { HeldPartitions } from "./kafka-held-partitions.ts";
+import { fetchedRange } from "./kafka-messages.ts";
 
 export interface KafkaSubscriptionOptions {
   readonly connection: KafkaConnection;
@@ -48,38 +50,22 @@ const MAX_BYTES_PER_PARTITION = 1 << 20;
 const CONCURRENT_PARTITIONS = 64;
 /** Leaving a group that does not answer. */
 const DISCONNECT_LIMIT_MS = 5000;
-/** A batch of 1000 records costs its handler some 0.5 ms, so timers are late by a few milliseconds at most. */
-const CALLS_PER_YIELD = 8;
 
 export class KafkaSubscription implements Subscription, ClaimHost {
   readonly done: Promise<void>;
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly options: SubscribeOptions;
+  readonly errors = KAFKAJS_ERRORS;
   readonly #admin: KafkaAdmin;
   readonly #logger: Logger;
-  readonly #handler: ClaimHandler;
-  readonly #knownPartitions: ReadonlyMap<string, number>;
-  readonly #maxBatchRecords: number;
-  readonly #transactions: Kafka;
   readonly #consumer: Consumer;
-  /** By partition: its current claim, and the end of all work for it so far. */
-  readonly #claims = new Map<string, KafkaClaim>();
-  readonly #work = new Map<string, Promise<void>>();
-  /** What the handler is doing for a claim. */
-  readonly #inHand = new Map<KafkaClaim, Promise<void>>();
-  readonly #flowing = new Set<KafkaClaim>();
-  /** What the group has given to us, and when. */
-  readonly #assigned = new Map<string, Assigned>();
+  readonly #held: HeldPartitions;
+  readonly #ends: EndsWatch;
   /** Of the group's last word that we are a member. */
   #confirmedAtMs: number | undefined;
-  /** Counts assignments; partitions of an older one are not ours any more. */
-  #generation = 0;
   #running: Promise<void> = Promise.resolve();
-  #endsTimer: Timer | undefined;
-  #calls = 0;
   #stopping: Promise<void> | undefined;
-  #onConfirmed = new Set<() => void>();
   #rejectDone = (_error: unknown) => {};
 
   constructor(parts: KafkaSubscriptionOptions) {
@@ -89,10 +75,26 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     this.options = options;
     this.#admin = admin;
     this.#logger = logger;
-    this.#handler = handler;
-    this.#knownPartitions = knownPartitions;
-    this.#maxBatchRecords = options.maxBatchRecords ?? 1000;
-    this.#transactions = connection.forTransactions();
+    this.#held = new HeldPartitions({
+      host: this,
+      opener: new KafkaClaimOpener(connection.forTransactions(), this, { admin, logger, options, knownPartitions }),
+      handler,
+      logger,
+      setFlow: ({ topic, partition }, flows) => {
+        const change = [{ topic, partitions: [partition] }];
+        if (flows) this.#consumer.resume(change);
+        else this.#consumer.pause(change);
+      },
+      fail: (error) => this.fail(error),
+    });
+    this.#ends = new EndsWatch({
+      admin,
+      clock,
+      everyMs: ENDS_EVERY_MS,
+      // Of the others the fetches tell.
+      claims: () => this.#held.claims().filter((claim) => claim.heldAtMs !== undefined && !this.#held.isFlowing(claim)),
+      note: (claim, endOffset, askedAtMs) => claim.noteEnd(endOffset, askedAtMs),
+    });
     this.done = new Promise((_resolve, reject) => {
       this.#rejectDone = reject;
     });
@@ -127,7 +129,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
       eachBatch: (payload) => this.#eachBatch(payload),
     });
-    this.#endsTimer = this.clock.after(ENDS_EVERY_MS, () => this.#refreshEnds());
+    this.#ends.start();
     this.#running.catch((error: unknown) => this.fail(kafkaError("join the consumer group", error)));
   }
 
@@ -138,12 +140,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   }
 
   health(): SubscriptionHealth {
-    const partitions = [...this.#assigned].map(([place, { topic, partition, waitsSinceMs, isUncertain }]) => {
-      const claim = this.#claims.get(place);
-      const { heldAtMs, committedAtMs } = claim ?? {};
-      return { topic, partition, waitsSinceMs, heldAtMs, committedAtMs, isUncertain };
-    });
-    return { group: this.options.group, confirmedAtMs: this.#confirmedAtMs, partitions };
+    return { group: this.options.group, confirmedAtMs: this.#confirmedAtMs, partitions: this.#held.health() };
   }
 
   fail(error: unknown): void {
@@ -155,8 +152,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   }
 
   flowChanged(claim: KafkaClaim): void {
-    if (claim.hasWork) this.#pump(claim);
-    else this.#setFlow(claim, claim.wantsMore);
+    this.#held.flowChanged(claim);
   }
 
   seek(claim: KafkaClaim, offset: number): void {
@@ -167,14 +163,14 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     const { GROUP_JOIN, REBALANCING, CRASH, STOP, HEARTBEAT } = this.#consumer.events;
     // Called inside of kafkajs' loop, before the next fetch; an error thrown here would count as one of its own.
     this.#consumer.on(GROUP_JOIN, ({ payload }) => this.#assign(payload.memberAssignment));
-    this.#consumer.on(REBALANCING, () => this.#revokeAll());
-    this.#consumer.on(STOP, () => this.#revokeAll());
+    this.#consumer.on(REBALANCING, () => this.#held.revokeAll());
+    this.#consumer.on(STOP, () => this.#held.revokeAll());
     this.#consumer.on(HEARTBEAT, () => {
       this.#confirmedAtMs = this.clock.monotonicMs();
-      this.#confirm();
+      this.#held.confirm();
     });
     this.#consumer.on(CRASH, async ({ payload: { error, restart } }) => {
-      this.#revokeAll();
+      this.#held.revokeAll();
       const missing = isCoordinatorMissing(error);
       const cause = missing ? await this.connection.coordinatorError("group", this.options.group) : error;
       const failure = kafkaError(`read ${this.options.topics.join(", ")}`, cause ?? error);
@@ -184,99 +180,38 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   }
 
   #assign(assignment: Readonly<Record<string, readonly number[]>>): void {
-    this.#revokeAll();
+    this.#held.revokeAll();
     if (this.#stopping !== undefined) {
       // kafkajs cannot be stopped while it joins.
       setImmediate(() => this.#consumer.disconnect().catch(() => undefined));
       return;
     }
-    const generation = this.#generation;
-    const before = new Map(this.#assigned);
-    this.#assigned.clear();
-    const waitsSinceMs = this.clock.monotonicMs();
-    this.#confirmedAtMs = waitsSinceMs;
+    this.#confirmedAtMs = this.clock.monotonicMs();
     for (const [topic, partitions] of Object.entries(assignment)) {
       if (partitions.length > 0) this.#consumer.pause([{ topic, partitions: [...partitions] }]);
-      for (const partition of partitions) {
-        const place = placeOf(topic, partition);
-        const isUncertain = before.get(place)?.isUncertain ?? false;
-        this.#assigned.set(place, { topic, partition, waitsSinceMs, isUncertain });
-        this.#hold(topic, partition, generation);
-      }
+      this.#held.assign(partitions.map((partition) => ({ topic, partition })));
     }
-  }
-
-  #revokeAll(): void {
-    this.#generation += 1;
-    const claims = [...this.#claims.values()];
-    this.#claims.clear();
-    for (const claim of claims) claim.lose("revoked");
-    this.#confirm();
-  }
-
-  #hold(topic: string, partition: number, generation: number): void {
-    const place = placeOf(topic, partition);
-    const stillHeld = () => generation === this.#generation && this.#stopping === undefined;
-    const before = this.#work.get(place) ?? Promise.resolve();
-    const work = before.then(() =>
-      holdPartition(topic, partition, {
-        host: this,
-        admin: this.#admin,
-        logger: this.#logger,
-        transactions: this.#transactions,
-        knownPartitions: this.#knownPartitions,
-        stillHeld,
-        confirmed: () => new Promise((resolve) => this.#onConfirmed.add(resolve)),
-        current: (claim) => this.#claims.set(place, claim),
-        serve: (claim) => this.#serve(claim),
-      }),
-    );
-    this.#work.set(
-      place,
-      work.catch((error: unknown) => this.fail(error)),
-    );
-  }
-
-  /** From `claimed` to `lost`. */
-  async #serve(claim: KafkaClaim): Promise<void> {
-    this.seek(claim, claim.position);
-    const claimed = this.#call(claim, () => this.#handler.claimed?.(claim));
-    this.#inHand.set(claim, claimed);
-    await claimed;
-    this.#inHand.delete(claim);
-    const assigned = this.#assigned.get(placeOf(claim.topic, claim.partition));
-    if (claim.active) {
-      claim.startDelivery();
-      if (assigned !== undefined) assigned.isUncertain = false;
-    }
-    await claim.lost;
-    if (assigned !== undefined) {
-      assigned.waitsSinceMs = this.clock.monotonicMs();
-      if (claim.lossReason === "unknown-outcome") assigned.isUncertain = true;
-    }
-    await this.#inHand.get(claim);
-    await claim.settled();
-    if (this.#stopping === undefined) this.#handler.lost?.(claim, claim.lossReason ?? "revoked");
+    this.#held.dropRevoked();
   }
 
   async #eachBatch({ batch, resolveOffset, isRunning, isStale }: EachBatchPayload): Promise<void> {
-    const claim = this.#claims.get(placeOf(batch.topic, batch.partition));
-    if (!isRunning() || isStale() || claim === undefined || !this.#flowing.has(claim)) return;
+    const claim = this.#held.claim(batch);
+    if (!isRunning() || isStale() || claim === undefined || !this.#held.isFlowing(claim)) return;
     if (!(batch instanceof this.connection.library.Batch)) throw new TypeError("a batch of another kafkajs");
-    if (!claim.take(batch)) {
+    if (!claim.take(fetchedRange(batch))) {
       await this.#realign(claim);
       return;
     }
     if (batch.toOffset === batch.fromOffset) return;
     resolveOffset(String(batch.toOffset - 1));
-    this.#pump(claim);
+    this.#held.pump(claim);
     let detach: { cancel(): void } | undefined;
     const tooLong = new Promise<void>((resolve) => {
       detach = this.clock.after(DETACH_MS, resolve);
     });
-    await Promise.race([this.#inHand.get(claim), claim.lost, tooLong]);
+    await Promise.race([this.#held.inHand(claim), claim.lost, tooLong]);
     detach?.cancel();
-    if (!claim.wantsMore) this.#setFlow(claim, false);
+    this.#held.holdBack(claim);
   }
 
   /** kafkajs has fetched elsewhere than asked: the offset was out of range, because retention has passed it. */
@@ -292,95 +227,15 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     if (!claim.active || claim.fetchFrom !== fetchFrom) return;
     const start = ends.find((one) => one.partition === partition)?.start ?? 0;
     if (fetchFrom < start) {
-      const fields = { topic, partition, fromOffset: fetchFrom, toOffset: start };
-      this.#logger.error(fields, "records were removed by retention before they were read: the range is lost");
+      logLostRange(this.#logger, { topic, partition, fromOffset: fetchFrom, toOffset: start });
       claim.skipTo(start);
     }
     this.seek(claim, claim.fetchFrom);
   }
 
-  /** Asks for the ends of the partitions that are paused, or wait for their handler: no fetch tells them. */
-  #refreshEnds(): void {
-    const byTopic = new Map<string, KafkaClaim[]>();
-    for (const claim of this.#claims.values()) {
-      if (claim.heldAtMs === undefined || this.#flowing.has(claim)) continue;
-      const claims = byTopic.get(claim.topic);
-      if (claims === undefined) byTopic.set(claim.topic, [claim]);
-      else claims.push(claim);
-    }
-    const askedAtMs = this.clock.monotonicMs();
-    const questions = [...byTopic].map(async ([topic, claims]) => {
-      const ends = await this.#admin.partitionEnds(topic);
-      for (const claim of claims) {
-        const own = ends.find(({ partition }) => partition === claim.partition);
-        if (own !== undefined) claim.noteEnd(own.stable, askedAtMs);
-      }
-    });
-    // A broker that does not answer is told of by what needs it; nobody waits for this, not even a stop.
-    void Promise.allSettled(questions).then(() => {
-      if (this.#stopping !== undefined) return;
-      this.#endsTimer = this.clock.after(ENDS_EVERY_MS, () => this.#refreshEnds());
-    });
-  }
-
-  /** Calls the handler for what is pending, one batch after the other. */
-  #pump(claim: KafkaClaim): void {
-    if (this.#inHand.has(claim)) return;
-    const deliveries = this.#deliver(claim).finally(() => {
-      this.#inHand.delete(claim);
-      this.flowChanged(claim);
-    });
-    this.#inHand.set(claim, deliveries);
-  }
-
-  async #deliver(claim: KafkaClaim): Promise<void> {
-    while (claim.hasWork) {
-      const batch = claim.next(this.#maxBatchRecords);
-      if (batch === undefined) return;
-      await this.#call(claim, () => this.#handler.batch(claim, batch));
-      // Promises alone would starve timers, signals and sockets as long as there is data.
-      this.#calls += 1;
-      if (this.#calls % CALLS_PER_YIELD === 0) await yieldToEvents();
-    }
-  }
-
-  /** A claim that dies under its handler is no error of the handler. */
-  async #call(claim: KafkaClaim, method: () => Promise<void> | void): Promise<void> {
-    try {
-      await method();
-    } catch (error) {
-      const code = error instanceof StreamgaugeError ? error.code : undefined;
-      if (code === "SG_FENCED") claim.lose("fenced");
-      else if (code !== "SG_CONNECT" || claim.active) this.fail(error);
-    }
-  }
-
-  #setFlow(claim: KafkaClaim, flows: boolean): void {
-    if (this.#flowing.has(claim) === flows) return;
-    if (flows) this.#flowing.add(claim);
-    else this.#flowing.delete(claim);
-    const { topic, partition } = claim;
-    // A newer claim of the partition decides by itself.
-    if (this.#claims.get(placeOf(topic, partition)) !== claim) return;
-    const change = [{ topic, partitions: [partition] }];
-    if (flows) this.#consumer.resume(change);
-    else this.#consumer.pause(change);
-  }
-
-  #confirm(): void {
-    const waiting = this.#onConfirmed;
-    this.#onConfirmed = new Set();
-    for (const resolve of waiting) resolve();
-  }
-
   async #stop(): Promise<void> {
-    this.#endsTimer?.cancel();
-    const claims = [...this.#claims.values()];
-    for (const claim of claims) claim.stopDelivery();
-    await Promise.all(this.#inHand.values());
-    await Promise.all(claims.map((claim) => claim.settled()));
-    this.#revokeAll();
-    await Promise.all(this.#work.values());
+    this.#ends.stop();
+    await this.#held.stop();
     await this.#disconnect();
   }
 
@@ -394,15 +249,4 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     await Promise.race([left, tooLong]);
     limit?.cancel();
   }
-}
-
-interface Assigned {
-  readonly topic: string;
-  readonly partition: number;
-  waitsSinceMs: number;
-  isUncertain: boolean;
-}
-
-function placeOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
 }

@@ -14,7 +14,7 @@ import type { OutputRecord } from "../core/log.ts";
 import { createPartitioner, requestsOf } from "./kafka-messages.ts";
 
 /** What a holder that is gone leaves open is aborted by the broker after this time; readers wait for it. */
-const TRANSACTION_TIMEOUT_MS = 15_000;
+export const TRANSACTION_TIMEOUT_MS = 15_000;
 
 /** The position of a group in a partition: the offset of the next record. */
 export interface GroupPosition {
@@ -75,16 +75,10 @@ export class TransactionalHolder {
    * abort, in every partition that the lost transaction may have written to. Where it had ended this changes nothing.
    */
   async settle(doubtful: readonly OutputRecord[], nowMs: number): Promise<void> {
-    const places = new Map<string, OutputRecord>();
-    for (const { topic, partition, key } of doubtful) {
-      const name = partition === undefined ? `${topic}|key|${String(key)}` : `${topic}|${partition}`;
-      // A compacted topic takes no record without a key.
-      const place = partition === undefined ? {} : { partition };
-      if (!places.has(name)) places.set(name, { topic, ...place, key: key ?? "", value: null });
-    }
-    if (places.size === 0) return;
+    const places = firstOfEachPlace(doubtful);
+    if (places.length === 0) return;
     const transaction = await this.#producer.transaction();
-    for (const topicMessages of requestsOf([...places.values()], nowMs)) await transaction.sendBatch({ topicMessages });
+    for (const topicMessages of requestsOf(places, nowMs)) await transaction.sendBatch({ topicMessages });
     await transaction.abort();
   }
 
@@ -92,6 +86,18 @@ export class TransactionalHolder {
   close(): void {
     this.#producer.disconnect().catch(() => undefined);
   }
+}
+
+/** An empty record for every partition that the outputs may have been written to. */
+export function firstOfEachPlace(outputs: readonly OutputRecord[]): readonly OutputRecord[] {
+  const places = new Map<string, OutputRecord>();
+  for (const { topic, partition, key } of outputs) {
+    const name = partition === undefined ? `${topic}|key|${String(key)}` : `${topic}|${partition}`;
+    // A compacted topic takes no record without a key.
+    const place = partition === undefined ? {} : { partition };
+    if (!places.has(name)) places.set(name, { topic, ...place, key: key ?? "", value: null });
+  }
+  return [...places.values()];
 }
 
 /**

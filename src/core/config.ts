@@ -98,6 +98,8 @@ export interface KafkaConfig {
   readonly brokers: readonly string[];
   /** Consumer groups are `<group>.profiler`, `<group>.judge` and `<group>.sink.<name>`. @default "streamgauge" */
   readonly group: string;
+  /** The library that reads and commits; node-rdkafka is installed by the user. @default "kafkajs" */
+  readonly client?: "kafkajs" | "node-rdkafka";
   readonly tls?: TlsConfig;
   readonly sasl?: SaslConfig;
 }

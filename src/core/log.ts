@@ -103,7 +103,7 @@ export interface SubscribeOptions {
   readonly topics: readonly string[];
   /** Where a partition without a committed offset begins; a number is a time, epoch milliseconds. */
   readonly startFrom: "earliest" | "latest" | number;
-  /** Transactional ids are `<transactionalPrefix>.<topic>.<partition>`. */
+  /** Transactional ids begin with `<transactionalPrefix>.`, on which permissions are given. */
   readonly transactionalPrefix: string;
   /** Most records of one delivery. @default 1000 */
   readonly maxBatchRecords?: number;

@@ -46,6 +46,13 @@ describe("loadConfig()", () => {
     expect(await sasl(`{${oauth}, scope: kafka}`)).toEqual({ ...expected, scope: "kafka" });
   });
 
+  test("reads which client is to be used", async () => {
+    const client = async (text: string) => (await config(`kafka: {brokers: ["a:1"]${text}}`)).kafka?.client;
+    expect(await client("")).toBeUndefined();
+    expect(await client(", client: kafkajs")).toBe("kafkajs");
+    expect(await client(", client: node-rdkafka")).toBe("node-rdkafka");
+  });
+
   test("takes a password that is a number in the environment as text", async () => {
     const text = `kafka: {brokers: ["a:1"], sasl: {mechanism: plain, username: u, password: "\${P}"}}`;
     expect((await config(text, { P: "0123" })).kafka?.sasl).toMatchObject({ password: "0123" });
@@ -135,7 +142,10 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
       '2:18 kafka.brokers: expected a list of brokers such as [localhost:9092], got "localhost:9092" — put it into a list: [localhost:9092]',
     ],
   ],
-  ["kafka: localhost:9092", ['2:8 kafka: expected a mapping with brokers, group, tls, sasl, got "localhost:9092"']],
+  [
+    "kafka: localhost:9092",
+    ['2:8 kafka: expected a mapping with brokers, group, client, tls, sasl, got "localhost:9092"'],
+  ],
   [
     "kafka: {brokers: [localhost]}",
     ['2:19 kafka.brokers[0]: expected host:port such as localhost:9092, got "localhost"'],
@@ -144,6 +154,10 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   ['kafka: {brokers: ["a:70000"]}', ['2:19 kafka.brokers[0]: expected a port from 1 to 65535, got "a:70000"']],
   ['kafka: {brokers: ["a:1", "a:1"]}', ['2:26 kafka.brokers[1]: the broker "a:1" is that of kafka.brokers[0] already']],
   ["kafka: {}", ['2:1 kafka: the key "brokers" is missing — for example brokers: [localhost:9092]']],
+  [
+    'kafka: {brokers: ["a:1"], client: rdkafka}',
+    ['2:35 kafka.client: expected one of kafkajs, node-rdkafka, got "rdkafka"'],
+  ],
   ["kafka: {broker: [a]}", ['2:9 kafka.broker: unknown key "broker" — did you mean "brokers"?']],
   ['kafka: {servers: ["a:1"]}', ['2:9 kafka.servers: unknown key "servers" — did you mean "brokers"?']],
   ['kafka: {brokers: ["a:1"], ssl: true}', ['2:27 kafka.ssl: unknown key "ssl" — did you mean "tls"?']],

@@ -7,7 +7,7 @@ import { VERSION } from "../../src/config/version.ts";
 
 /** Every key of the file; `!` marks those that do not work yet. */
 const KEYS = `
-deployment kafka kafka.brokers kafka.group kafka.tls kafka.tls.ca kafka.tls.cert kafka.tls.key kafka.tls.passphrase kafka.tls.serverName
+deployment kafka kafka.brokers kafka.group kafka.client kafka.tls kafka.tls.ca kafka.tls.cert kafka.tls.key kafka.tls.passphrase kafka.tls.serverName
 kafka.sasl kafka.sasl.mechanism kafka.sasl.username kafka.sasl.password kafka.sasl.tokenUrl kafka.sasl.clientId
 kafka.sasl.clientSecret kafka.sasl.scope registry registry.url registry.auth registry.auth.username
 registry.auth.password registry.auth.token registry.tls registry.tls.ca registry.tls.cert registry.tls.key registry.tls.passphrase registry.tls.serverName

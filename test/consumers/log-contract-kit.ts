@@ -19,6 +19,12 @@ export interface LogContractFixture {
   createLog(): Promise<Log>;
   /** A name that no other case uses, for topics, groups and transactional ids. */
   uniqueName(stem: string): string;
+  /** Under which the first log that was created commits for a partition. */
+  transactionalId(
+    names: Pick<SubscribeOptions, "group" | "transactionalPrefix">,
+    topic: string,
+    partition: number,
+  ): string;
   /** Takes the id over and opens a transaction outside of any claim. */
   openTransaction(transactionalId: string): Promise<OpenTransaction>;
   /** A short wait, after which a condition is tried again. */
@@ -57,6 +63,11 @@ export class ContractSession {
     return name;
   }
 
+  /** For those who come back, or are looked for by others. */
+  names(): Pick<SubscribeOptions, "group" | "transactionalPrefix"> {
+    return { group: this.fixture.uniqueName("group"), transactionalPrefix: this.fixture.uniqueName("prefix") };
+  }
+
   /** By default a group and a prefix of its own, from the earliest offset. */
   async subscribe(topic: string, options: ConsumerOptions = {}): Promise<Consumer> {
     const { script = {}, log = this.log, ...rest } = options;
@@ -64,8 +75,7 @@ export class ContractSession {
     this.#consumers.push(consumer);
     consumer.subscription = await log.subscribe(
       {
-        group: this.fixture.uniqueName("group"),
-        transactionalPrefix: this.fixture.uniqueName("prefix"),
+        ...this.names(),
         topics: [topic],
         startFrom: "earliest",
         ...rest,

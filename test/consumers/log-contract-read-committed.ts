@@ -99,7 +99,7 @@ export const READ_COMMITTED_CASES: readonly LogContractCase[] = [
     async run(session) {
       const topic = await session.topic("input");
       const { fixture } = session;
-      const names = { group: fixture.uniqueName("g"), transactionalPrefix: fixture.uniqueName("p") };
+      const names = session.names();
       const transaction = await fixture.openTransaction(fixture.uniqueName("id"));
       await transaction.send([record(topic, "aborted", { partition: 0 })]);
       await transaction.abort();

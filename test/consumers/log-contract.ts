@@ -53,7 +53,8 @@ const DELIVERY_CASES: readonly LogContractCase[] = [
   {
     name: "Log.append() and ClaimHandler.batch() keep key, value, headers, timestamp and order",
     async run(session) {
-      const topic = await session.topic("input");
+      // The time of one of them is years ago.
+      const topic = await session.topic("input", { retentionMs: Number.POSITIVE_INFINITY });
       const headers = [
         { key: "h", value: Buffer.from([0, 255]) },
         { key: "h", value: Buffer.from("again") },
@@ -206,7 +207,8 @@ const DELIVERY_CASES: readonly LogContractCase[] = [
   {
     name: "SubscribeOptions.startFrom begins at the earliest, the latest, or the first record of a time",
     async run(session) {
-      const topic = await session.topic("input");
+      // Their time is years ago.
+      const topic = await session.topic("input", { retentionMs: Number.POSITIVE_INFINITY });
       await session.log.append(
         ["a", "b", "c"].map((value, at) =>
           record(topic, value, { partition: 0, timestampMs: 1_700_000_000_000 + at * 1000 }),
@@ -234,7 +236,7 @@ const COMMIT_CASES: readonly LogContractCase[] = [
     async run(session) {
       const [topic, output] = [await session.topic("input"), await session.topic("output")];
       await session.append(topic, ["a", "b", "c", "d"]);
-      const names = { group: session.fixture.uniqueName("g"), transactionalPrefix: session.fixture.uniqueName("p") };
+      const names = session.names();
       const first = await session.subscribe(topic, names);
       await first.until("all came", () => first.values().length === 4);
       await (await first.claim()).commit(
@@ -256,7 +258,7 @@ const COMMIT_CASES: readonly LogContractCase[] = [
         topic,
         Array.from({ length: 40 }, (_, at) => `${at}`),
       );
-      const names = { group: session.fixture.uniqueName("g"), transactionalPrefix: session.fixture.uniqueName("p") };
+      const names = session.names();
       const first = await session.subscribe(topic, {
         ...names,
         maxBatchRecords: 1,
@@ -275,7 +277,7 @@ const COMMIT_CASES: readonly LogContractCase[] = [
     async run(session) {
       const topic = await session.topic("input");
       await session.append(topic, ["a", "b"]);
-      const names = { group: session.fixture.uniqueName("g"), transactionalPrefix: session.fixture.uniqueName("p") };
+      const names = session.names();
       for (const _attempt of [1, 2]) {
         const consumer = await session.subscribe(topic, names);
         await consumer.until("both came", () => consumer.values().length === 2);
@@ -291,12 +293,12 @@ const COMMIT_CASES: readonly LogContractCase[] = [
       const { fixture } = session;
       const [topic, output] = [await session.topic("input"), await session.topic("output")];
       await session.append(topic, ["a", "b", "c"]);
-      const transactionalPrefix = fixture.uniqueName("prefix");
-      const consumer = await session.subscribe(topic, { transactionalPrefix });
+      const names = session.names();
+      const consumer = await session.subscribe(topic, names);
       const zombie = await consumer.claim();
       await consumer.until("all came", () => consumer.values(zombie).length === 3);
       await zombie.commit([record(output, "right", { partition: 0 })], 1);
-      await (await fixture.openTransaction(`${transactionalPrefix}.${topic}.0`)).abort();
+      await (await fixture.openTransaction(fixture.transactionalId(names, topic, 0))).abort();
       await expectFenced(zombie.commit([record(output, "wrong", { partition: 0 })], 3));
       expect(zombie.active).toBe(false);
       await consumer.until("claimed anew", () => consumer.claims.length === 2);
@@ -319,16 +321,16 @@ const COMMIT_CASES: readonly LogContractCase[] = [
       const { fixture } = session;
       const [topic, output] = [await session.topic("input"), await session.topic("output")];
       await session.append(topic, ["a"]);
-      const transactionalPrefix = fixture.uniqueName("prefix");
+      const names = session.names();
       let attempts = 0;
       let committed = 0;
       const consumer = await session.subscribe(topic, {
-        transactionalPrefix,
+        ...names,
         script: {
           async batch(claim, batch) {
             attempts += 1;
             if (attempts === 1) {
-              await (await fixture.openTransaction(`${transactionalPrefix}.${topic}.0`)).abort();
+              await (await fixture.openTransaction(fixture.transactionalId(names, topic, 0))).abort();
             }
             await claim.commit([record(output, `attempt ${attempts}`, { partition: 0 })], batch.toOffset);
             committed += 1;
@@ -367,19 +369,19 @@ const COMMIT_CASES: readonly LogContractCase[] = [
       const { fixture } = session;
       const topic = await session.topic("input", { partitions: 2 });
       const state = await session.topic("state", { partitions: 2, compacted: true });
-      const transactionalPrefix = fixture.uniqueName("prefix");
+      const names = session.names();
       const put = (key: string, value: string | null, partition = 1) => record(state, value, { key, partition });
       await session.log.append([put("a", "1"), put("b", "1"), put("c", "1"), put("a", "elsewhere", 0)]);
       await session.log.append([put("a", "2"), put("b", null)]);
       const aborted = await fixture.openTransaction(fixture.uniqueName("other"));
       await aborted.send([put("c", "aborted")]);
       await aborted.abort();
-      const left = await fixture.openTransaction(`${transactionalPrefix}.${topic}.1`);
+      const left = await fixture.openTransaction(fixture.transactionalId(names, topic, 1));
       await left.send([put("a", "left open by the last holder")]);
       await session.log.append([put("d", "1")]);
       const restored: string[] = [];
       const consumer = await session.subscribe(topic, {
-        transactionalPrefix,
+        ...names,
         script: {
           async claimed(claim) {
             if (claim.partition !== 1) return;
@@ -404,7 +406,7 @@ const GROUP_CASES: readonly LogContractCase[] = [
       const topic = await session.topic("input", { partitions: 4 });
       const output = await session.topic("output");
       for (const partition of [0, 1, 2, 3]) await session.append(topic, ["a", "b", "c"], partition);
-      const names = { group: fixture.uniqueName("g"), transactionalPrefix: fixture.uniqueName("p") };
+      const names = session.names();
       const first = await session.subscribe(topic, names);
       await first.until("all came", () => first.records().length === 12);
       const before = [...first.claims];

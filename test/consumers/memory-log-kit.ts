@@ -62,6 +62,7 @@ export function memoryFixture(
   let names = 0;
   return {
     createLog: async () => seen,
+    transactionalId: ({ transactionalPrefix }, topic, partition) => `${transactionalPrefix}.${topic}.${partition}`,
     uniqueName: (stem) => `${stem}-${++names}`,
     openTransaction,
     tick: () => nextTurn(),

@@ -9,6 +9,7 @@ import { ContractSession, record } from "../consumers/log-contract-kit.ts";
 import { describeWithKafka, TestBroker } from "./broker.ts";
 import { type Certificates, makeCertificates } from "./certificates.ts";
 import { kafkaFixture, kafkaLog, LogBook, plainConfig, rawKafka } from "./kafka-log-kit.ts";
+import { describeWithRdkafka } from "./rdkafka.ts";
 
 const SECRET = "alice-secret";
 
@@ -91,7 +92,7 @@ describeWithKafka("KafkaConnection", () => {
     clientSecret,
   });
 
-  test.each([
+  const LOGINS = [
     ["SASL PLAIN over TLS", () => config("SASL", { tls: tls(), sasl: sasl("plain") })],
     ["SASL SCRAM-SHA-256 over TLS", () => config("SASL", { tls: tls(), sasl: sasl("scram-sha-256") })],
     ["SASL SCRAM-SHA-512 over TLS", () => config("SASL", { tls: tls(), sasl: sasl("scram-sha-512") })],
@@ -100,10 +101,17 @@ describeWithKafka("KafkaConnection", () => {
       () => config("MTLS", { tls: { ...tls(), cert: certificates.clientCert, key: certificates.clientKey } }),
     ],
     ["SASL OAUTHBEARER", () => config("OAUTH", { sasl: oauth() })],
-  ])("KafkaLog reads, commits and appends as a user with the least rights: %s", async (_name, configOf) => {
+  ] as const;
+  const title = "KafkaLog reads, commits and appends as a user with the least rights: %s";
+  test.each(LOGINS)(title, (_name, configOf) => passesThrough(configOf()));
+  describeWithRdkafka("KafkaConnection", () => {
+    test.each(LOGINS)(title, (_name, configOf) => passesThrough({ ...configOf(), client: "node-rdkafka" }));
+  });
+
+  async function passesThrough(kafka: KafkaConfig): Promise<void> {
     const fixture = kafkaFixture(broker);
     const session = new ContractSession(fixture, await fixture.createLog());
-    const log = kafkaLog(configOf());
+    const log = kafkaLog(kafka);
     const [topic, output] = [await session.topic("input"), await session.topic("output")];
     await log.append([record(topic, "a", { partition: 0 })]);
     const consumer = await session.subscribe(topic, {
@@ -117,7 +125,7 @@ describeWithKafka("KafkaConnection", () => {
     await log.close();
     await session.end();
     await fixture.close();
-  });
+  }
 
   test.each([
     [

@@ -31,6 +31,17 @@ export function buildCommand(folder: string): string {
   return join(folder, "dist/cli/main.js");
 }
 
+/** Runs the command until it ends by itself. */
+export async function runToEnd(
+  main: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const one = new Streamgauge(spawn(process.execPath, [main, ...args], { cwd }));
+  const code = await one.ended();
+  return { code, stdout: one.stdout, stderr: one.stderr };
+}
+
 export interface CommittedRecord {
   readonly topic: string;
   readonly partition: number;

@@ -8,6 +8,7 @@ import { SeededRandom } from "../../src/core/random.ts";
 import { ContractSession, record } from "../consumers/log-contract-kit.ts";
 import { describeWithKafka, TestBroker } from "./broker.ts";
 import { kafkaFixture, kafkaLog, plainConfig, rawKafka } from "./kafka-log-kit.ts";
+import { describeWithRdkafka } from "./rdkafka.ts";
 
 const CODECS = ["gzip", "snappy", "lz4", "zstd"] as const;
 
@@ -19,8 +20,13 @@ describeWithKafka("Kafka's compressions", () => {
   afterAll(() => broker?.stop());
 
   // The broker packs what it stores with the classes that the Java producer uses.
-  test.each(CODECS)("KAFKA_CODECS read what Kafka's own %s has packed", async (codec) => {
-    const fixture = kafkaFixture(broker);
+  test.each(CODECS)("KAFKA_CODECS read what Kafka's own %s has packed", (codec) => readsPacked(codec, "kafkajs"));
+  describeWithRdkafka("Kafka's compressions", () => {
+    test.each(CODECS)("KafkaLog reads what Kafka's own %s has packed", (codec) => readsPacked(codec, "node-rdkafka"));
+  });
+
+  async function readsPacked(codec: (typeof CODECS)[number], client: "kafkajs" | "node-rdkafka"): Promise<void> {
+    const fixture = kafkaFixture(broker, {}, { client });
     const session = new ContractSession(fixture, await fixture.createLog());
     const topic = fixture.uniqueName(codec);
     const admin = rawKafka(broker).admin();
@@ -40,7 +46,7 @@ describeWithKafka("Kafka's compressions", () => {
     await session.end();
     await admin.disconnect();
     await fixture.close();
-  });
+  }
 
   test("KafkaLog refuses a batch that unpacks to more than the limit, in one sentence with its offset", async () => {
     const fixture = kafkaFixture(broker);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { describeLogContract } from "../consumers/log-contract.ts";
 import { describeWithKafka, TestBroker } from "./broker.ts";
 import { kafkaFixture } from "./kafka-log-kit.ts";
+import { describeWithRdkafka } from "./rdkafka.ts";
 
 describeWithKafka("Kafka", () => {
   let broker: TestBroker;
@@ -11,4 +12,7 @@ describeWithKafka("Kafka", () => {
   afterAll(() => broker?.stop());
 
   describeLogContract("kafkajs", async () => kafkaFixture(broker));
+  describeWithRdkafka("Kafka", () => {
+    describeLogContract("node-rdkafka", async () => kafkaFixture(broker, {}, { client: "node-rdkafka" }));
+  });
 });

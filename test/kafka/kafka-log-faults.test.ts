@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { loadKafkaLibrary } from "../../src/consumers/kafka-library.ts";
 import type { OutputRecord, RecordBatch } from "../../src/core/log.ts";
 import { LOG_CONTRACT, runContractCase } from "../consumers/log-contract.ts";
@@ -7,39 +7,36 @@ import { ContractSession, record, text } from "../consumers/log-contract-kit.ts"
 import { describeWithKafka, TestBroker } from "./broker.ts";
 import { API, FaultySockets } from "./faulty-sockets.ts";
 import { kafkaFixture, kafkaLog, LogBook, plainConfig, rawKafka } from "./kafka-log-kit.ts";
+import { describeWithRdkafka } from "./rdkafka.ts";
 
 describeWithKafka("Kafka's faults", () => {
   let broker: TestBroker;
-  let fixture: ReturnType<typeof kafkaFixture>;
-  let session: ContractSession;
   beforeAll(async () => {
     broker = await TestBroker.start();
   });
   afterAll(() => broker?.stop());
+
+  describe("kafkajs", () => {
+    faultsOf("kafkajs", () => broker);
+    faultsOfKafkaJs(() => broker);
+  });
+  describeWithRdkafka("Kafka's faults", () => faultsOf("node-rdkafka", () => broker));
+});
+
+/** What no client may get wrong. */
+function faultsOf(client: "kafkajs" | "node-rdkafka", theBroker: () => TestBroker): void {
+  let broker: TestBroker;
+  let fixture: ReturnType<typeof kafkaFixture>;
+  let session: ContractSession;
+  const config = () => ({ ...plainConfig(broker), client });
   beforeEach(async () => {
-    fixture = kafkaFixture(broker);
+    broker = theBroker();
+    fixture = kafkaFixture(broker, {}, { client });
     session = new ContractSession(fixture, await fixture.createLog());
   });
   afterEach(async () => {
     await session.end();
     await fixture.close();
-  });
-
-  /** A group and a prefix that two subscriptions can share. */
-  const names = () => ({ group: fixture.uniqueName("group"), transactionalPrefix: fixture.uniqueName("prefix") });
-
-  test("withoutAborted() is needed: kafkajs' own filter delivers aborted records", async () => {
-    const stock = kafkaFixture(broker, { library: loadKafkaLibrary() });
-    const failures: string[] = [];
-    for (const contractCase of LOG_CONTRACT.filter(({ name }) => /overlapping|int32|starts between/.test(name))) {
-      await runContractCase(contractCase, stock).catch(() => failures.push(contractCase.name));
-    }
-    await stock.close();
-    expect(failures).toEqual([
-      "read committed: overlapping aborted transactions, the earlier one ends last",
-      "read committed: reading starts between the begins of two aborted transactions",
-      "read committed: a user record with int32 key 0 inside an aborted transaction",
-    ]);
   });
 
   // On a busy machine one run in ten outputs a batch twice: the broker comes back and never writes the commit's marker in
@@ -76,7 +73,7 @@ describeWithKafka("Kafka's faults", () => {
 
   test("Subscription.stop() and KafkaLog.close() settle while the broker is away", async () => {
     const topic = await session.topic("input", { partitions: 3 });
-    const log = kafkaLog(plainConfig(broker));
+    const log = kafkaLog(config());
     const consumer = await session.subscribe(topic, { log });
     const claim = await consumer.claim();
     await broker.kill9();
@@ -86,34 +83,6 @@ describeWithKafka("Kafka's faults", () => {
     expect(consumer.claims.every(({ active }) => !active)).toBe(true);
     await broker.restart();
   });
-
-  test.each([
-    ["answer", "committed", [2], ["a", "b"]],
-    ["request", "aborted", [0], []],
-  ] as const)(
-    "Claim.commit() whose last %s is lost has an unknown outcome (%s), and nothing is output twice",
-    async (side, _outcome, positions, visible) => {
-      const sockets = new FaultySockets();
-      const log = kafkaLog(plainConfig(broker), { library: sockets.library });
-      const [topic, output] = [await session.topic("input"), await session.topic("output")];
-      await session.append(topic, ["a", "b", "c"]);
-      const consumer = await session.subscribe(topic, { log });
-      const first = await consumer.claim();
-      await consumer.until("all came", () => consumer.values().length === 3);
-      sockets.cutNext(API.endTxn, side);
-      const outputs = ["a", "b"].map((value) => record(output, value, { partition: 0 }));
-      await expect(first.commit(outputs, 2)).rejects.toMatchObject({
-        code: "SG_CONNECT",
-        message: expect.stringContaining("outcome is unknown"),
-      });
-      expect([first.active, sockets.armed]).toEqual([false, false]);
-      await consumer.until("claimed anew", () => consumer.claims.length === 2);
-      expect([consumer.lossOf(first), consumer.startPositions.slice(1)]).toEqual(["unknown-outcome", positions]);
-      expect(await session.valuesOf(output)).toEqual(visible);
-      await consumer.subscription!.stop();
-      await log.close();
-    },
-  );
 
   test("KafkaSubscription keeps its membership while a handler takes 15 s, two and a half session timeouts", async () => {
     const topic = await session.topic("input", { partitions: 2 });
@@ -144,13 +113,13 @@ describeWithKafka("Kafka's faults", () => {
 
   test("KafkaSubscription ends with SG_FENCED when another process takes its id for the third time", async () => {
     const topic = await session.topic("input");
-    const options = names();
+    const options = session.names();
     const consumer = await session.subscribe(topic, options);
     const outcome = consumer.subscription!.done.catch((error: unknown) => error);
     for (let round = 1; round <= 3; round += 1) {
       await consumer.until(`claim ${round}`, () => consumer.claims.length === round);
       const claim = consumer.claims.at(-1)!;
-      await (await fixture.openTransaction(`${options.transactionalPrefix}.${topic}.0`)).abort();
+      await (await fixture.openTransaction(fixture.transactionalId(options, topic, 0))).abort();
       await expect(claim.commit([], 0)).rejects.toMatchObject({ code: "SG_FENCED" });
     }
     expect(await outcome).toMatchObject({
@@ -163,7 +132,7 @@ describeWithKafka("Kafka's faults", () => {
 
   test("KafkaSubscription members come and go under load, and every record is output once", async () => {
     const [topic, output] = [await session.topic("input", { partitions: 6 }), await session.topic("output")];
-    const options = { ...names(), maxBatchRecords: 50 };
+    const options = { ...session.names(), maxBatchRecords: 50 };
     const join = async () =>
       session.subscribe(topic, {
         ...options,
@@ -180,7 +149,7 @@ describeWithKafka("Kafka's faults", () => {
       if (round === 5) await members[0]!.subscription!.stop();
       await sleep(400);
     }
-    const log = kafkaLog(plainConfig(broker));
+    const log = kafkaLog(config());
     for (let tick = 0; (await log.lag(options.group, [topic])).some(({ lag }) => lag > 0); tick += 1) {
       if (tick > 300) throw new Error("Gave up waiting: the group has committed all");
       await sleep(100);
@@ -192,7 +161,7 @@ describeWithKafka("Kafka's faults", () => {
 
   test("KafkaSubscription goes on at the earliest record when retention has passed it, and logs the range", async () => {
     const book = new LogBook();
-    const log = kafkaLog(plainConfig(broker), { logger: book });
+    const log = kafkaLog(config(), { logger: book });
     const topic = await session.topic("input");
     await session.append(topic, ["a", "b", "c"]);
     const consumer = await session.subscribe(topic, {
@@ -224,11 +193,12 @@ describeWithKafka("Kafka's faults", () => {
   test("KafkaSubscription reads a partition that was added from its first record, wherever the others began", async () => {
     const topic = await session.topic("input");
     await session.append(topic, ["before"]);
-    const options = { ...names(), startFrom: "latest" as const };
+    const options = { ...session.names(), startFrom: "latest" as const };
     const consumer = await session.subscribe(topic, options);
     await consumer.claim();
     const leaving = await session.subscribe(topic, { ...options, log: await fixture.createLog() });
-    await consumer.until("the other has joined", () => consumer.claims.length === 2 || leaving.claims.length === 1);
+    const joined = () => leaving.subscription!.health!().confirmedAtMs !== undefined;
+    await consumer.until("the other has joined", joined);
     const admin = rawKafka(broker).admin();
     await admin.connect();
     await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
@@ -312,13 +282,13 @@ describeWithKafka("Kafka's faults", () => {
   });
 
   test("KafkaLog.lag() and describeTopics() tell committed positions and properties", async () => {
-    const log = kafkaLog(plainConfig(broker));
+    const log = kafkaLog(config());
     const topic = await session.topic("input", { partitions: 2, compacted: true });
     await session.log.append([
       record(topic, "a", { partition: 1, key: "k" }),
       record(topic, "b", { partition: 1, key: "l" }),
     ]);
-    const { group, transactionalPrefix } = names();
+    const { group, transactionalPrefix } = session.names();
     const consumer = await session.subscribe(topic, { group, transactionalPrefix });
     await (await consumer.claim(1)).commit([], 1);
     expect(await log.lag(group, [topic])).toEqual([
@@ -331,8 +301,55 @@ describeWithKafka("Kafka's faults", () => {
     expect(await log.ping()).toEqual({ clusterId: expect.any(String), brokers: 1 });
     await log.close();
   });
+}
 
-  function copies(batch: RecordBatch, output: string): OutputRecord[] {
-    return batch.records.map(({ value }) => record(output, text(value), { partition: 0 }));
-  }
-});
+function faultsOfKafkaJs(theBroker: () => TestBroker): void {
+  test("withoutAborted() is needed: kafkajs' own filter delivers aborted records", async () => {
+    const stock = kafkaFixture(theBroker(), { library: loadKafkaLibrary() });
+    const failures: string[] = [];
+    for (const contractCase of LOG_CONTRACT.filter(({ name }) => /overlapping|int32|starts between/.test(name))) {
+      await runContractCase(contractCase, stock).catch(() => failures.push(contractCase.name));
+    }
+    await stock.close();
+    expect(failures).toEqual([
+      "read committed: overlapping aborted transactions, the earlier one ends last",
+      "read committed: reading starts between the begins of two aborted transactions",
+      "read committed: a user record with int32 key 0 inside an aborted transaction",
+    ]);
+  });
+
+  test.each([
+    ["answer", "committed", [2], ["a", "b"]],
+    ["request", "aborted", [0], []],
+  ] as const)(
+    "Claim.commit() whose last %s is lost has an unknown outcome (%s), and nothing is output twice",
+    async (side, _outcome, positions, visible) => {
+      const fixture = kafkaFixture(theBroker());
+      const session = new ContractSession(fixture, await fixture.createLog());
+      const sockets = new FaultySockets();
+      const log = kafkaLog(plainConfig(theBroker()), { library: sockets.library });
+      const [topic, output] = [await session.topic("input"), await session.topic("output")];
+      await session.append(topic, ["a", "b", "c"]);
+      const consumer = await session.subscribe(topic, { log });
+      const first = await consumer.claim();
+      await consumer.until("all came", () => consumer.values().length === 3);
+      sockets.cutNext(API.endTxn, side);
+      const outputs = ["a", "b"].map((value) => record(output, value, { partition: 0 }));
+      await expect(first.commit(outputs, 2)).rejects.toMatchObject({
+        code: "SG_CONNECT",
+        message: expect.stringContaining("outcome is unknown"),
+      });
+      expect([first.active, sockets.armed]).toEqual([false, false]);
+      await consumer.until("claimed anew", () => consumer.claims.length === 2);
+      expect([consumer.lossOf(first), consumer.startPositions.slice(1)]).toEqual(["unknown-outcome", positions]);
+      expect(await session.valuesOf(output)).toEqual(visible);
+      await session.end();
+      await log.close();
+      await fixture.close();
+    },
+  );
+}
+
+function copies(batch: RecordBatch, output: string): OutputRecord[] {
+  return batch.records.map(({ value }) => record(output, text(value), { partition: 0 }));
+}

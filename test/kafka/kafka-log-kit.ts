@@ -42,8 +42,12 @@ export function rawKafka(broker: TestBroker): Kafka {
 }
 
 /** Another program's transactions: raw kafkajs, a producer of its own for each. */
-export async function openTransaction(broker: TestBroker, transactionalId: string): Promise<OpenTransaction> {
-  const options = { transactionalId, transactionTimeout: 60_000, maxInFlightRequests: 1, createPartitioner };
+export async function openTransaction(
+  broker: TestBroker,
+  transactionalId: string,
+  transactionTimeout = 60_000,
+): Promise<OpenTransaction> {
+  const options = { transactionalId, transactionTimeout, maxInFlightRequests: 1, createPartitioner };
   const producer = rawKafka(broker).producer(options);
   await producer.connect();
   const transaction = await producer.transaction();
@@ -74,16 +78,24 @@ export async function openTransaction(broker: TestBroker, transactionalId: strin
   };
 }
 
-export function kafkaFixture(broker: TestBroker, rest: Partial<KafkaLogOptions> = {}): LogContractFixture {
+export function kafkaFixture(
+  broker: TestBroker,
+  rest: Partial<KafkaLogOptions> = {},
+  client: Pick<KafkaConfig, "client"> = {},
+): LogContractFixture {
   const logs: KafkaLog[] = [];
   const run = randomUUID().slice(0, 8);
   let names = 0;
   return {
     async createLog() {
-      const log = kafkaLog(plainConfig(broker), rest);
+      const log = kafkaLog({ ...plainConfig(broker), ...client }, { instance: `log-${logs.length}`, ...rest });
       logs.push(log);
       return log;
     },
+    transactionalId: ({ group, transactionalPrefix }, topic, partition) =>
+      client.client === "node-rdkafka"
+        ? `${transactionalPrefix}.${group}.log-0`
+        : `${transactionalPrefix}.${topic}.${partition}`,
     uniqueName: (stem) => `${stem}-${run}-${++names}`,
     openTransaction: (id) => openTransaction(broker, id),
     tick: () => sleep(20),

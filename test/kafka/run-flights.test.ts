@@ -2,11 +2,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AlertRecord, MetricsRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { frame } from "../../src/schemas/wire-format.ts";
 import { describeWithKafka } from "./broker.ts";
 import { Cluster, FLIGHTS, flightsOf, until } from "./deployment-kit.ts";
+import { describeWithRdkafka } from "./rdkafka.ts";
 
 const PARTITIONS = 4;
 const FROM_MS = Date.UTC(2013, 0, 1);
@@ -19,6 +20,11 @@ const OUTPUTS = ["sg.metrics", "sg.verdicts", "sg.alerts"] as const;
 const APPROXIMATE = /^quantile\(/;
 
 describeWithKafka("streamgauge run on a real Kafka with a real registry", () => {
+  describe("kafkajs", () => runsOfFlights("kafkajs"));
+  describeWithRdkafka("streamgauge run", () => runsOfFlights("node-rdkafka"));
+});
+
+function runsOfFlights(client: "kafkajs" | "node-rdkafka"): void {
   let cluster: Cluster;
   let replayed: { metrics: MetricsRecord[]; alerts: AlertRecord[] };
 
@@ -37,7 +43,7 @@ describeWithKafka("streamgauge run on a real Kafka with a real registry", () => 
       value: frame(id, payload),
       timestampMs: timeMs,
     }));
-    const config = cluster.write("flights.yaml", configFor(cluster));
+    const config = cluster.write("flights.yaml", configFor(cluster, client));
     const half = Math.floor(records.length / 2);
     const first = cluster.streamgauge("run", "-c", config);
     await first.logged("running");
@@ -78,12 +84,12 @@ describeWithKafka("streamgauge run on a real Kafka with a real registry", () => 
       expect(headers.get("ce_source")?.toString()).toBe("/streamgauge/test/flights");
     }
   });
-});
+}
 
-function configFor(cluster: Cluster): string {
+function configFor(cluster: Cluster, client: string): string {
   return `
 deployment: test
-kafka: { brokers: ["${cluster.broker.address()}"], group: sg }
+kafka: { brokers: ["${cluster.broker.address()}"], group: sg, client: ${client} }
 registry: { url: "${cluster.registry.url}" }
 topics: { prefix: sg. }
 startFrom: earliest

@@ -1,0 +1,305 @@
+// What the measurements against Kafka share: a broker that they start, flights to read, and a profiler of our own. Each
+// measurement is a process of its own, so that its CPU is its own.
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Kafka, logLevel } from "kafkajs";
+import { openInput } from "../dist/consumers/file-input.js";
+import { createKafkaLog } from "../dist/consumers/kafka-log.js";
+import { systemClock } from "../dist/core/clock.js";
+import { createReaderSource, InProcessRegistry } from "../dist/schemas/registry.js";
+import { frame } from "../dist/schemas/wire-format.js";
+import { startProfiler } from "../dist/stages/profiler.js";
+
+const FLIGHT_PARTITIONS = 4;
+export const STEADY_PER_SECOND = 5000;
+const STEADY_SECONDS = 20;
+const FLUSH_MS = 5000;
+// As `bench/profiler.mjs` has it for a busy topic: windows of a month, so that a flush falls into one or two.
+const FLUSH_RECORDS = 20_000;
+
+const clock = systemClock();
+const silent = { info() {}, warn() {}, error() {} };
+
+export async function startBroker() {
+  const cache =
+    process.env.STREAMGAUGE_JAVA_CACHE ||
+    fileURLToPath(new URL("../node_modules/.cache/streamgauge-java", import.meta.url));
+  const kafka = join(cache, "kafka-4.4.0");
+  if (!existsSync(kafka)) throw new Error("Cannot start Kafka: run `node scripts/setup-kafka.mjs` first");
+  const folder = mkdtempSync(join(tmpdir(), "streamgauge-bench-"));
+  const [port, controllerPort] = [await freePort(), await freePort()];
+  const listeners = `PLAIN://127.0.0.1:${port}`;
+  const properties = [
+    readFileSync(new URL("../test/kafka/server.properties", import.meta.url), "utf8"),
+    "process.roles=broker,controller",
+    "node.id=1",
+    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+    "controller.listener.names=CONTROLLER",
+    `listeners=${listeners},CONTROLLER://127.0.0.1:${controllerPort}`,
+    `advertised.listeners=${listeners}`,
+    "inter.broker.listener.name=PLAIN",
+    "listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "log.dirs=data",
+  ];
+  writeFileSync(join(folder, "server.properties"), properties.join("\n"));
+  const jvm = ["-cp", join(kafka, "libs", "*"), `-Dlog4j2.configurationFile=${join(kafka, "log4j2.properties")}`];
+  const id = `A${randomBytes(16).toString("base64url").slice(1)}`;
+  const format = ["kafka.tools.StorageTool", "format", "-t", id, "-c", "server.properties"];
+  const { status, stderr } = spawnSync("java", [...jvm, ...format], { cwd: folder, encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  const server = spawn("java", [...jvm, "-Xmx1g", "kafka.Kafka", "server.properties"], {
+    cwd: folder,
+    stdio: "ignore",
+  });
+  // However this process ends, its end of the pipe closes and the broker with it.
+  spawn("sh", ["-c", 'read -r word; kill -9 "$1"', "sh", String(server.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+  }).unref();
+  const stop = () => {
+    server.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  process.once("exit", stop);
+  for (let attempt = 0; !(await accepts(port)); attempt++) {
+    if (attempt > 300 || server.exitCode !== null) throw new Error("Cannot start Kafka: it does not answer");
+    await sleep(100);
+  }
+  return { address: `127.0.0.1:${port}`, stop };
+}
+
+/** All flights, and an empty topic for the steady load. */
+export async function fill(to, steadyPartitions) {
+  const log = kafkaLog(to, "kafkajs");
+  const retentionMs = Number.POSITIVE_INFINITY;
+  await log.createTopics([
+    { name: "flights", partitions: FLIGHT_PARTITIONS, retentionMs },
+    { name: "profiles", partitions: 1, retentionMs },
+    { name: "steady", partitions: steadyPartitions },
+  ]);
+  const input = await flights();
+  const schemaId = new InProcessRegistry().register(input.schemaText);
+  let count = 0;
+  for await (const block of input.records()) {
+    const records = [];
+    for (let index = 0; index < block.count; index++) {
+      const value = frame(schemaId, block.bytes.subarray(block.starts[index], block.ends[index]));
+      const partition = count++ % FLIGHT_PARTITIONS;
+      records.push({ topic: "flights", partition, key: null, value, timestampMs: block.timesMs[index] });
+    }
+    await log.append(records);
+  }
+  await log.close();
+  return { count };
+}
+
+/** CPU of a profiler that reads all flights. */
+export async function profileAll(address, client) {
+  const total = Number(await endOf(address, "flights"));
+  const before = process.cpuUsage();
+  const log = kafkaLog(address, client);
+  let seen = 0;
+  let profiler;
+  await new Promise((resolve, reject) => {
+    const onBatch = (batch) => {
+      seen += batch.records.length;
+      if (seen >= total) resolve();
+    };
+    profileTopic("flights", { log, time: "records", startFrom: "earliest", onBatch }).then((subscription) => {
+      profiler = subscription;
+      subscription.done.catch(reject);
+    }, reject);
+  });
+  const used = cpuNs(before);
+  await profiler.stop();
+  await log.close();
+  return { cpuNs: used };
+}
+
+export async function steady({ address, client, partitions, transactions }) {
+  const log = kafkaLog(address, client);
+  let [held, seen] = [0, 0];
+  const counting = wrapClaims(log, transactions, () => held++);
+  const profiler = await profileTopic("steady", {
+    log: counting,
+    time: "clock",
+    startFrom: "latest",
+    onBatch: (batch) => {
+      seen += batch.records.length;
+    },
+  });
+  profiler.done.catch((error) => {
+    throw error;
+  });
+  while (held < partitions) await sleep(50);
+  // The first flush of every partition has been.
+  await sleep(FLUSH_MS + 2000);
+  const [before, startMs, seenBefore] = [process.cpuUsage(), performance.now(), seen];
+  await sleep(STEADY_SECONDS * 1000);
+  const seconds = (performance.now() - startMs) / 1000;
+  const rate = (seen - seenBefore) / seconds;
+  if (rate < 0.8 * STEADY_PER_SECOND) throw new Error(`the load was ${rate} flights/s only`);
+  return { cpuMsPerSecond: cpuNs(before) / 1e6 / seconds };
+}
+
+export async function loaded(to, partitions, measure) {
+  const values = await framedFlights();
+  const producer = rawKafka(to).producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  let running = true;
+  const writing = (async () => {
+    for (let at = 0, next = performance.now(); running; at++) {
+      const messages = Array.from({ length: STEADY_PER_SECOND / 20 }, (_, index) => ({
+        value: values[(at * (STEADY_PER_SECOND / 20) + index) % values.length],
+        partition: (at + index) % partitions,
+      }));
+      await producer.send({ topic: "steady", messages });
+      next += 50;
+      await sleep(Math.max(0, next - performance.now()));
+    }
+  })();
+  try {
+    return await measure();
+  } finally {
+    running = false;
+    await writing;
+    await producer.disconnect();
+  }
+}
+
+/** Runs a script of measurements as a process of its own; it prints what it has measured as JSON. */
+export async function child(script, ...args) {
+  const process_ = spawn(process.execPath, [fileURLToPath(script), ...args.map(String)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  process_.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  const code = await new Promise((resolve) => {
+    process_.on("exit", resolve);
+  });
+  if (code !== 0) throw new Error(`${args[0]} ended with exit code ${code}`);
+  return JSON.parse(output);
+}
+
+async function profileTopic(topic, options) {
+  const registry = new InProcessRegistry();
+  registry.register((await flights()).schemaText);
+  return startProfiler({
+    readers: createReaderSource(registry, { clock }),
+    clock,
+    logger: silent,
+    deployment: `bench-${process.pid}`,
+    group: `bench-${process.pid}`,
+    profilesTopic: "profiles",
+    datasets: [
+      {
+        topic,
+        time: {
+          field: "time_hour",
+          latenessMs: 0,
+          idleAfterMs: 60_000,
+          unheardAfterMs: 300_000,
+          maxAheadMs: 3_600_000,
+        },
+        windows: { sizesMs: [30 * 86_400_000], timezone: "UTC" },
+        slices: [{ by: "route.origin", name: "origin", limit: 50 }],
+        fields: new Map(),
+        valuesDefault: "show",
+        detect: { season: 7, warmup: "auto" },
+        flushEveryMs: FLUSH_MS,
+      },
+    ],
+    flushRecords: FLUSH_RECORDS,
+    hashLabel: (text) => text,
+    ...options,
+  });
+}
+
+function wrapClaims(log, transactions, onClaimed) {
+  return {
+    subscribe: (options, handler) =>
+      log.subscribe(options, {
+        ...handler,
+        claimed(claim) {
+          if (!transactions) Object.defineProperty(claim, "commit", { value: (outputs) => log.append(outputs) });
+          onClaimed();
+          return handler.claimed(claim);
+        },
+      }),
+  };
+}
+
+async function framedFlights() {
+  const input = await flights();
+  const values = [];
+  for await (const block of input.records()) {
+    for (let index = 0; index < block.count && block.timesMs[index] < Date.UTC(2013, 1, 1); index++) {
+      values.push(Buffer.from(frame(1, block.bytes.subarray(block.starts[index], block.ends[index]))));
+    }
+  }
+  return values;
+}
+
+export function flights() {
+  const file = fileURLToPath(new URL("../data/flights.avro", import.meta.url));
+  return openInput(file, { timeField: "time_hour" });
+}
+
+export function kafkaLog(address, client) {
+  const kafka = { brokers: [address], group: "bench", client };
+  return createKafkaLog({ kafka, clock, logger: silent, clientId: "bench" });
+}
+
+export function rawKafka(to) {
+  return new Kafka({ brokers: [to], logLevel: logLevel.NOTHING });
+}
+
+export async function endOf(to, topic) {
+  const admin = rawKafka(to).admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  return offsets.reduce((sum, { high }) => sum + Number(high), 0);
+}
+
+export function cpuNs(before) {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) * 1000;
+}
+
+export function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+export function print(name, value, unit) {
+  console.log(`${name.padEnd(56)} ${Number(value.toPrecision(3)).toLocaleString("en-US").padStart(10)} ${unit}`);
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address();
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+  return port;
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

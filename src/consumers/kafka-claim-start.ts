@@ -1,0 +1,64 @@
+/** Where a claim begins: at the position that the group has committed, or as the options say where there is none. */
+import { StreamgaugeError } from "../core/errors.ts";
+import type { SubscribeOptions } from "../core/log.ts";
+import type { Logger } from "../core/logger.ts";
+import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
+import type { ClaimStart } from "./kafka-claim.ts";
+
+export interface StartContext {
+  readonly admin: KafkaAdmin;
+  readonly logger: Logger;
+  readonly options: SubscribeOptions;
+  /** Partitions of each topic when the subscription began: a later one is read from its start. */
+  readonly knownPartitions: ReadonlyMap<string, number>;
+}
+
+/** The answer for a group whose position kafkajs has set back to the earliest record, after an offset out of range. */
+const EARLIEST = -2;
+
+/**
+ * @param committed position of the group, negative when there is none
+ * @throws {StreamgaugeError} `SG_CONFIG` when the position lies beyond the end of the partition
+ */
+export async function claimStart(
+  topic: string,
+  partition: number,
+  committed: number,
+  context: StartContext,
+): Promise<Omit<ClaimStart, "writer">> {
+  const { admin, logger, options } = context;
+  const ends = await admin.partitionEnds(topic);
+  const own = ends.find((one) => one.partition === partition);
+  if (own === undefined) throw new Error("the topic's metadata is old");
+  const start = { partitionCount: ends.length, endOffset: own.stable };
+  if (committed === EARLIEST) return { ...start, position: own.start };
+  if (committed < 0) return { ...start, position: await firstPosition(topic, own, context) };
+  if (committed > own.stable) {
+    const found = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
+    const advice = "was the topic created anew? Delete the group's offsets, or use another kafka.group";
+    throw new StreamgaugeError(
+      "SG_CONFIG",
+      `Cannot read ${topic}/${partition} as group ${options.group}: ${found}; ${advice}`,
+    );
+  }
+  if (committed < own.start) {
+    logLostRange(logger, { topic, partition, fromOffset: committed, toOffset: own.start });
+    return { ...start, position: own.start };
+  }
+  return { ...start, position: committed };
+}
+
+export function logLostRange(
+  logger: Logger,
+  range: { readonly topic: string; readonly partition: number; readonly fromOffset: number; readonly toOffset: number },
+): void {
+  logger.error({ ...range }, "records were removed by retention before they were read: the range is lost");
+}
+
+async function firstPosition(topic: string, own: PartitionEnds, context: StartContext): Promise<number> {
+  const { startFrom } = context.options;
+  // Nobody asked for the records of a new partition to be skipped.
+  if (startFrom === "earliest" || own.partition >= (context.knownPartitions.get(topic) ?? 0)) return own.start;
+  if (startFrom === "latest") return own.stable;
+  return Math.max(own.start, await context.admin.offsetAtTime(topic, own.partition, startFrom));
+}
