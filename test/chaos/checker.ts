@@ -9,6 +9,8 @@
  * 5. Every undecodable or invalid record is in quarantine, and nothing else is; twice only where something was repeated.
  * 6. The ids of alerts are distinct, and one tells of gaps and overlaps if and only if there are some.
  */
+
+import { isoTime } from "../../src/core/text.ts";
 import type { AlertRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { type DeltaLedger, decodeDelta } from "../../src/profiles/delta-codec.ts";
 import { countsOf, isRow } from "../windows/flushes.ts";
@@ -26,7 +28,6 @@ export function checkReading(reading: ChaosReading, options: CheckOptions): Chec
   const check = new WindowCheck(reading.inputTopic, options);
   const ledger = checkLedger(reading, options, check, findings);
   const { repeats, overlaps } = ledger;
-  if (repeats > 0 && !options.mayRepeat) findings.push(`${repeats} ranges stand twice in the ledger`);
   checkOnce("metrics", reading.metrics, findings);
   checkOnce("windows", reading.windows, findings);
   const detected = reading.verdicts.filter(({ by }) => by === "detector");
@@ -61,7 +62,7 @@ function checkLedger(
     if (own === undefined) events.set(event.partition, [event]);
     else own.push(event);
   }
-  for (const { value } of profiles) {
+  for (const { value, offset } of profiles) {
     if (value === null) continue;
     const delta = decodeDelta(value);
     const { partition, fromOffset, toOffset, topic } = delta.origin;
@@ -82,6 +83,7 @@ function checkLedger(
     // Empty ranges tell only that the partition is owned.
     if (toOffset > fromOffset && toOffset <= position) {
       figures.repeats++;
+      if (!mayRepeat) findings.push(`${where}: stands twice, again at ${offset} (${isoTime(delta.entry.wallTimeMs)})`);
       continue;
     }
     if (fromOffset > position) findings.push(`${where}: a gap, ${position} was expected`);

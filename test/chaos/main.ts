@@ -1,7 +1,7 @@
 /**
  * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
- * [--others N] [--rate R] [--plant NAME]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
- * must be with a planted fault. `--recreate` is a run of its own: see `recreate.ts`.
+ * [--others N] [--rate R] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
+ * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` is a run of its own: see `recreate.ts`.
  */
 import { parseArgs } from "node:util";
 import { PLANTS, type Plant } from "./fleet.ts";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     others: { type: "string" },
     rate: { type: "string" },
     plant: { type: "string" },
+    keep: { type: "boolean", default: false },
     recreate: { type: "boolean", default: false },
   },
 });
@@ -37,6 +38,7 @@ const kills = values.kills === undefined ? undefined : number("kills", values.ki
 const options: ChaosOptions = {
   ...defaultOptions(number("seed", values.seed), minutes, kills),
   brokers: values.brokers === "3" ? 3 : 1,
+  keepsLogs: values.keep,
   ...Object.fromEntries(given),
   ...(values.plant !== undefined && { plant: plantNamed(values.plant) }),
 };

@@ -38,6 +38,8 @@ export interface ChaosOptions {
   /** Events a second. */
   readonly rate: number;
   readonly plant?: Plant;
+  /** Where something is found, the brokers' logs stay on the disk. @default false */
+  readonly keepsLogs?: boolean;
 }
 
 /** So many that a window's distinct values are more than are counted exactly. */
@@ -53,6 +55,7 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
   const { seed, durationMs, brokers, partitions, processes, rate } = options;
   const deployment = await startDeployment(brokers, partitions);
   const { cluster, schemaId, config } = deployment;
+  let keepsLogs = false;
   try {
     const startedMs = performance.now();
     const timed = (line: string) =>
@@ -95,11 +98,14 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       if (code !== 3 || !isBrokerAway) findings.push(`a process ended by itself with ${code}: ${words}`);
     }
     timed("checked");
+    findings.push(...checked.findings);
+    keepsLogs = options.keepsLogs === true && findings.length > 0;
+    if (keepsLogs) say(`logs of the brokers: ${cluster.brokers.map(({ folder }) => folder).join(", ")}`);
     const lines = ledgerLines(reading.profiles);
     const counts = new Map<string, number>();
     for (const { deed } of acts) counts.set(deed.kind, (counts.get(deed.kind) ?? 0) + 1);
     return {
-      findings: [...findings, ...checked.findings],
+      findings,
       figures: checked.figures,
       acts: counts,
       kills: fleet.deaths.length,
@@ -110,7 +116,7 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       loadFailures: load.failures,
     };
   } finally {
-    await cluster.stop();
+    await cluster.stop({ keepsLogs });
   }
 }
 

@@ -69,14 +69,15 @@ interface Node {
 }
 
 export class TestBroker {
-  readonly #folder: string;
+  /** Its configuration, its log, and its data below `data`. */
+  readonly folder: string;
   readonly #options: BrokerOptions;
   readonly #node: Node;
   #process: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
 
   private constructor(folder: string, options: BrokerOptions, node: Node) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#options = options;
     this.#node = node;
   }
@@ -123,14 +124,14 @@ export class TestBroker {
 
   /** Bytes of records that a partition takes on the disk. */
   bytesOf(topic: string, partition: number): number {
-    const folder = join(this.#folder, "data", `${topic}-${partition}`);
+    const folder = join(this.folder, "data", `${topic}-${partition}`);
     const segments = readdirSync(folder).filter((file) => file.endsWith(".log"));
     return segments.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
   }
 
   /** What the broker has logged: warnings and errors. */
   log(): string {
-    const file = join(this.#folder, "broker.log");
+    const file = join(this.folder, "broker.log");
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
@@ -149,9 +150,9 @@ export class TestBroker {
   /** Starts on the data and the ports of before, and waits until it answers. */
   async restart(): Promise<void> {
     await this.kill9();
-    const output = openSync(join(this.#folder, "broker.log"), "a");
+    const output = openSync(join(this.folder, "broker.log"), "a");
     const child = spawn("java", [...this.#jvm("-Xms256m", "-Xmx512m"), "kafka.Kafka", "server.properties"], {
-      cwd: this.#folder,
+      cwd: this.folder,
       stdio: ["ignore", output, output],
     });
     closeSync(output);
@@ -169,7 +170,7 @@ export class TestBroker {
   /** Ends it and removes its data. Killed: a controlled shutdown takes seconds and serves nobody here. */
   async stop(): Promise<void> {
     await this.kill9();
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
   #format(): void {
@@ -177,12 +178,12 @@ export class TestBroker {
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}`);
     const common = readFileSync(join(ROOT, "test/kafka/server.properties"), "utf8");
     // Of a key that stands twice, Java takes the last.
-    writeFileSync(join(this.#folder, "server.properties"), `${common}${lines.join("\n")}\n`);
+    writeFileSync(join(this.folder, "server.properties"), `${common}${lines.join("\n")}\n`);
     const scram = (this.#options.scram ?? []).flatMap((user) => ["--add-scram", user]);
     const { clusterId } = this.#node;
     const args = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", "server.properties", ...scram];
     const { status, stdout, stderr } = spawnSync("java", [...this.#jvm("-Xmx128m"), ...args], {
-      cwd: this.#folder,
+      cwd: this.folder,
       encoding: "utf8",
     });
     if (status !== 0) throw new Error(`Cannot format Kafka's storage:\n${stdout}${stderr}`);

@@ -101,10 +101,11 @@ export class Cluster {
     return this.brokers.map((broker) => broker.address());
   }
 
-  async stop(): Promise<void> {
+  /** `keepsLogs`: what the brokers have on the disk stays, for whoever wants to look into it, @default false */
+  async stop({ keepsLogs = false } = {}): Promise<void> {
     for (const one of this.#processes) await one.kill("SIGKILL");
     await this.registry.stop();
-    await Promise.all(this.brokers.map((broker) => broker.stop()));
+    await Promise.all(this.brokers.map((broker) => (keepsLogs ? broker.kill9() : broker.stop())));
     rmSync(this.folder, { recursive: true, force: true });
   }
 
