@@ -1,6 +1,6 @@
 /**
  * A copy of kafkajs of our own, in which three of its modules are replaced: the filter of aborted transactions, the class
- * of a fetched batch, and the reader of record batches. A copy, because what else runs in this process may use kafkajs too: neither does it get ours,
+ * of a fetched batch, and the reader of record batches; and one is mended: what sends records. A copy, because what else runs in this process may use kafkajs too: neither does it get ours,
  * nor do we get one that was loaded before. The version is pinned, because modules are replaced that no interface keeps.
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -18,6 +18,16 @@ const VERSION = "2.2.4";
 const FILTER = "src/consumer/filterAbortedMessages.js";
 const BATCH = "src/consumer/batch.js";
 const RECORD_BATCHES = "src/protocol/requests/fetch/v4/decodeMessages.js";
+/**
+ * Records for several brokers are sent by one request to each. When one fails, kafkajs tries again at once with every broker
+ * that has not answered yet: those requests are still under way, and their records are then written twice, with new sequence
+ * numbers, in one transaction. So all answers are awaited first.
+ */
+const SENDING = {
+  path: "src/producer/sendMessages.js",
+  stock: "await Promise.all(requests)",
+  mended: "await Promise.allSettled(requests).then(() => Promise.all(requests))",
+};
 
 export interface KafkaLibrary extends Pick<typeof KafkaJs, "Kafka" | "logLevel"> {
   readonly Batch: WholeBatchClass;
@@ -56,6 +66,7 @@ export function loadKafkaLibrary(filter?: AbortedFilter): KafkaLibrary {
   }
   const modules = new PrivateModules(root, hostRequire);
   if (filter !== undefined) modules.replace(FILTER, filter);
+  modules.mend(SENDING.path, SENDING.stock, SENDING.mended);
   const load = (path: string) => modules.load(join(root, path));
   modules.replace(
     RECORD_BATCHES,
@@ -85,6 +96,7 @@ class PrivateModules {
   readonly #root: string;
   readonly #hostRequire: NodeJS.Require;
   readonly #modules = new Map<string, { exports: unknown }>();
+  readonly #mended = new Map<string, string>();
 
   constructor(root: string, hostRequire: NodeJS.Require) {
     this.#root = root;
@@ -97,13 +109,21 @@ class PrivateModules {
     this.#modules.set(filename, { exports });
   }
 
+  /** `stock` stands in it exactly once. */
+  mend(path: string, stock: string, mended: string): void {
+    const filename = join(this.#root, path);
+    const parts = readFileSync(filename, "utf8").split(stock);
+    if (parts.length !== 2) throw new Error(`Cannot mend ${path} of kafkajs: it is not as it is known`);
+    this.#mended.set(filename, parts.join(mended));
+  }
+
   load(filename: string): unknown {
     const known = this.#modules.get(filename);
     if (known !== undefined) return known.exports;
     const module: { exports: unknown } = { exports: {} };
     // Before it is run: modules that require each other see what the other has exported so far.
     this.#modules.set(filename, module);
-    const source = readFileSync(filename, "utf8");
+    const source = this.#mended.get(filename) ?? readFileSync(filename, "utf8");
     if (filename.endsWith(".json")) {
       module.exports = JSON.parse(source);
       return module.exports;

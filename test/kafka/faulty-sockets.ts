@@ -3,16 +3,16 @@ import { connect, type Socket } from "node:net";
 import { type KafkaLibrary, kafkaLibrary } from "../../src/consumers/kafka-library.ts";
 
 /** API keys of Kafka's protocol. */
-export const API = { heartbeat: 12, addOffsetsToTxn: 25, endTxn: 26, txnOffsetCommit: 28 } as const;
+export const API = { produce: 0, heartbeat: 12, addOffsetsToTxn: 25, endTxn: 26, txnOffsetCommit: 28 } as const;
 
 export class FaultySockets {
   readonly library: KafkaLibrary;
-  #cut: { apiKey: number; side: "request" | "answer" } | undefined;
+  #cut: { apiKey: number; side: "request" | "answer"; port: number | undefined } | undefined;
 
-  constructor() {
-    const stock = kafkaLibrary();
+  /** @default ours */
+  constructor(stock: KafkaLibrary = kafkaLibrary()) {
     const socketFactory = ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) =>
-      this.#guard(connect({ host, port }, onConnect));
+      this.#guard(connect({ host, port }, onConnect), port);
     const Kafka = class extends stock.Kafka {
       constructor(config: ConstructorParameters<KafkaLibrary["Kafka"]>[0]) {
         super({ ...config, socketFactory });
@@ -21,20 +21,21 @@ export class FaultySockets {
     this.library = { ...stock, Kafka };
   }
 
-  /** The next such request does not arrive, or its answer does not; either way the connection is gone. */
-  cutNext(apiKey: number, side: "request" | "answer"): void {
-    this.#cut = { apiKey, side };
+  /** The next such request (to the port) does not arrive, or its answer does not; either way the connection is gone. */
+  cutNext(apiKey: number, side: "request" | "answer", port?: number): void {
+    this.#cut = { apiKey, side, port };
   }
 
   get armed(): boolean {
     return this.#cut !== undefined;
   }
 
-  #guard(socket: Socket): Socket {
+  #guard(socket: Socket, port: number): Socket {
     const write = socket.write.bind(socket);
     // kafkajs writes one request at a time: length int32, then the API key.
     socket.write = ((bytes: Buffer, ...rest: []) => {
       if (this.#cut === undefined || bytes.readInt16BE(4) !== this.#cut.apiKey) return write(bytes, ...rest);
+      if ((this.#cut.port ?? port) !== port) return write(bytes, ...rest);
       const { side } = this.#cut;
       this.#cut = undefined;
       if (side === "request") {
