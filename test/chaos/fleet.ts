@@ -31,7 +31,7 @@ interface Member {
   readonly name: string;
   readonly process: Streamgauge;
   isFrozen: boolean;
-  /** Its end is what was asked for. */
+  /** Its end is what was asked for, and may have come. */
   mayEnd: boolean;
 }
 
@@ -115,8 +115,11 @@ export class Fleet {
     return (await Promise.all(ends)).flat();
   }
 
+  /** Who is dead already, or about to be, is no victim as long as there are others. */
   #at(victim: number): Member {
-    return this.#members[victim % this.#members.length]!;
+    const living = this.#members.filter(({ mayEnd }) => !mayEnd);
+    const members = living.length > 0 ? living : this.#members;
+    return members[victim % members.length]!;
   }
 
   #spawn(index: number): Member {
@@ -138,13 +141,15 @@ export class Fleet {
 
   async #replace(index: number, member: Member, code: number | null): Promise<void> {
     const atMs = Date.now();
+    const mayEnd = member.mayEnd;
+    member.mayEnd = true;
     if (this.#isOver) return;
     let restartAfterMs = RESTART_AFTER_MS;
-    if (code === null && member.mayEnd) {
+    if (code === null && mayEnd) {
       const partitions = [...this.#holders].flatMap(([partition, holder]) => (holder === member ? [partition] : []));
       this.deaths.push({ atMs, partitions });
       this.#options.say(`${member.name} is dead, held ${partitions.length} partitions`);
-    } else if (!(member.mayEnd && (code === 0 || code === EXIT_CODES.interrupted))) {
+    } else if (!(mayEnd && (code === 0 || code === EXIT_CODES.interrupted))) {
       restartAfterMs = RESTART_LATER_MS;
       const words = lastWords(member.process);
       this.surrenders.push({ atMs, code, words });
