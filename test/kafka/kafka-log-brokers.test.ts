@@ -12,7 +12,7 @@ describeWithKafka("transactions over two brokers", () => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start({ brokers: 2 });
-  }, 300_000);
+  });
   afterAll(() => cluster?.stop());
 
   /** How often each record was committed to the topic on the broker that did not hang up. */
