@@ -10,8 +10,10 @@ import { checkReading } from "./checker.ts";
 import {
   checkOptions,
   DEPLOYMENT,
+  type Deployment,
   INPUT,
   METRICS,
+  PROFILER_GROUP,
   REVISE_FOR_MS,
   read,
   startDeployment,
@@ -44,9 +46,7 @@ export interface ChaosOptions {
 
 /** So many that a window's distinct values are more than are counted exactly. */
 const EVENTS_PER_WINDOW = 6000;
-const CALM_MS = 25_000;
-/** The first flushes wait until the processes have found each other. */
-const WARM_UP_MS = 10_000;
+const CALM_MS = 15_000;
 const LOAD_SEED = 0x10ad;
 /** A process that cannot reach its broker for so long ends, and is started again. */
 const BROKER_AWAY_MS = 60_000;
@@ -74,8 +74,9 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
     const faults = new Faults({ ...deployment, fleet, load, partitions, say: timed });
     const acts = drawSchedule({ ...options, fromMs: CALM_MS, untilMs: durationMs });
     load.start();
+    await until("every partition is counted", () => isCounted(deployment, partitions));
     const loadAtMs = Date.now();
-    timed("load");
+    timed("undisturbed");
     const loadStartedMs = performance.now();
     await faults.run(acts, loadStartedMs);
     await sleep(Math.max(0, loadStartedMs + durationMs - performance.now()));
@@ -111,7 +112,7 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       kills: fleet.deaths.length,
       brokerKills: faults.brokerKillsAtMs.length,
       recoveriesMs: recoveries(fleet.deaths, lines),
-      calmRate: rateOf(lines, loadAtMs + WARM_UP_MS, loadAtMs + CALM_MS),
+      calmRate: rateOf(lines, loadAtMs, loadAtMs + CALM_MS),
       faultyRate: rateOf(lines, loadAtMs + CALM_MS, quietAtMs),
       loadFailures: load.failures,
     };
@@ -120,7 +121,14 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
   }
 }
 
-async function isTold({ cluster }: Awaited<ReturnType<typeof startDeployment>>, untilMs: number): Promise<boolean> {
+/** What the processes need to find each other, and the brokers to make their own topics, is over. */
+async function isCounted({ cluster }: Deployment, partitions: number): Promise<boolean> {
+  const query = { groupId: PROFILER_GROUP, topics: [INPUT] };
+  const [positions] = await cluster.asAdmin((admin) => admin.fetchOffsets(query));
+  return positions?.partitions.filter(({ offset }) => Number(offset) > 0).length === partitions;
+}
+
+async function isTold({ cluster }: Deployment, untilMs: number): Promise<boolean> {
   const told = await cluster.committed(METRICS);
   return told.some(({ value }) => Date.parse((JSON.parse(String(value)) as MetricsRecord).windowEnd) >= untilMs);
 }
