@@ -1,7 +1,8 @@
 /**
  * A copy of kafkajs of our own, in which three of its modules are replaced: the filter of aborted transactions, the class
- * of a fetched batch, and the reader of record batches; and one is mended: what sends records. A copy, because what else runs in this process may use kafkajs too: neither does it get ours,
- * nor do we get one that was loaded before. The version is pinned, because modules are replaced that no interface keeps.
+ * of a fetched batch, and the reader of record batches. A fourth, which sends records, is mended in one line. A copy,
+ * because what else runs in this process may use kafkajs too: neither does it get ours, nor do we get one that was loaded
+ * before. The version is pinned, because modules are replaced that no interface keeps.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";

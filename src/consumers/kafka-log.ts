@@ -154,7 +154,7 @@ class KafkaJsLog implements KafkaLog {
     await this.#admin.close();
   }
 
-  /** node-rdkafka is a matter of subscriptions; what is asked and created needs no other client. */
+  /** Only subscriptions use it; that it is missing is told by the first call of any kind, before anything is created. */
   #loadClient(): void {
     if (this.#options.kafka.client !== "node-rdkafka") return;
     this.#rdkafka ??= new RdkafkaClients(loadRdkafka(), this.#options);

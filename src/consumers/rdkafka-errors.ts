@@ -51,7 +51,7 @@ const PERMANENT: ReadonlyMap<number, string> = new Map([
   [87, "the broker does not accept it (INVALID_RECORD)"],
 ]);
 
-/** Bad message, bad compression, not implemented. */
+/** librdkafka's own codes for a bad message, for bad compression, and for a codec that it was built without. */
 const UNREADABLE: ReadonlySet<number> = new Set([-199, -198, -170]);
 
 /** A host name that cannot be resolved now may be so later. */

@@ -14,7 +14,6 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "5" },
     seed: { type: "string", default: "1" },
     brokers: { type: "string", default: "1" },
-    client: { type: "string", default: "kafkajs" },
     partitions: { type: "string" },
     processes: { type: "string" },
     kills: { type: "string" },
@@ -27,7 +26,6 @@ const { values } = parseArgs({
   },
 });
 
-if (values.client !== "kafkajs") throw new RangeError(`--client is ${values.client}, expected kafkajs`);
 if (values.brokers !== "1" && values.brokers !== "3") throw new RangeError("--brokers: expected 1 or 3");
 const minutes = number("minutes", values.minutes);
 const given = (["partitions", "processes", "rate", "broker-kills", "others"] as const).flatMap((name) => {
