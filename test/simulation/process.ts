@@ -106,7 +106,11 @@ export class SimProcess {
     this.#isDead = true;
     this.#world.trace(`${this.name} dies`);
     this.#world.clock.after(SESSION_MS, () => {
-      for (const subscription of this.#subscriptions) subscription.expire();
+      for (const subscription of this.#subscriptions) {
+        subscription.expire();
+        // A claim of it that is fenced later would join again.
+        void subscription.stop();
+      }
     });
   }
 
