@@ -2,7 +2,7 @@
  * What is wrong with the watching itself, as alerts: offsets never seen, offsets counted twice, partitions of which nothing
  * is heard. Each is an incident of its own, beside the one of the data, and never a part of it.
  *
- * - `offset-gap`, `offset-overlap`: opened, and never resolved: what is lost stays lost. `windowStart` and `windowEnd` are
+ * - `offset-gap`, `offset-overlap`, `offset-reset`: opened, and never resolved: what is lost stays lost. `windowStart` and `windowEnd` are
  *   the event times whose windows are `partial` by it; the moment at which it was found where no event time is known.
  * - `unheard`: opened; resolved with the reason `heard` by the next flush of the partition. `windowStart` is the wall time
  *   of the last that was heard, `windowEnd` that of telling.
@@ -19,8 +19,11 @@ export interface LedgerNews {
   /** Wall time of the flush. */
   readonly timeMs: number;
   readonly break?: {
-    /** `offset-gap`: `[expected, got)` was never seen. `offset-overlap`: `[got, expected)` was counted twice. */
-    readonly kind: "offset-gap" | "offset-overlap";
+    /**
+     * `offset-gap`: `[expected, got)` was never seen. `offset-overlap`: `[got, expected)` was counted twice. `offset-reset`:
+     * the topic was created anew; what the old one held from `expected` on, and the new one before `got`, was never seen.
+     */
+    readonly kind: "offset-gap" | "offset-overlap" | "offset-reset";
     readonly expected: number;
     readonly got: number;
     /** Event times, epoch milliseconds, `[startMs, endMs)`. */
@@ -112,15 +115,19 @@ export class LedgerIncidents {
     const toOffset = Math.max(expected, got);
     const isKnown = touched !== undefined && touched.startMs >= -MAX_TIME_MS && touched.endMs <= MAX_TIME_MS;
     const { startMs, endMs } = isKnown ? touched : { startMs: timeMs, endMs: timeMs + 1 };
+    const isReset = kind === "offset-reset";
     const fate = kind === "offset-gap" ? "never seen" : "counted twice";
-    const sentence = `${topic}/${partition}: ${rangeText(fromOffset, toOffset)} ${fate}; the windows touched are partial`;
+    const found = isReset ? resetText(expected, got) : `${rangeText(fromOffset, toOffset)} ${fate}`;
+    const sentence = `${topic}/${partition}: ${found}; the windows touched are partial`;
+    // A topic may be created anew twice with the same offsets.
+    const range = isReset ? `${expected}-${got}/${isoTime(timeMs)}` : `${fromOffset}-${toOffset}`;
     return [
       {
-        ...this.#alert("opened", kind, `${kind}/${topic}/${partition}/${fromOffset}-${toOffset}`),
+        ...this.#alert("opened", kind, `${kind}/${topic}/${partition}/${range}`),
         windowStart: isoTime(startMs),
         windowEnd: isoTime(endMs),
         sentence: sentence + leftOutText(leftOut),
-        evidence: [{ topic, partition, offset: fromOffset }],
+        evidence: [{ topic, partition, offset: isReset ? got : fromOffset }],
       },
     ];
   }
@@ -183,6 +190,12 @@ function rangeText(fromOffset: number, toOffset: number): string {
   const text = (offset: number) => offset.toLocaleString("en-US");
   if (toOffset - fromOffset === 1) return `offset ${text(fromOffset)} was`;
   return `offsets ${text(fromOffset)}–${text(toOffset - 1)} were`;
+}
+
+function resetText(expected: number, got: number): string {
+  const skipped = got === 0 ? "" : `, and of the new one ${rangeText(0, got)} not read`;
+  const lost = `what the old one held from offset ${expected.toLocaleString("en-US")} on is lost`;
+  return `the topic was created anew: ${lost}${skipped}`;
 }
 
 function leftOutText(count: number): string {

@@ -134,6 +134,9 @@ function* partitionLines(dataset: string, of: PartitionLedger): Generator<string
   yield `  ${countsText(of.counts)}${without}`;
   for (const gap of of.gaps.ranges) yield `  never seen: ${rangeText(gap)}`;
   for (const overlap of of.overlaps.ranges) yield `  counted twice: ${rangeText(overlap)}`;
+  for (const { from, to } of of.resets) {
+    yield `  the topic was created anew: what the old one held from ${from} on is lost; the new one is counted from ${to} on`;
+  }
   const more = of.gaps.count - of.gaps.ranges.length + of.overlaps.count - of.overlaps.ranges.length;
   if (more > 0) yield `  and ${number(more)} more`;
   if (of.removed !== undefined) yield `  deleted before they were read: ${rangeText(of.removed)}`;
@@ -155,6 +158,8 @@ function verdictOf({ partitions, isWhole }: DatasetLedger): string {
     [sum(({ removed }) => (removed === undefined ? 0 : removed.to - removed.from)), "deleted before they were read"],
   ] as const;
   const said = parts.filter(([offsets]) => offsets > 0).map(([offsets, what]) => `${number(offsets)} offsets ${what}`);
+  const resets = sum((partition) => partition.resets.length);
+  if (resets > 0) said.push(`${number(resets)} partitions of a topic that was created anew`);
   const unbalanced = sum((partition) => partition.unbalanced.length);
   if (unbalanced > 0) said.push(`${number(unbalanced)} flushes whose counts do not add up`);
   return `${said.join(", ")}: the windows touched are partial; ${behind} offsets are still to come${silent}`;

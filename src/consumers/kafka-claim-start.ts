@@ -4,6 +4,7 @@ import type { SubscribeOptions } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimStart } from "./kafka-claim.ts";
+import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 
 export interface StartContext {
   readonly admin: KafkaAdmin;
@@ -11,6 +12,9 @@ export interface StartContext {
   readonly options: SubscribeOptions;
   /** Partitions of each topic when the subscription began: a later one is read from its start. */
   readonly knownPartitions: ReadonlyMap<string, number>;
+  readonly topicIds: KafkaTopicIds;
+  /** Id of each topic when the subscription began: another one of its name is read from its start. */
+  readonly knownIds: ReadonlyMap<string, string>;
 }
 
 /** The answer for a group whose position kafkajs has set back to the earliest record, after an offset out of range. */
@@ -26,13 +30,15 @@ export async function claimStart(
   committed: number,
   context: StartContext,
 ): Promise<Omit<ClaimStart, "writer">> {
-  const { admin, logger, options } = context;
+  const { admin, logger, options, topicIds } = context;
+  // Before the ends: where the topic is created anew meanwhile, the first commit finds it to be another one.
+  const topicId = await topicIds.read(topic);
   const ends = await admin.partitionEnds(topic);
   const own = ends.find((one) => one.partition === partition);
   if (own === undefined) throw new Error("the topic's metadata is old");
-  const start = { partitionCount: ends.length, endOffset: own.stable };
+  const start = { topicId, partitionCount: ends.length, endOffset: own.stable };
   if (committed === EARLIEST) return { ...start, position: own.start };
-  if (committed < 0) return { ...start, position: await firstPosition(topic, own, context) };
+  if (committed < 0) return { ...start, position: await firstPosition(topic, topicId, own, context) };
   if (committed > own.stable) {
     const found = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
     const advice = "was the topic created anew? Delete the group's offsets, or use another kafka.group";
@@ -55,10 +61,17 @@ export function logLostRange(
   logger.error({ ...range }, "records were removed by retention before they were read: the range is lost");
 }
 
-async function firstPosition(topic: string, own: PartitionEnds, context: StartContext): Promise<number> {
+async function firstPosition(
+  topic: string,
+  topicId: string | undefined,
+  own: PartitionEnds,
+  context: StartContext,
+): Promise<number> {
   const { startFrom } = context.options;
-  // Nobody asked for the records of a new partition to be skipped.
-  if (startFrom === "earliest" || own.partition >= (context.knownPartitions.get(topic) ?? 0)) return own.start;
+  const knownId = context.knownIds.get(topic) ?? topicId;
+  // Nobody asked for the records of a new partition, or of a new topic, to be skipped.
+  const isNew = own.partition >= (context.knownPartitions.get(topic) ?? 0) || topicId !== knownId;
+  if (startFrom === "earliest" || isNew) return own.start;
   if (startFrom === "latest") return own.stable;
   return Math.max(own.start, await context.admin.offsetAtTime(topic, own.partition, startFrom));
 }

@@ -4,12 +4,11 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { Claim, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
+import type { Claim, LogRecord, LossReason, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { restoreLatest } from "./kafka-restore.ts";
+import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 import type { GroupPosition } from "./kafka-transactions.ts";
-
-export type LossReason = "revoked" | "fenced" | "unknown-outcome";
 
 /** What a fetch of one partition brought. */
 export interface FetchedRange {
@@ -47,6 +46,7 @@ export interface ClaimHost {
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly options: SubscribeOptions;
+  readonly topicIds: KafkaTopicIds;
   readonly errors: ClientErrors;
   /** Whether, and whereto, fetching of the partition goes on has changed. */
   flowChanged(claim: KafkaClaim): void;
@@ -60,6 +60,7 @@ export interface ClaimStart {
   readonly writer: ClaimWriter;
   readonly position: number;
   readonly partitionCount: number;
+  readonly topicId: string | undefined;
   /** End of what a read-committed reader may see. */
   readonly endOffset: number;
 }
@@ -75,6 +76,7 @@ export class KafkaClaim implements Claim {
   readonly #host: ClaimHost;
   #writer: ClaimWriter | undefined;
   #partitionCount = 0;
+  #topicId: string | undefined;
   #position = 0;
   /** Where the next fetch begins. */
   #fetchFrom = 0;
@@ -104,6 +106,10 @@ export class KafkaClaim implements Claim {
 
   get partitionCount(): number {
     return this.#partitionCount;
+  }
+
+  get topicId(): string | undefined {
+    return this.#topicId;
   }
 
   get position(): number {
@@ -181,6 +187,7 @@ export class KafkaClaim implements Claim {
       throw new RangeError(`Cannot commit ${this.name}: the position is ${nextOffset}, expected an offset`);
     }
     const { topic, partition } = this;
+    await this.#assertSameTopic();
     const { clock, options } = this.#host;
     const position = { group: options.group, topic, partition, offset: nextOffset };
     await this.#write("commit", outputs, () => writer.commit(outputs, clock.nowMs(), position));
@@ -211,8 +218,9 @@ export class KafkaClaim implements Claim {
     return `${this.topic}/${this.partition}`;
   }
 
-  open({ writer, position, partitionCount, endOffset }: ClaimStart): void {
+  open({ writer, position, partitionCount, topicId, endOffset }: ClaimStart): void {
     this.#writer = writer;
+    this.#topicId = topicId;
     this.#partitionCount = partitionCount;
     this.#endOffset = endOffset;
     this.#moveTo(position);
@@ -323,6 +331,15 @@ export class KafkaClaim implements Claim {
     }
     const { message } = failure;
     return new StreamgaugeError("SG_CONNECT", `${message}; the outcome is unknown`, { cause: error });
+  }
+
+  /** A position in another topic would lie anywhere: Kafka knows topics by their names when it takes one. */
+  async #assertSameTopic(): Promise<void> {
+    if (this.#topicId === undefined) return;
+    const found = await this.#host.topicIds.read(this.topic);
+    if (found === undefined || found === this.#topicId) return;
+    this.lose("recreated");
+    throw new StreamgaugeError("SG_FENCED", `Cannot commit ${this.name}: the topic was deleted and created anew`);
   }
 
   #moveTo(offset: number): void {

@@ -31,6 +31,10 @@ export interface KafkaCluster {
   ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
 }
 
+export interface KafkaEncoder {
+  writeBufferInternal(bytes: Buffer): void;
+}
+
 /** Versions of one request that a broker knows, inclusive. */
 export interface ApiVersionRange {
   readonly minVersion: number;
@@ -40,6 +44,22 @@ export interface ApiVersionRange {
 export interface KafkaNode {
   /** By API key. */
   readonly versions: Readonly<Record<number, ApiVersionRange>>;
+  readonly connectionPool: {
+    send<T>(exchange: {
+      readonly request: {
+        readonly apiKey: number;
+        readonly apiVersion: number;
+        readonly apiName: string;
+        /** What comes after the client's name in the request's header. */
+        readonly encode: () => Promise<KafkaEncoder>;
+      };
+      readonly response: {
+        /** Given what comes after the correlation id in the response's header. */
+        readonly decode: (payload: Buffer) => Promise<T>;
+        readonly parse: (decoded: T) => Promise<T>;
+      };
+    }): Promise<T>;
+  };
   /** Of a consumer group (type 0) or a transactional id (type 1). */
   findGroupCoordinator(asked: { readonly groupId: string; readonly coordinatorType: 0 | 1 }): Promise<unknown>;
   fetch(request: {

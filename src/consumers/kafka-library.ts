@@ -11,7 +11,7 @@ import { compileFunction } from "node:vm";
 import type * as KafkaJs from "kafkajs";
 import { withoutAborted } from "./kafka-aborted-filter.ts";
 import { type FetchedMessage, type StockBatchClass, type WholeBatchClass, wholeBatchOf } from "./kafka-batch.ts";
-import type { KafkaCluster, KafkaClusterClass } from "./kafka-cluster.ts";
+import type { KafkaCluster, KafkaClusterClass, KafkaEncoder } from "./kafka-cluster.ts";
 import { KAFKA_CODECS } from "./kafka-codecs.ts";
 import { type FetchedMessages, type RecordDecoders, recordBatchReader } from "./kafka-record-batches.ts";
 
@@ -33,6 +33,7 @@ const SENDING = {
 export interface KafkaLibrary extends Pick<typeof KafkaJs, "Kafka" | "logLevel"> {
   readonly Batch: WholeBatchClass;
   readonly Cluster: new (...options: ConstructorParameters<KafkaClusterClass>) => KafkaCluster;
+  readonly Encoder: new () => KafkaEncoder;
   readonly createSocketFactory: () => KafkaJs.ISocketFactory;
   /** API keys of Kafka's protocol by the names of kafkajs. */
   readonly apiKeys: Readonly<Record<string, number>>;
@@ -86,6 +87,7 @@ export function loadKafkaLibrary(filter?: AbortedFilter): KafkaLibrary {
     logLevel,
     Batch,
     Cluster: load("src/cluster/index.js") as KafkaClusterClass,
+    Encoder: load("src/protocol/encoder.js") as KafkaLibrary["Encoder"],
     createSocketFactory: load("src/network/socketFactory.js") as () => KafkaJs.ISocketFactory,
     apiKeys: load("src/protocol/requests/apiKeys.js") as KafkaLibrary["apiKeys"],
     requests: (load("src/protocol/requests/index.js") as { readonly requests: KafkaLibrary["requests"] }).requests,

@@ -16,6 +16,7 @@ import { type ClusterDescription, KafkaConnection, type KafkaConnectionOptions }
 import { kafkaError } from "./kafka-errors.ts";
 import { type KafkaLibrary, kafkaLibrary } from "./kafka-library.ts";
 import { KafkaSubscription } from "./kafka-subscription.ts";
+import { KafkaTopicIds } from "./kafka-topic-ids.ts";
 import {
   type CreateTopicsOptions,
   createKafkaTopics,
@@ -71,6 +72,7 @@ class KafkaJsLog implements KafkaLog {
   readonly #connection: KafkaConnection;
   readonly #admin: KafkaAdmin;
   readonly #appender: KafkaAppender;
+  readonly #topicIds: KafkaTopicIds;
   readonly #subscriptions = new Set<KafkaSubscription | RdkafkaSubscription>();
   #rdkafka: RdkafkaClients | undefined;
   #reached: Promise<ClusterDescription> | undefined;
@@ -80,6 +82,7 @@ class KafkaJsLog implements KafkaLog {
     this.#connection = new KafkaConnection(options.library ?? kafkaLibrary(), options);
     this.#admin = new KafkaAdmin(this.#connection);
     this.#appender = new KafkaAppender(this.#connection, options.clock);
+    this.#topicIds = new KafkaTopicIds(this.#connection, options.clock);
   }
 
   async ping(): Promise<ClusterDescription> {
@@ -106,8 +109,9 @@ class KafkaJsLog implements KafkaLog {
     await this.#reach();
     const { clock, logger, instance } = this.#options;
     const knownPartitions = await this.#partitionCounts(topics);
-    const connection = this.#connection;
-    const parts = { connection, admin: this.#admin, clock, logger, options, handler, knownPartitions };
+    const knownIds = await this.#topicIdsOf(topics);
+    const known = { knownPartitions, topicIds: this.#topicIds, knownIds };
+    const parts = { connection: this.#connection, admin: this.#admin, clock, logger, options, handler, ...known };
     const clients = this.#rdkafka;
     const subscription =
       clients === undefined ? new KafkaSubscription(parts) : new RdkafkaSubscription({ ...parts, clients, instance });
@@ -151,6 +155,7 @@ class KafkaJsLog implements KafkaLog {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop()));
     this.#subscriptions.clear();
     await this.#appender.close();
+    await this.#topicIds.close();
     await this.#admin.close();
   }
 
@@ -170,6 +175,15 @@ class KafkaJsLog implements KafkaLog {
       this.#reached = undefined;
       throw error;
     }
+  }
+
+  async #topicIdsOf(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const ids = new Map<string, string>();
+    for (const topic of topics) {
+      const id = await this.#topicIds.read(topic);
+      if (id !== undefined) ids.set(topic, id);
+    }
+    return ids;
   }
 
   async #partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

@@ -15,21 +15,18 @@ import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
 import { KafkaClaimOpener } from "./kafka-claim-opener.ts";
-import { logLostRange } from "./kafka-claim-start.ts";
+import { logLostRange, type StartContext } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { EndsWatch } from "./kafka-ends.ts";
 import { isCoordinatorMissing, KAFKAJS_ERRORS, kafkaError } from "./kafka-errors.ts";
 import { HeldPartitions } from "./kafka-held-partitions.ts";
 import { fetchedRange } from "./kafka-messages.ts";
+import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 
-export interface KafkaSubscriptionOptions {
+export interface KafkaSubscriptionOptions extends StartContext {
   readonly connection: KafkaConnection;
-  readonly admin: KafkaAdmin;
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly options: SubscribeOptions;
   readonly handler: ClaimHandler;
-  readonly knownPartitions: ReadonlyMap<string, number>;
 }
 
 const SESSION_TIMEOUT_MS = 6000;
@@ -56,6 +53,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly options: SubscribeOptions;
+  readonly topicIds: KafkaTopicIds;
   readonly errors = KAFKAJS_ERRORS;
   readonly #admin: KafkaAdmin;
   readonly #logger: Logger;
@@ -69,15 +67,16 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   #rejectDone = (_error: unknown) => {};
 
   constructor(parts: KafkaSubscriptionOptions) {
-    const { connection, admin, clock, logger, options, handler, knownPartitions } = parts;
+    const { connection, admin, clock, logger, options, handler, topicIds } = parts;
     this.connection = connection;
     this.clock = clock;
     this.options = options;
+    this.topicIds = topicIds;
     this.#admin = admin;
     this.#logger = logger;
     this.#held = new HeldPartitions({
       host: this,
-      opener: new KafkaClaimOpener(connection.forTransactions(), this, { admin, logger, options, knownPartitions }),
+      opener: new KafkaClaimOpener(connection.forTransactions(), this, parts),
       handler,
       logger,
       setFlow: ({ topic, partition }, flows) => {

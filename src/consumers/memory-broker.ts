@@ -23,6 +23,8 @@ export interface MemoryTopicSpec extends TopicSpec {
 }
 
 export interface MemoryTopic {
+  /** Counts the topics that had the name. */
+  id: number;
   readonly spec: MemoryTopicSpec;
   readonly partitions: MemoryPartition[];
   /** Groups that ever subscribed. */
@@ -53,8 +55,9 @@ export class MemoryBroker implements TransactionHost {
     for (const spec of specs) {
       if (this.#topics.has(spec.name)) continue;
       this.#topics.set(spec.name, {
+        id: 1,
         spec,
-        partitions: Array.from({ length: spec.partitions }, (_, index) => new MemoryPartition(spec.name, index)),
+        partitions: emptyPartitions(spec.name, spec.partitions),
         groups: new Set(),
         watchers: new Set(),
         compactedAt: new Map(),
@@ -69,6 +72,16 @@ export class MemoryBroker implements TransactionHost {
     const { partitions, groups } = this.topic(name);
     while (partitions.length < count) partitions.push(new MemoryPartition(name, partitions.length));
     for (const group of groups) group.rebalance();
+  }
+
+  /** Deletes the topic, with all positions in it, and creates it anew; its groups deal the partitions. */
+  recreate(name: string): void {
+    const topic = this.topic(name);
+    topic.id++;
+    topic.partitions.splice(0, topic.partitions.length, ...emptyPartitions(name, topic.partitions.length));
+    topic.compactedAt.clear();
+    topic.sealed = false;
+    for (const group of topic.groups) group.rebalance();
   }
 
   topic(name: string): MemoryTopic {
@@ -158,6 +171,10 @@ export class MemoryBroker implements TransactionHost {
 }
 
 const NO_HEADERS: readonly RecordHeader[] = [];
+
+function emptyPartitions(name: string, count: number): MemoryPartition[] {
+  return Array.from({ length: count }, (_, index) => new MemoryPartition(name, index));
+}
 
 function assertCreatable(spec: MemoryTopicSpec, existing: MemoryTopicSpec | undefined): void {
   if (!Number.isInteger(spec.partitions) || spec.partitions < 1) {

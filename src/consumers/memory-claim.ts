@@ -5,7 +5,7 @@
  * fed. That a partition was revoked it learns at once, and does not write any more.
  */
 import { StreamgaugeError } from "../core/errors.ts";
-import type { Claim, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
+import type { Claim, LogRecord, LossReason, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
 import type { MemoryBroker, MemoryTopic } from "./memory-broker.ts";
 import type { MemoryGroup } from "./memory-group.ts";
 import type { MemoryPartition } from "./memory-partition.ts";
@@ -36,13 +36,13 @@ export class LateRequest extends Error {
   }
 }
 
-export type LossReason = "revoked" | "fenced" | "unknown-outcome";
-
 export interface ClaimContext {
   readonly broker: MemoryBroker;
   readonly group: MemoryGroup;
   readonly options: SubscribeOptions;
   readonly onRequest: RequestHook | undefined;
+  /** Id of each topic when the subscription began. */
+  readonly knownIds: ReadonlyMap<string, number>;
   /** There may be work for this claim. */
   readonly wake: () => void;
 }
@@ -50,6 +50,7 @@ export interface ClaimContext {
 export class MemoryClaim implements Claim {
   readonly topic: string;
   readonly partition: number;
+  readonly topicId: string;
   readonly source: MemoryPartition;
   /** `claimed` was called, so `lost` will be. */
   announced = false;
@@ -72,6 +73,7 @@ export class MemoryClaim implements Claim {
     this.source = source;
     this.#context = context;
     this.#topic = context.broker.topic(source.topic);
+    this.topicId = String(this.#topic.id);
   }
 
   get partitionCount(): number {
@@ -162,7 +164,7 @@ export class MemoryClaim implements Claim {
 
   /** Fence, then committed position: in this order nobody can move the position after it was read. */
   async open(): Promise<void> {
-    const { broker, group, options, onRequest } = this.#context;
+    const { broker, group, options, onRequest, knownIds } = this.#context;
     if (onRequest !== undefined) await onRequest("fence", this);
     if (!this.active) return;
     const id = `${options.transactionalPrefix}.${this.topic}.${this.partition}`;
@@ -171,7 +173,9 @@ export class MemoryClaim implements Claim {
     this.#producer = broker.coordinator.fence(id);
     if (completion() !== undefined) await completed(completion);
     if (onRequest !== undefined) await onRequest("position", this);
-    const start = group.position(this.source) ?? startOffset(this.source, options.startFrom);
+    // Nobody asked for the records of a new topic to be skipped.
+    const startFrom = this.#topic.id === knownIds.get(this.topic) ? options.startFrom : "earliest";
+    const start = group.position(this.source) ?? startOffset(this.source, startFrom);
     this.#position = Math.max(start, this.source.startOffset);
   }
 

@@ -68,6 +68,11 @@ export class MemoryLog implements Log {
     this.#broker.addPartitions(topic, count);
   }
 
+  /** The topic is deleted, and created anew with as many partitions. */
+  recreate(topic: string): void {
+    this.#broker.recreate(topic);
+  }
+
   /** The topic becomes bounded: nothing can be appended any more, and its claims end. */
   seal(topic: string): void {
     this.#broker.seal(topic);

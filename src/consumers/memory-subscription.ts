@@ -53,7 +53,9 @@ export class MemorySubscription implements Subscription, GroupMember {
     this.#sources = this.topics.map((topic) => broker.topic(topic));
     this.#handler = handler;
     this.#group = broker.group(options.group);
-    this.#context = { broker, group: this.#group, options, onRequest, wake: () => this.#onClaimChanged() };
+    const knownIds = new Map(this.#sources.map(({ spec, id }) => [spec.name, id]));
+    const wake = () => this.#onClaimChanged();
+    this.#context = { broker, group: this.#group, options, onRequest, knownIds, wake };
     this.done = new Promise((resolve, reject) => {
       this.#settleDone = { resolve, reject };
     });

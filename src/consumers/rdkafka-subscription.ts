@@ -15,14 +15,15 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock, Timer } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
-import type { ClaimHandler, SubscribeOptions, Subscription, SubscriptionHealth } from "../core/log.ts";
+import type { SubscribeOptions, Subscription, SubscriptionHealth } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import type { KafkaAdmin } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
 import { logLostRange } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { EndsWatch } from "./kafka-ends.ts";
 import { HeldPartitions, type Place } from "./kafka-held-partitions.ts";
+import type { KafkaSubscriptionOptions } from "./kafka-subscription.ts";
+import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 import { RdkafkaClaimOpener } from "./rdkafka-claim-opener.ts";
 import type { RdkafkaClients } from "./rdkafka-clients.ts";
 import { CODES, codeOf, isUnreadable, RDKAFKA_ERRORS } from "./rdkafka-errors.ts";
@@ -37,15 +38,8 @@ import {
 import { byPartition, type PolledPartition, recordOf } from "./rdkafka-messages.ts";
 import { GroupCommitter } from "./rdkafka-transactions.ts";
 
-export interface RdkafkaSubscriptionOptions {
+export interface RdkafkaSubscriptionOptions extends KafkaSubscriptionOptions {
   readonly clients: RdkafkaClients;
-  readonly connection: KafkaConnection;
-  readonly admin: KafkaAdmin;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly options: SubscribeOptions;
-  readonly handler: ClaimHandler;
-  readonly knownPartitions: ReadonlyMap<string, number>;
   /** What tells our transactional ids from those of other processes. @default a new one for each subscription */
   readonly instance?: string | undefined;
 }
@@ -68,6 +62,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly options: SubscribeOptions;
+  readonly topicIds: KafkaTopicIds;
   readonly errors = RDKAFKA_ERRORS;
   readonly #logger: Logger;
   readonly #clients: RdkafkaClients;
@@ -87,10 +82,11 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   #rejectDone = (_error: unknown) => {};
 
   constructor(parts: RdkafkaSubscriptionOptions) {
-    const { clients, connection, admin, clock, logger, options, handler, knownPartitions, instance } = parts;
+    const { clients, connection, admin, clock, logger, options, handler, topicIds, instance } = parts;
     this.connection = connection;
     this.clock = clock;
     this.options = options;
+    this.topicIds = topicIds;
     this.#logger = logger;
     this.#clients = clients;
     this.done = new Promise((_resolve, reject) => {
@@ -113,7 +109,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
         consumer: this.#consumer,
         committer: this.#committer,
         transactionalId,
-        start: { admin, logger, options, knownPartitions },
+        start: parts,
       }),
       handler,
       logger,

@@ -7,6 +7,8 @@ export interface LedgerEntry {
   readonly topic: string;
   readonly partition: number;
   readonly partitionCount: number;
+  /** `Claim.topicId`: with another one the offsets begin anew. */
+  readonly topicId?: string;
   /** Positions `[fromOffset, toOffset)`; joins the range of the partition's previous entry. */
   readonly fromOffset: number;
   readonly toOffset: number;

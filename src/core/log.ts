@@ -59,6 +59,11 @@ export interface Claim {
   readonly partition: number;
   /** Partitions that the topic has, as last known. */
   readonly partitionCount: number;
+  /**
+   * Tells the topic from one that has its name after it was deleted, whose offsets mean other records. Absent: the log does
+   * not know it.
+   */
+  readonly topicId?: string | undefined;
   /** Offset of the next record to be delivered. */
   readonly position: number;
   /** False once the partition was revoked or a newer claim fenced this one; nothing is delivered any more. */
@@ -75,8 +80,9 @@ export interface Claim {
   seek(offset: number): void;
   /**
    * One transaction: `outputs` and the consumer position `nextOffset`.
-   * @throws {StreamgaugeError} `SG_FENCED` when another claim has taken over, `SG_CONNECT` when the outcome
-   *   is unknown. After either the claim is dead: the log makes a new one and delivers from what is committed.
+   * @throws {StreamgaugeError} `SG_FENCED` when another claim has taken over or the topic was created anew, `SG_CONNECT`
+   *   when the outcome is unknown. After either the claim is dead: the log makes a new one and delivers from what is
+   *   committed, or from the start of the new topic.
    */
   commit(outputs: readonly OutputRecord[], nextOffset: number): Promise<void>;
   /**
@@ -86,6 +92,9 @@ export interface Claim {
   restore(topic: string): Promise<readonly LogRecord[]>;
 }
 
+/** `recreated`: the topic was deleted, and another one has its name now. */
+export type LossReason = "revoked" | "fenced" | "unknown-outcome" | "recreated";
+
 /** What a stage does with its partitions. The log calls one method at a time per claim. */
 export interface ClaimHandler {
   /** Before the first batch; may `seek`. */
@@ -93,15 +102,18 @@ export interface ClaimHandler {
   batch(claim: Claim, batch: RecordBatch): Promise<void> | void;
   /** Bounded topics only: `claim.ended` has become true, all batches have been handled. */
   ended?(claim: Claim): Promise<void> | void;
-  /** Revoked or fenced: forget what was not committed. */
-  lost?(claim: Claim, reason: "revoked" | "fenced" | "unknown-outcome"): void;
+  /** Forget what was not committed. */
+  lost?(claim: Claim, reason: LossReason): void;
 }
 
 export interface SubscribeOptions {
   /** Consumer group. */
   readonly group: string;
   readonly topics: readonly string[];
-  /** Where a partition without a committed offset begins; a number is a time, epoch milliseconds. */
+  /**
+   * Where a partition without a committed offset begins; a number is a time, epoch milliseconds. One that is added to a
+   * topic later, or is of a topic that is created anew, begins at its start.
+   */
   readonly startFrom: "earliest" | "latest" | number;
   /** Transactional ids begin with `<transactionalPrefix>.`, on which permissions are given. */
   readonly transactionalPrefix: string;

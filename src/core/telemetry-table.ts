@@ -55,7 +55,7 @@ export const TELEMETRY = {
   streamgauge_claim_losses_total: {
     type: "counter",
     unit: "",
-    help: "Partitions lost: revoked (a rebalance), fenced (a newer owner wrote), unknown-outcome (no answer to a commit).",
+    help: "Partitions lost: revoked (a rebalance), fenced (a newer owner wrote), unknown-outcome (no answer to a commit), recreated (the topic is another one now).",
     labels: ["stage", "topic", "reason"],
   },
   streamgauge_transactions_total: {
@@ -156,7 +156,7 @@ export const TELEMETRY = {
   streamgauge_ledger_breaks_total: {
     type: "counter",
     unit: "",
-    help: "Offset ranges of a partition that did not join: gap (offsets never seen) or overlap (offsets counted twice).",
+    help: "Offset ranges of a partition that did not join: gap (offsets never seen), overlap (offsets counted twice) or reset (the topic was created anew).",
     labels: ["dataset", "kind"],
   },
   streamgauge_replayed_flushes_total: {

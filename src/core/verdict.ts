@@ -73,7 +73,7 @@ export interface AlertRecord {
   readonly revision: number;
   /**
    * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`, `reset`; of streamgauge itself `offset-gap`,
-   * `offset-overlap`, `unheard`, `heard`.
+   * `offset-overlap`, `offset-reset`, `unheard`, `heard`.
    */
   readonly reason: string;
   /** One sentence in plain words. */

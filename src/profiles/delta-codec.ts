@@ -45,6 +45,7 @@ export const DELTA_SCHEMA = {
           name: "Ledger",
           fields: [
             { name: "partitionCount", type: "int" },
+            { name: "topicId", type: ["null", "string"] },
             { name: "caughtUp", type: "boolean" },
             { name: "ended", type: "boolean" },
             { name: "wallTime", type: { type: "long", logicalType: "timestamp-millis" } },
@@ -65,7 +66,10 @@ export const DELTA_SCHEMA = {
 } as const;
 
 /** CRC-64-AVRO of the parsing canonical form of `DELTA_SCHEMA`, little-endian; a test computes it anew. */
-export const DELTA_FINGERPRINT = Uint8Array.of(0x62, 0x62, 0x5c, 0xf4, 0xa5, 0x31, 0xb0, 0x3c);
+export const DELTA_FINGERPRINT = Uint8Array.of(0x58, 0xe3, 0x4e, 0xf6, 0x93, 0xb1, 0xab, 0xd9);
+
+/** Of the schema before: its ledger had no `topicId`. */
+const FINGERPRINT_V1 = Uint8Array.of(0x62, 0x62, 0x5c, 0xf4, 0xa5, 0x31, 0xb0, 0x3c);
 
 /** Which flush of which partition a record belongs to. */
 export interface DeltaOrigin {
@@ -120,6 +124,8 @@ export function encodeLedger(entry: LedgerEntry, paneRecords: number): Uint8Arra
   const writer = startRecord(entry, 256);
   writer.long(1);
   writer.long(entry.partitionCount);
+  writer.long(entry.topicId === undefined ? 0 : 1);
+  if (entry.topicId !== undefined) writer.string(entry.topicId);
   writer.boolean(entry.caughtUp);
   writer.boolean(entry.ended);
   writer.long(entry.wallTimeMs);
@@ -142,12 +148,11 @@ export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
   if (record.length < 10 || record[0] !== 0xc3 || record[1] !== 0x01) {
     throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: not in Avro single-object encoding");
   }
-  for (let index = 0; index < 8; index++) {
-    if (record[2 + index] !== DELTA_FINGERPRINT[index]) {
-      const state = "written with another schema, by another version of streamgauge";
-      const advice = "Run one that reads it: in an upgrade the judges come first, then the profilers";
-      throw new StreamgaugeError("SG_VERSION", `Cannot read delta: ${state}. ${advice}`);
-    }
+  const isV1 = hasFingerprint(record, FINGERPRINT_V1);
+  if (!isV1 && !hasFingerprint(record, DELTA_FINGERPRINT)) {
+    const state = "written with another schema, by another version of streamgauge";
+    const advice = "Run one that reads it: in an upgrade the judges come first, then the profilers";
+    throw new StreamgaugeError("SG_VERSION", `Cannot read delta: ${state}. ${advice}`);
   }
   const reader = new AvroBinaryReader(record, 10);
   const origin: DeltaOrigin = {
@@ -158,7 +163,7 @@ export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
     toOffset: reader.long(),
   };
   const branch = reader.long();
-  const delta = branch === 0 ? readPane(origin, reader) : branch === 1 ? readLedger(origin, reader) : undefined;
+  const delta = branch === 0 ? readPane(origin, reader) : branch === 1 ? readLedger(origin, reader, isV1) : undefined;
   if (delta === undefined || reader.remaining > 0) {
     throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: unknown kind or bytes left over");
   }
@@ -198,16 +203,13 @@ function readPane(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaPanePart 
   return { kind: "pane", origin, slice, paneStartMs, part, parts, bytes: reader.bytes() };
 }
 
-function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger {
+function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader, isV1: boolean): DeltaLedger {
   const partitionCount = reader.long();
+  const topicId = !isV1 && isPresent(reader, "topicId") ? reader.string() : undefined;
   const caughtUp = reader.boolean();
   const ended = reader.boolean();
   const wallTimeMs = reader.long();
-  const hasEventTime = reader.long();
-  if (hasEventTime !== 0 && hasEventTime !== 1) {
-    throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: branch ${hasEventTime} of maxEventTime`);
-  }
-  const maxEventTimeMs = hasEventTime === 1 ? reader.double() : undefined;
+  const maxEventTimeMs = isPresent(reader, "maxEventTime") ? reader.double() : undefined;
   const paneRecords = reader.long();
   const counts = emptyCounts();
   for (const name of LEDGER_ORDER) counts[name] = reader.long();
@@ -218,6 +220,7 @@ function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger 
     entry: {
       ...origin,
       partitionCount,
+      ...(topicId === undefined ? {} : { topicId }),
       caughtUp,
       ended,
       wallTimeMs,
@@ -225,4 +228,16 @@ function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger 
       counts,
     },
   };
+}
+
+function hasFingerprint(record: Uint8Array, fingerprint: Uint8Array): boolean {
+  return fingerprint.every((byte, index) => record[2 + index] === byte);
+}
+
+function isPresent(reader: AvroBinaryReader, field: string): boolean {
+  const branch = reader.long();
+  if (branch !== 0 && branch !== 1) {
+    throw new StreamgaugeError("SG_CORRUPT", `Cannot read delta: branch ${branch} of ${field}`);
+  }
+  return branch === 1;
 }

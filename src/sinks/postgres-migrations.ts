@@ -186,7 +186,7 @@ COMMENT ON FUNCTION S.forget_before IS 'Removes windows, values, verdicts and in
 `;
 
 /**
- * Incidents of streamgauge itself: a gap or an overlap happened and is over at once, for it cannot be mended; what is told
+ * Incidents of streamgauge itself: a gap, an overlap or a reset happened and is over at once, for it cannot be mended; what is told
  * of a partition that is heard again spans the silence. Replaced, not dropped: readers keep their rights.
  */
 const OWN_INCIDENTS = `
@@ -218,8 +218,8 @@ CROSS JOIN LATERAL (
   ORDER BY (t.state = 'resolved'), t.at DESC, t.log_offset DESC LIMIT 1
 ) told
 CROSS JOIN LATERAL (
-  SELECT first.reason IN ('offset-gap', 'offset-overlap', 'unheard', 'heard') AS is_own,
-    last.state = 'resolved' OR first.reason IN ('offset-gap', 'offset-overlap') AS is_over
+  SELECT first.reason IN ('offset-gap', 'offset-overlap', 'offset-reset', 'unheard', 'heard') AS is_own,
+    last.state = 'resolved' OR first.reason IN ('offset-gap', 'offset-overlap', 'offset-reset') AS is_over
 ) k;
 COMMENT ON COLUMN S.incidents.kind IS 'data: what the detector says of the events; streamgauge: what is wrong with the watching';
 `;

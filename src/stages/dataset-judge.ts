@@ -191,7 +191,8 @@ export class DatasetJudge {
     let found: LedgerNews["break"];
     for (const event of events) {
       if (event.kind === "replayed") return [];
-      if (event.kind === "offset-gap" || event.kind === "offset-overlap") found = event;
+      if (event.kind === "offset-gap" || event.kind === "offset-overlap" || event.kind === "offset-reset")
+        found = event;
     }
     const { topic, partition, wallTimeMs: timeMs } = entry;
     const { unheard, positions } = this.#tracker;
@@ -277,6 +278,7 @@ export class DatasetJudge {
     switch (event.kind) {
       case "offset-gap":
       case "offset-overlap":
+      case "offset-reset":
         this.#options.logger.error(fields, "offset ranges do not join: the windows touched are partial");
         break;
       case "unheard":

@@ -12,7 +12,7 @@ export interface WindowsView {
 export class JudgeTelemetry {
   readonly #telemetry: Telemetry;
   readonly #duration: Histogram;
-  readonly #counters: Readonly<Record<"closed" | "revised" | "gap" | "overlap" | "replayed", Counter>>;
+  readonly #counters: Readonly<Record<"closed" | "revised" | "gap" | "overlap" | "reset" | "replayed", Counter>>;
   readonly #readings: readonly Reading[];
 
   constructor(telemetry: Telemetry, dataset: string, view: () => WindowsView) {
@@ -25,6 +25,7 @@ export class JudgeTelemetry {
       revised: windows("revised"),
       gap: breaks("gap"),
       overlap: breaks("overlap"),
+      reset: breaks("reset"),
       replayed: telemetry.counter("streamgauge_replayed_flushes_total", { dataset }),
     };
     this.#readings = [
@@ -49,10 +50,11 @@ export class JudgeTelemetry {
   }
 
   event(event: TrackerEvent<unknown>): void {
-    const { closed, revised, gap, overlap, replayed } = this.#counters;
+    const { closed, revised, gap, overlap, reset, replayed } = this.#counters;
     if (event.kind === "closed") (event.revision === 0 ? closed : revised).add(1);
     else if (event.kind === "offset-gap") gap.add(1);
     else if (event.kind === "offset-overlap") overlap.add(1);
+    else if (event.kind === "offset-reset") reset.add(1);
     else if (event.kind === "replayed") replayed.add(1);
   }
 

@@ -2,7 +2,16 @@
  * A log that counts what a stage does with it: records, transactions, partitions won and lost, lag. The stage does not
  * know; without telemetry it has the log itself.
  */
-import type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
+import type {
+  Claim,
+  ClaimHandler,
+  Log,
+  LogRecord,
+  LossReason,
+  OutputRecord,
+  RecordBatch,
+  SubscribeOptions,
+} from "../core/log.ts";
 import {
   type Counter,
   type Gauge,
@@ -18,7 +27,6 @@ export interface ObserveOptions {
   readonly stage: string;
 }
 
-type LossReason = Parameters<NonNullable<ClaimHandler["lost"]>>[1];
 /** The part of a log that a stage uses. */
 type StageLog = Pick<Log, "subscribe">;
 
@@ -114,12 +122,17 @@ class ObservedClaim implements Claim {
       revoked: losses("revoked"),
       fenced: losses("fenced"),
       "unknown-outcome": losses("unknown-outcome"),
+      recreated: losses("recreated"),
     };
     telemetry.counter("streamgauge_claims_total", { stage, topic: claim.topic }).add(1);
   }
 
   get partitionCount(): number {
     return this.#claim.partitionCount;
+  }
+
+  get topicId(): string | undefined {
+    return this.#claim.topicId;
   }
 
   get position(): number {

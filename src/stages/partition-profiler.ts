@@ -169,6 +169,7 @@ export class PartitionProfiler {
     const entry: LedgerEntry = {
       ...origin,
       partitionCount: claim.partitionCount,
+      ...(claim.topicId !== undefined && { topicId: claim.topicId }),
       caughtUp: claim.caughtUp && !isBehind && isAtClaim,
       ended: claim.ended && isAtClaim,
       wallTimeMs: this.#options.wallTimeMs(this.#brokerTimeMaxMs),

@@ -168,7 +168,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Profiler>
       const held = partitions.get(claim);
       held?.timer?.cancel();
       const end = held?.profiler.uncommittedEnd;
-      if (end !== undefined) cuts.add(claim, end);
+      if (end !== undefined && reason !== "recreated") cuts.add(claim, end);
       partitions.delete(claim);
       inOrder.delete(claim);
       loader.wake();

@@ -39,6 +39,11 @@ export interface PartitionLedger {
   readonly flushes: number;
   readonly gaps: OffsetBreaks;
   readonly overlaps: OffsetBreaks;
+  /**
+   * Each time that the topic was created anew: the old one was counted up to `from`, the new one begins at `to`. The counts
+   * are those of all of them, the other figures of the newest.
+   */
+  readonly resets: readonly OffsetRange[];
   /** Flushes that were written again; the judge drops them. */
   readonly repeats: number;
   /** Without those of repeats. */
@@ -65,7 +70,7 @@ export interface DatasetLedger {
    * something was never heard, or has no event time; +Infinity: all partitions have ended.
    */
   readonly completeUpToMs?: number;
-  /** No gap, no overlap, nothing removed unread, all counts add up. */
+  /** No gap, no overlap, no reset, nothing removed unread, all counts add up. */
   readonly isWhole: boolean;
 }
 
@@ -110,8 +115,8 @@ export class LedgerReport {
       counts,
       ...(completeUpToMs !== undefined && { completeUpToMs }),
       isWhole: partitions.every(
-        ({ gaps, overlaps, unbalanced, removed }) =>
-          gaps.count + overlaps.count + unbalanced.length === 0 && removed === undefined,
+        ({ gaps, overlaps, resets, unbalanced, removed }) =>
+          gaps.count + overlaps.count + resets.length + unbalanced.length === 0 && removed === undefined,
       ),
     };
   }
@@ -119,7 +124,7 @@ export class LedgerReport {
 
 class PartitionTally {
   readonly #partition: number;
-  readonly #from: number | undefined;
+  #from: number | undefined;
   #to = 0;
   #flushes = 0;
   #repeats = 0;
@@ -129,6 +134,7 @@ class PartitionTally {
   readonly #counts = emptyCounts();
   readonly #gaps = new Breaks();
   readonly #overlaps = new Breaks();
+  readonly #resets: OffsetRange[] = [];
   readonly #unbalanced: number[] = [];
 
   constructor(partition: number, from?: number) {
@@ -147,6 +153,10 @@ class PartitionTally {
     }
     if (kind === "offset-gap") this.#gaps.add({ from: expected, to: fromOffset });
     if (kind === "offset-overlap") this.#overlaps.add({ from: fromOffset, to: expected });
+    if (kind === "offset-reset") {
+      if (this.#resets.length < MAX_RANGES) this.#resets.push({ from: expected, to: fromOffset });
+      this.#from = fromOffset;
+    }
     this.#flushes++;
     this.#to = toOffset;
     this.#withoutRecord += toOffset - fromOffset - counts.consumed;
@@ -170,6 +180,7 @@ class PartitionTally {
       flushes: this.#flushes,
       gaps: this.#gaps.report(),
       overlaps: this.#overlaps.report(),
+      resets: [...this.#resets],
       repeats: this.#repeats,
       counts: { ...this.#counts },
       withoutRecord: this.#withoutRecord,

@@ -18,9 +18,9 @@ import type { TimeConfig } from "../core/config.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { TimeRange } from "./panes.ts";
 
-/** How the range of an entry stands to the partition's position. */
+/** How the range of an entry stands to the partition's position. `offset-reset`: its offsets are those of another topic. */
 export interface RangeCheck {
-  readonly kind: "joined" | "replayed" | "offset-gap" | "offset-overlap";
+  readonly kind: "joined" | "replayed" | "offset-gap" | "offset-overlap" | "offset-reset";
   /** Position before the entry. */
   readonly expected: number;
   /** Largest event time of the partition before the entry. */
@@ -38,6 +38,8 @@ export interface Silence {
 /** JSON-safe. Wall times are those of heartbeats; of a partition never heard, that at which it was first expected. */
 export interface PartitionState {
   readonly partition: number;
+  /** Of the topic that was heard last. */
+  topicId?: string;
   heard: boolean;
   reported: boolean;
   position: number;
@@ -103,7 +105,7 @@ export class Watermark {
         ? lossOf(known, entry, this.#time.latenessMs)
         : undefined;
     const check = {
-      kind: compareRange(entry, expected),
+      kind: isOfAnotherTopic(entry, known) ? ("offset-reset" as const) : compareRange(entry, expected),
       expected,
       maxEventTimeMsBefore: known?.maxEventTimeMs ?? undefined,
       ...(settledLoss !== undefined && { settledLoss }),
@@ -121,7 +123,8 @@ export class Watermark {
     if (!state.heard || hasTimes) state.activeMs = Math.max(state.activeMs, entry.wallTimeMs);
     state.wallTimeMs = Math.max(state.wallTimeMs, entry.wallTimeMs);
     state.heard = true;
-    state.position = Math.max(expected, entry.toOffset);
+    state.position = check.kind === "offset-reset" ? entry.toOffset : Math.max(expected, entry.toOffset);
+    if (entry.topicId !== undefined) state.topicId = entry.topicId;
     if (entry.maxEventTimeMs !== undefined) {
       state.maxEventTimeMs = Math.max(state.maxEventTimeMs ?? entry.maxEventTimeMs, entry.maxEventTimeMs);
       delete state.lostFromMs;
@@ -223,6 +226,11 @@ function lossOf(state: PartitionState, entry: LedgerEntry, latenessMs: number): 
   if (lostFromMs === undefined || lostUntilMs === undefined || entry.maxEventTimeMs === undefined) return undefined;
   const afterMs = Math.max(entry.maxEventTimeMs, maxEventTimeMs ?? entry.maxEventTimeMs) + latenessMs + 1;
   return { startMs: lostFromMs, endMs: Math.min(afterMs, Math.max(lostUntilMs, (maxEventTimeMs ?? lostFromMs) + 1)) };
+}
+
+/** What does not tell its topic may be of any. */
+function isOfAnotherTopic({ topicId }: LedgerEntry, known: PartitionState | undefined): boolean {
+  return topicId !== undefined && known?.topicId !== undefined && topicId !== known.topicId;
 }
 
 /** How the range of an entry stands to the position that its partition was at. */

@@ -76,9 +76,13 @@ interface WindowGap {
   readonly toMs: number;
 }
 
-/** `offset-gap`: offsets `[expected, got)` were never seen. `offset-overlap`: offsets `[got, expected)` were counted twice. */
+/**
+ * `offset-gap`: offsets `[expected, got)` were never seen. `offset-overlap`: offsets `[got, expected)` were counted twice.
+ * `offset-reset`: the topic was created anew; what the old one held from `expected` on, and the new one before `got`, was
+ * never seen.
+ */
 interface OffsetBreak {
-  readonly kind: "offset-gap" | "offset-overlap";
+  readonly kind: "offset-gap" | "offset-overlap" | "offset-reset";
   readonly topic: string;
   readonly partition: number;
   readonly expected: number;
@@ -347,7 +351,7 @@ export class WindowTracker<P> {
     });
     const beforeMs = check.maxEventTimeMsBefore ?? entry.maxEventTimeMs;
     let open: TimeRange | undefined;
-    if (check.kind === "offset-gap") {
+    if (check.kind !== "offset-overlap") {
       const { latenessMs } = this.#options.time;
       const startMs = beforeMs === undefined ? Number.MIN_SAFE_INTEGER : beforeMs - latenessMs;
       if (beforeMs !== undefined) {

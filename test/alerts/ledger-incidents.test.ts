@@ -60,6 +60,24 @@ describe("LedgerIncidents.update()", () => {
     ]);
   });
 
+  test("and for a topic that was created anew, each time", () => {
+    const incidents = new LedgerIncidents("trips");
+    const broken = { kind: "offset-reset", expected: 4711, got: 0 } as const;
+    const [first] = incidents.update(news(5, { break: broken }));
+    expect(first).toMatchObject({
+      incident: "trips/streamgauge/offset-reset/trips/3/4711-0/2026-05-01T00:05:00.000Z",
+      reason: "offset-reset",
+      sentence:
+        "trips/3: the topic was created anew: what the old one held from offset 4,711 on is lost; the windows touched are partial",
+      evidence: [{ topic: "trips", partition: 3, offset: 0 }],
+    });
+    const [second] = incidents.update(news(9, { break: { ...broken, got: 7 } }));
+    expect(second?.incident).not.toBe(first?.incident);
+    expect(second?.sentence).toBe(
+      "trips/3: the topic was created anew: what the old one held from offset 4,711 on is lost, and of the new one offsets 0–6 were not read; the windows touched are partial",
+    );
+  });
+
   test("opens one incident while a partition is not heard, and resolves it when it is, through restarts", () => {
     let incidents = new LedgerIncidents("trips");
     const unheard = new Map([[1, START]]);

@@ -6,6 +6,7 @@ import type {
   ClaimHandler,
   Log,
   LogRecord,
+  LossReason,
   OutputRecord,
   RecordBatch,
   SubscribeOptions,
@@ -27,6 +28,8 @@ export interface LogContractFixture {
   ): string;
   /** Takes the id over and opens a transaction outside of any claim. */
   openTransaction(transactionalId: string): Promise<OpenTransaction>;
+  /** Deletes the topic and creates it anew with one partition, as an administrator does. */
+  recreate(topic: string): Promise<void>;
   /** A short wait, after which a condition is tried again. */
   tick(): Promise<void>;
   /** So many ticks are waited for a thing that should happen. */
@@ -157,7 +160,7 @@ export class Consumer implements ClaimHandler {
     });
   }
 
-  lost(claim: Claim, reason: "revoked" | "fenced" | "unknown-outcome"): void {
+  lost(claim: Claim, reason: LossReason): void {
     if (claim.active) this.violations.push("lost() of a claim that is active");
     if (this.#busy.has(claim)) this.violations.push("lost() during another method");
     this.losses.push({ claim, reason });

@@ -127,6 +127,39 @@ const DELIVERY_CASES: readonly LogContractCase[] = [
     },
   },
   {
+    name: "Claim.topicId is another one after the topic was created anew, which is read from its start",
+    async run(session) {
+      const topic = await session.topic("input");
+      await session.append(topic, ["a", "b", "c"]);
+      const names = session.names();
+      const consumer = await session.subscribe(topic, { ...names, startFrom: "latest" });
+      const first = await consumer.claim();
+      await session.append(topic, ["d"]);
+      await consumer.until("the new record came", () => consumer.values().length === 1);
+      await first.commit([], 4);
+      const { topicId } = first;
+      expect(topicId).toMatch(/./);
+
+      await session.fixture.recreate(topic);
+      await session.append(topic, ["e", "f"]);
+      // It is found at the latest when the position is to be moved; a log may find it before.
+      await session.fixture.tick();
+      for (let tries = 0; first.active && tries < session.fixture.patienceTicks; tries += 1) {
+        await first.commit([], 4).catch(() => undefined);
+        await session.fixture.tick();
+      }
+      await consumer.until("the topic is read from its start", () => consumer.values().length === 3);
+      expect(consumer.values()).toEqual(["d", "e", "f"]);
+      const second = await consumer.claim();
+      expect(second.topicId).not.toBe(topicId);
+      await second.commit([], 2);
+      // The position is that of the new topic.
+      await session.append(topic, ["g"]);
+      await consumer.subscription?.stop();
+      expect(await session.valuesOf(topic, names)).toEqual(["g"]);
+    },
+  },
+  {
     name: "ClaimHandler.batch() is called again only after its promise is settled",
     async run(session) {
       const topic = await session.topic("input");

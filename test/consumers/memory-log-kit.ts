@@ -65,6 +65,7 @@ export function memoryFixture(
     transactionalId: ({ transactionalPrefix }, topic, partition) => `${transactionalPrefix}.${topic}.${partition}`,
     uniqueName: (stem) => `${stem}-${++names}`,
     openTransaction,
+    recreate: async (topic) => log.recreate(topic),
     tick: () => nextTurn(),
     patienceTicks: 200,
     close: async () => {},

@@ -98,6 +98,13 @@ export function kafkaFixture(
         : `${transactionalPrefix}.${topic}.${partition}`,
     uniqueName: (stem) => `${stem}-${run}-${++names}`,
     openTransaction: (id) => openTransaction(broker, id),
+    recreate: async (topic) => {
+      const admin = rawKafka(broker).admin();
+      await admin.connect();
+      await admin.deleteTopics({ topics: [topic] });
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+      await admin.disconnect();
+    },
     tick: () => sleep(20),
     patienceTicks: 1500,
     async close() {

@@ -29,6 +29,7 @@ export const anyEntry: fc.Arbitrary<LedgerEntry> = fc
     fc.record(
       {
         partitionCount: int,
+        topicId: text,
         caughtUp: fc.boolean(),
         ended: fc.boolean(),
         wallTimeMs: timeMs,

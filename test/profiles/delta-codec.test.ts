@@ -23,6 +23,7 @@ const ORIGIN: DeltaOrigin = { dataset: "flights", topic: "flights", partition: 3
 const ENTRY: LedgerEntry = {
   ...ORIGIN,
   partitionCount: 4,
+  topicId: "4bsSUOHGQaiCpnkGE3yY5w",
   caughtUp: true,
   ended: false,
   wallTimeMs: 1_360_324_800_000,
@@ -84,6 +85,7 @@ describe("encodePane() and encodeLedger()", () => {
       body: {
         "streamgauge.Ledger": {
           partitionCount: 4,
+          topicId: { string: "4bsSUOHGQaiCpnkGE3yY5w" },
           caughtUp: true,
           ended: false,
           wallTime: 1_360_324_800_000,
@@ -104,10 +106,12 @@ describe("encodePane() and encodeLedger()", () => {
         expect(encodePane(origin, pane)[0]!.subarray(HEADER_BYTES)).toEqual(
           Uint8Array.from(AVSC.toBuffer({ ...origin, body: { "streamgauge.Pane": paneBody } })),
         );
-        const { dataset, topic, partition, fromOffset, toOffset, wallTimeMs, maxEventTimeMs, counts, ...rest } = entry;
+        const { dataset, topic, partition, fromOffset, toOffset, ...body } = entry;
+        const { topicId, wallTimeMs, maxEventTimeMs, counts, ...rest } = body;
         const ledgerBody = {
           ...rest,
           ...counts,
+          topicId: topicId === undefined ? null : { string: topicId },
           wallTime: wallTimeMs,
           maxEventTime: maxEventTimeMs === undefined ? null : { double: maxEventTimeMs },
           paneRecords,
@@ -249,9 +253,13 @@ describe("decodeDelta() refuses", () => {
     ] as const) {
       expect(outcome(body(0, 0, 0, zigzag(part), zigzag(parts), 0)), `${part} of ${parts}`).toBe("SG_CORRUPT");
     }
-    const ledger = (branch: number) => body(zigzag(1), 0, 0, 0, 0, zigzag(branch), ...Array(8).fill(0));
-    expect(outcome(ledger(0))).toBe("ok");
-    for (const branch of [2, -1]) expect(outcome(ledger(branch)), `branch ${branch}`).toBe("SG_CORRUPT");
+    const ledger = (topicId: number, maxEventTime: number) =>
+      body(zigzag(1), 0, zigzag(topicId), 0, 0, 0, zigzag(maxEventTime), ...Array(8).fill(0));
+    expect(outcome(ledger(0, 0))).toBe("ok");
+    for (const branch of [2, -1]) {
+      expect(outcome(ledger(branch, 0)), `topic id ${branch}`).toBe("SG_CORRUPT");
+      expect(outcome(ledger(0, branch)), `event time ${branch}`).toBe("SG_CORRUPT");
+    }
   });
 });
 

@@ -14,9 +14,9 @@ import { COMPARED_TOPICS, continued, makeFixture, readFixture } from "./make-fix
 import { TOPICS } from "./state-kit.ts";
 
 const FOLDER = fileURLToPath(new URL("./fixtures", import.meta.url));
-/** Of state records, as in `state-records.ts`; each has a fixture. */
-const VERSIONS = ["v1"];
-const CURRENT = "v1";
+/** Of what is written: the state records (`state-records.ts`) and the deltas (`delta-codec.ts`); each has a fixture. */
+const VERSIONS = ["v1", "v2"];
+const CURRENT = "v2";
 const PLACE = { topic: TOPICS.state, partition: 0 };
 const fileOf = (version: string) => `${FOLDER}/${version}/judge.json.gz`;
 

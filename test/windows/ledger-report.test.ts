@@ -167,6 +167,19 @@ describe("LedgerReport", () => {
     expect(found?.gaps.ranges.length).toBe(100);
   });
 
+  test("goes on with the offsets of a topic that was created anew, and says so", () => {
+    const entries = [
+      entryOf(0, 0, 40, { topicId: "old" }),
+      entryOf(0, 3, 13, { topicId: "new" }),
+      entryOf(0, 13, 20, { topicId: "new" }),
+    ];
+    expect(reportOf(entries, new Map([[0, [0, 25]]]))).toMatchObject({
+      isWhole: false,
+      counts: { consumed: 57 },
+      partitions: [{ range: { from: 3, to: 20 }, resets: [{ from: 40, to: 3 }], behind: 5, repeats: 0 }],
+    });
+  });
+
   test("says how far behind the end it is, what was deleted unread, and what was never heard", () => {
     const ends = new Map([
       [0, [0, 45]],

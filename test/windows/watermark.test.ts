@@ -167,6 +167,28 @@ describe("Watermark.observe()", () => {
     expect(watermark.positions.get(0)).toBe(Math.max(20, range.toOffset));
   });
 
+  test("says offset-reset of another topic's entry, whatever its range, and goes on at its end", () => {
+    let watermark = new Watermark(TIME);
+    // Without an id, as one that was written by an older streamgauge.
+    watermark.observe(entry({ fromOffset: 0, toOffset: 10 }));
+    expect(watermark.observe(entry({ ...after, topicId: "a" })).kind).toBe("joined");
+    watermark = new Watermark(TIME, JSON.parse(JSON.stringify(watermark.snapshot())));
+    const ranges: [string, number, number][] = [
+      ["b", 0, 5],
+      ["c", 5, 9],
+      ["d", 40, 50],
+    ];
+    let expected = 20;
+    for (const [topicId, fromOffset, toOffset] of ranges) {
+      const heard = { topicId, fromOffset, toOffset };
+      expect(watermark.observe(entry(heard))).toMatchObject({ kind: "offset-reset", expected });
+      expect(watermark.observe(entry(heard)).kind).toBe("replayed");
+      expect(watermark.positions.get(0)).toBe(toOffset);
+      expected = toOffset;
+    }
+    expect(watermark.observe(entry({ fromOffset: 50, toOffset: 51 })).kind).toBe("joined");
+  });
+
   test("takes no time from a replayed entry", () => {
     const watermark = new Watermark(TIME);
     watermark.observe(entry({ ...after, wallTimeMs: 5 }));

@@ -404,6 +404,30 @@ describe("WindowTracker.apply() ledger", () => {
     expect(textsOf(events)).toEqual(["10-15 all r0: 2 offsets", "15-20 all r0: 0", "20-25 all r0: 1 offsets"]);
   });
 
+  test("another topic of the name makes the windows partial that events of the old one may be missing in, and counts its own", () => {
+    const feed = new Feed();
+    feed.flush([[1], [6]], { topicId: "old" });
+    const events = [
+      ...feed.flush([[12], [13]], { fromOffset: 0, toOffset: 2, topicId: "new" }),
+      ...feed.flush([[21]], { fromOffset: 2, toOffset: 3 }),
+      ...feed.flush([[26]], { fromOffset: 3, toOffset: 4 }),
+    ];
+    expect(events[0]).toEqual({
+      kind: "offset-reset",
+      topic: "trips",
+      partition: 0,
+      expected: 2,
+      got: 0,
+      touched: { startMs: 6 * MINUTE, endMs: 15 * MINUTE },
+    });
+    expect(textsOf(events)).toEqual([
+      "5-10 all r0: 1 offsets",
+      "10-15 all r0: 2 offsets",
+      "15-20 all r0: 0",
+      "20-25 all r0: 1",
+    ]);
+  });
+
   test("refuses an entry of another dataset", () => {
     const feed = new Feed();
     expect(() => feed.flush([[1]], { dataset: "taxis" })).toThrow(
