@@ -15,6 +15,13 @@ export interface StartContext {
   readonly topicIds: KafkaTopicIds;
   /** Id of each topic when the subscription began: another one of its name is read from its start. */
   readonly knownIds: ReadonlyMap<string, string>;
+  /** What this subscription has committed last, by topic and partition. */
+  readonly ownPositions: ReadonlyMap<string, OwnPosition>;
+}
+
+export interface OwnPosition {
+  readonly topicId: string | undefined;
+  readonly offset: number;
 }
 
 /** The answer for a group whose position kafkajs has set back to the earliest record, after an offset out of range. */
@@ -38,7 +45,9 @@ export async function claimStart(
   if (own === undefined) throw new Error("the topic's metadata is old");
   const start = { topicId, partitionCount: ends.length, endOffset: own.stable };
   if (committed === EARLIEST) return { ...start, position: own.start };
-  if (committed < 0) return { ...start, position: await firstPosition(topic, topicId, own, context) };
+  const last = context.ownPositions.get(`${topic}/${partition}`);
+  if (committed < 0 || isOfOldTopic(committed, last, topicId, own))
+    return { ...start, position: await firstPosition(topic, topicId, own, context) };
   if (committed > own.stable) {
     const found = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
     const advice = "was the topic created anew? Delete the group's offsets, or use another kafka.group";
@@ -52,6 +61,17 @@ export async function claimStart(
     return { ...start, position: own.start };
   }
   return { ...start, position: committed };
+}
+
+/** A broker forgets the positions in a topic that was deleted, but not at once, and not if it exists again by then. */
+function isOfOldTopic(
+  committed: number,
+  last: OwnPosition | undefined,
+  topicId: string | undefined,
+  { stable }: PartitionEnds,
+): boolean {
+  if (last?.topicId === undefined || topicId === undefined || last.topicId === topicId) return false;
+  return committed === last.offset || committed > stable;
 }
 
 export function logLostRange(

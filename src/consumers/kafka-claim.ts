@@ -5,6 +5,7 @@
 import type { Clock } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, LogRecord, LossReason, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
+import type { OwnPosition } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { restoreLatest } from "./kafka-restore.ts";
 import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
@@ -47,6 +48,8 @@ export interface ClaimHost {
   readonly clock: Clock;
   readonly options: SubscribeOptions;
   readonly topicIds: KafkaTopicIds;
+  /** Where what is committed is noted, by topic and partition. */
+  readonly ownPositions: Map<string, OwnPosition>;
   readonly errors: ClientErrors;
   /** Whether, and whereto, fetching of the partition goes on has changed. */
   flowChanged(claim: KafkaClaim): void;
@@ -191,6 +194,7 @@ export class KafkaClaim implements Claim {
     const { clock, options } = this.#host;
     const position = { group: options.group, topic, partition, offset: nextOffset };
     await this.#write("commit", outputs, () => writer.commit(outputs, clock.nowMs(), position));
+    this.#host.ownPositions.set(this.name, { topicId: this.#topicId, offset: nextOffset });
   }
 
   async restore(topic: string): Promise<readonly LogRecord[]> {

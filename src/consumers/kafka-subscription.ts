@@ -15,7 +15,7 @@ import type { Logger } from "../core/logger.ts";
 import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
 import { KafkaClaimOpener } from "./kafka-claim-opener.ts";
-import { logLostRange, type StartContext } from "./kafka-claim-start.ts";
+import { logLostRange, type OwnPosition, type StartContext } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { EndsWatch } from "./kafka-ends.ts";
 import { isCoordinatorMissing, KAFKAJS_ERRORS, kafkaError } from "./kafka-errors.ts";
@@ -23,7 +23,7 @@ import { HeldPartitions } from "./kafka-held-partitions.ts";
 import { fetchedRange } from "./kafka-messages.ts";
 import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 
-export interface KafkaSubscriptionOptions extends StartContext {
+export interface KafkaSubscriptionOptions extends Omit<StartContext, "ownPositions"> {
   readonly connection: KafkaConnection;
   readonly clock: Clock;
   readonly handler: ClaimHandler;
@@ -54,6 +54,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
   readonly clock: Clock;
   readonly options: SubscribeOptions;
   readonly topicIds: KafkaTopicIds;
+  readonly ownPositions = new Map<string, OwnPosition>();
   readonly errors = KAFKAJS_ERRORS;
   readonly #admin: KafkaAdmin;
   readonly #logger: Logger;
@@ -76,7 +77,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
     this.#logger = logger;
     this.#held = new HeldPartitions({
       host: this,
-      opener: new KafkaClaimOpener(connection.forTransactions(), this, parts),
+      opener: new KafkaClaimOpener(connection.forTransactions(), this, { ...parts, ownPositions: this.ownPositions }),
       handler,
       logger,
       setFlow: ({ topic, partition }, flows) => {

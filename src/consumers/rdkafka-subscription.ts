@@ -18,7 +18,7 @@ import { StreamgaugeError } from "../core/errors.ts";
 import type { SubscribeOptions, Subscription, SubscriptionHealth } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { ClaimHost, KafkaClaim } from "./kafka-claim.ts";
-import { logLostRange } from "./kafka-claim-start.ts";
+import { logLostRange, type OwnPosition } from "./kafka-claim-start.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { EndsWatch } from "./kafka-ends.ts";
 import { HeldPartitions, type Place } from "./kafka-held-partitions.ts";
@@ -63,6 +63,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   readonly clock: Clock;
   readonly options: SubscribeOptions;
   readonly topicIds: KafkaTopicIds;
+  readonly ownPositions = new Map<string, OwnPosition>();
   readonly errors = RDKAFKA_ERRORS;
   readonly #logger: Logger;
   readonly #clients: RdkafkaClients;
@@ -109,7 +110,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
         consumer: this.#consumer,
         committer: this.#committer,
         transactionalId,
-        start: parts,
+        start: { ...parts, ownPositions: this.ownPositions },
       }),
       handler,
       logger,

@@ -43,7 +43,7 @@ const options: ChaosOptions = {
 
 const replay = `npm run chaos -- ${process.argv.slice(2).join(" ")}`;
 if (values.recreate) {
-  const findings = await runRecreate({ ...options, partitions: 2 }, say);
+  const findings = await runRecreate({ ...options, partitions: 2, loadMs: 15_000 }, say);
   say(findings.length === 0 ? "findings: none" : `findings: ${findings.length}, again with\n  ${replay}`);
   for (const finding of findings) say(`  ${finding}`);
   process.exitCode = findings.length === 0 ? 0 : 1;
