@@ -13,6 +13,14 @@ export interface PartitionEnds {
   readonly stable: number;
 }
 
+/** Of a group in a partition. */
+export interface CommittedPosition {
+  /** -1: there is none. -2: kafkajs has set it back to the earliest. */
+  readonly offset: number;
+  /** Of the topic in which it is a position; absent: it was committed without. */
+  readonly topicId: string | undefined;
+}
+
 const ATTEMPTS = 5;
 const ATTEMPT_PAUSE_MS = 100;
 
@@ -71,11 +79,16 @@ export class KafkaAdmin {
     return safeOffset(found.offset);
   }
 
-  /** By partition; without a committed position -1, and -2 where kafkajs has set the position back to the earliest. */
-  async committedPositions(group: string, topic: string): Promise<ReadonlyMap<number, number>> {
+  /** By partition. */
+  async committedPositions(group: string, topic: string): Promise<ReadonlyMap<number, CommittedPosition>> {
     const answers = await this.ask((admin) => admin.fetchOffsets({ groupId: group, topics: [topic] }));
     const positions = answers.find((answer) => answer.topic === topic)?.partitions ?? [];
-    return new Map(positions.map(({ partition, offset }) => [partition, safeOffset(offset)]));
+    return new Map(
+      positions.map(({ partition, offset, metadata }) => [
+        partition,
+        { offset: safeOffset(offset), topicId: metadata === null || metadata === "" ? undefined : metadata },
+      ]),
+    );
   }
 
   async close(): Promise<void> {

@@ -33,7 +33,7 @@ export class KafkaClaimOpener implements ClaimOpener {
     try {
       await writer.settle(doubtful, clock.nowMs());
       const committed = await this.#context.admin.committedPositions(options.group, topic);
-      const start = await claimStart(topic, partition, committed.get(partition) ?? -1, this.#context);
+      const start = await claimStart(topic, partition, committed.get(partition), this.#context);
       return { ...start, writer };
     } catch (error) {
       writer.close();

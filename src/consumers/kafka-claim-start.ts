@@ -2,7 +2,7 @@
 import { StreamgaugeError } from "../core/errors.ts";
 import type { SubscribeOptions } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
-import type { KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
+import type { CommittedPosition, KafkaAdmin, PartitionEnds } from "./kafka-admin.ts";
 import type { ClaimStart } from "./kafka-claim.ts";
 import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
 
@@ -16,25 +16,20 @@ export interface StartContext {
   /** Id of each topic when the subscription began: another one of its name is read from its start. */
   readonly knownIds: ReadonlyMap<string, string>;
   /** What this subscription has committed last, by topic and partition. */
-  readonly ownPositions: ReadonlyMap<string, OwnPosition>;
+  readonly ownPositions: ReadonlyMap<string, CommittedPosition>;
 }
 
-export interface OwnPosition {
-  readonly topicId: string | undefined;
-  readonly offset: number;
-}
-
-/** The answer for a group whose position kafkajs has set back to the earliest record, after an offset out of range. */
+/** The position of a group that kafkajs has set back to the earliest record, after an offset out of range. */
 const EARLIEST = -2;
 
 /**
- * @param committed position of the group, negative when there is none
+ * @param found position of the group
  * @throws {StreamgaugeError} `SG_CONFIG` when the position lies beyond the end of the partition
  */
 export async function claimStart(
   topic: string,
   partition: number,
-  committed: number,
+  found: CommittedPosition | undefined,
   context: StartContext,
 ): Promise<Omit<ClaimStart, "writer">> {
   const { admin, logger, options, topicIds } = context;
@@ -44,16 +39,20 @@ export async function claimStart(
   const own = ends.find((one) => one.partition === partition);
   if (own === undefined) throw new Error("the topic's metadata is old");
   const start = { topicId, partitionCount: ends.length, endOffset: own.stable };
+  const committed = found?.offset ?? -1;
   if (committed === EARLIEST) return { ...start, position: own.start };
-  const last = context.ownPositions.get(`${topic}/${partition}`);
-  if (committed < 0 || isOfOldTopic(committed, last, topicId, own))
+  if (found === undefined || committed < 0) {
     return { ...start, position: await firstPosition(topic, topicId, own, context) };
+  }
+  if (isOfOldTopic(found, context.ownPositions.get(`${topic}/${partition}`), topicId, own)) {
+    return { ...start, position: own.start };
+  }
   if (committed > own.stable) {
-    const found = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
+    const state = `its position is ${committed}, beyond the end of the partition, ${own.stable}`;
     const advice = "was the topic created anew? Delete the group's offsets, or use another kafka.group";
     throw new StreamgaugeError(
       "SG_CONFIG",
-      `Cannot read ${topic}/${partition} as group ${options.group}: ${found}; ${advice}`,
+      `Cannot read ${topic}/${partition} as group ${options.group}: ${state}; ${advice}`,
     );
   }
   if (committed < own.start) {
@@ -63,15 +62,20 @@ export async function claimStart(
   return { ...start, position: committed };
 }
 
-/** A broker forgets the positions in a topic that was deleted, but not at once, and not if it exists again by then. */
+/**
+ * A broker forgets the positions in a topic that was deleted, but not at once, and not if it exists again by then; one whose
+ * transaction was open at that time is committed afterwards.
+ */
 function isOfOldTopic(
-  committed: number,
-  last: OwnPosition | undefined,
+  found: CommittedPosition,
+  last: CommittedPosition | undefined,
   topicId: string | undefined,
   { stable }: PartitionEnds,
 ): boolean {
-  if (last?.topicId === undefined || topicId === undefined || last.topicId === topicId) return false;
-  return committed === last.offset || committed > stable;
+  if (topicId === undefined) return false;
+  if (found.topicId !== undefined) return found.topicId !== topicId;
+  if (last?.topicId === undefined || last.topicId === topicId) return false;
+  return found.offset === last.offset || found.offset > stable;
 }
 
 export function logLostRange(

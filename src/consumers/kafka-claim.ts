@@ -5,7 +5,7 @@
 import type { Clock } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, LogRecord, LossReason, OutputRecord, RecordBatch, SubscribeOptions } from "../core/log.ts";
-import type { OwnPosition } from "./kafka-claim-start.ts";
+import type { CommittedPosition } from "./kafka-admin.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { restoreLatest } from "./kafka-restore.ts";
 import type { KafkaTopicIds } from "./kafka-topic-ids.ts";
@@ -49,7 +49,7 @@ export interface ClaimHost {
   readonly options: SubscribeOptions;
   readonly topicIds: KafkaTopicIds;
   /** Where what is committed is noted, by topic and partition. */
-  readonly ownPositions: Map<string, OwnPosition>;
+  readonly ownPositions: Map<string, CommittedPosition>;
   readonly errors: ClientErrors;
   /** Whether, and whereto, fetching of the partition goes on has changed. */
   flowChanged(claim: KafkaClaim): void;
@@ -192,7 +192,7 @@ export class KafkaClaim implements Claim {
     const { topic, partition } = this;
     await this.#assertSameTopic();
     const { clock, options } = this.#host;
-    const position = { group: options.group, topic, partition, offset: nextOffset };
+    const position = { group: options.group, topic, partition, offset: nextOffset, topicId: this.#topicId };
     await this.#write("commit", outputs, () => writer.commit(outputs, clock.nowMs(), position));
     this.#host.ownPositions.set(this.name, { topicId: this.#topicId, offset: nextOffset });
   }

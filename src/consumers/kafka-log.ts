@@ -139,7 +139,7 @@ class KafkaJsLog implements KafkaLog {
       for (const topic of topics) {
         const positions = await this.#admin.committedPositions(group, topic);
         for (const { partition, start, stable } of await this.#admin.partitionEnds(topic)) {
-          const position = positions.get(partition) ?? -1;
+          const position = positions.get(partition)?.offset ?? -1;
           const known = position >= 0 ? { committed: position } : {};
           const lag = Math.max(0, stable - Math.max(start, position));
           lags.push({ topic, partition, ...known, start, end: stable, lag });

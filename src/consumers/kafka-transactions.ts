@@ -22,6 +22,8 @@ export interface GroupPosition {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** Of the topic in which it is a position. */
+  readonly topicId: string | undefined;
 }
 
 export class TransactionalHolder {
@@ -61,8 +63,8 @@ export class TransactionalHolder {
     // Records first: kafkajs waits with them, of all requests, until the markers of the last transaction are written.
     for (const topicMessages of requestsOf(outputs, nowMs)) await transaction.sendBatch({ topicMessages });
     if (position !== undefined) {
-      const { group, topic, partition, offset } = position;
-      const topics = [{ topic, partitions: [{ partition, offset: String(offset) }] }];
+      const { group, topic, partition, offset, topicId } = position;
+      const topics = [{ topic, partitions: [{ partition, offset: String(offset), metadata: topicId ?? null }] }];
       await onceMarkersAreWritten(() => transaction.sendOffsets({ consumerGroupId: group, topics }));
     }
     await transaction.commit();

@@ -29,7 +29,8 @@ export class RdkafkaClaimOpener implements ClaimOpener {
   async open(claim: KafkaClaim): Promise<ClaimStart> {
     const { committer, start } = this.#options;
     await committer.ready();
-    const committed = await this.#positions.read(claim);
+    // The addon does not tell what was committed with a position.
+    const committed = { offset: await this.#positions.read(claim), topicId: undefined };
     return {
       ...(await claimStart(claim.topic, claim.partition, committed, start)),
       writer: committer.writerOf(claim),

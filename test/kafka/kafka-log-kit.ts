@@ -1,7 +1,7 @@
 /** What the tests of the Kafka log share. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Kafka, logLevel } from "kafkajs";
+import { type Admin, Kafka, logLevel } from "kafkajs";
 import { createKafkaLog, type KafkaLog, type KafkaLogOptions } from "../../src/consumers/kafka-log.ts";
 import { createPartitioner } from "../../src/consumers/kafka-messages.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -78,6 +78,15 @@ export async function openTransaction(
   };
 }
 
+async function isThere(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]!.partitions.every(({ leader }) => leader >= 0);
+  } catch {
+    return false;
+  }
+}
+
 export function kafkaFixture(
   broker: TestBroker,
   rest: Partial<KafkaLogOptions> = {},
@@ -102,7 +111,8 @@ export function kafkaFixture(
       const admin = rawKafka(broker).admin();
       await admin.connect();
       await admin.deleteTopics({ topics: [topic] });
-      await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false });
+      while (!(await isThere(admin, topic))) await sleep(20);
       await admin.disconnect();
     },
     tick: () => sleep(20),
