@@ -29,7 +29,20 @@ export interface Deployment {
   readonly config: string;
 }
 
-export async function startDeployment(brokers: 1 | 3, partitions: number): Promise<Deployment> {
+/** Durations, as the configuration has them. */
+interface DeploymentTimes {
+  readonly windows: string;
+  readonly reviseFor: string;
+  readonly flushEvery: string;
+}
+
+const CHAOS_TIMES: DeploymentTimes = { windows: "5m", reviseFor: "25m", flushEvery: "500ms" };
+
+export async function startDeployment(
+  brokers: 1 | 3,
+  partitions: number,
+  times: DeploymentTimes = CHAOS_TIMES,
+): Promise<Deployment> {
   const cluster = await Cluster.start({
     brokers,
     registry: { keepsData: true },
@@ -38,7 +51,7 @@ export async function startDeployment(brokers: 1 | 3, partitions: number): Promi
   try {
     await cluster.createTopic(INPUT, partitions);
     const schemaId = await cluster.register(`${INPUT}-value`, TRIP_SCHEMA);
-    return { cluster, schemaId, config: cluster.write("chaos.yaml", configuration(cluster)) };
+    return { cluster, schemaId, config: cluster.write("chaos.yaml", configuration(cluster, times)) };
   } catch (error) {
     await cluster.stop();
     throw error;
@@ -46,7 +59,7 @@ export async function startDeployment(brokers: 1 | 3, partitions: number): Promi
 }
 
 /** No partition is ever idle: what is idle is decided by wall time, and that would differ from run to run. */
-function configuration(cluster: Cluster): string {
+function configuration(cluster: Cluster, { windows, reviseFor, flushEvery }: DeploymentTimes): string {
   return `
 deployment: ${DEPLOYMENT}
 kafka: { brokers: ${JSON.stringify(cluster.addresses())}, group: sg }
@@ -56,11 +69,11 @@ startFrom: earliest
 checkpointEvery: 2s
 datasets:
   - topic: ${INPUT}
-    time: { field: at, lateness: 3m, idleAfter: 1h, unheardAfter: 1h, maxAhead: 30m, reviseFor: 25m }
-    windows: { sizes: [5m] }
+    time: { field: at, lateness: 3m, idleAfter: 1h, unheardAfter: 1h, maxAhead: 30m, reviseFor: ${reviseFor} }
+    windows: { sizes: [${windows}] }
     slices: [{ by: place, name: place }]
     fields: { place: { values: show }, rider: { values: show } }
-    flushEvery: 500ms
+    flushEvery: ${flushEvery}
     quarantine: { topic: trips.refused }
 `;
 }

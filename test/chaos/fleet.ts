@@ -25,6 +25,8 @@ export interface Death {
   readonly atMs: number;
   /** Input partitions that it held. */
   readonly partitions: readonly number[];
+  /** It was the judge. */
+  readonly judged: boolean;
 }
 
 interface Member {
@@ -49,6 +51,7 @@ export class Fleet {
   readonly #members: Member[] = [];
   /** Who has fenced it last. */
   readonly #holders = new Map<number, Member>();
+  #judge: Member | undefined;
   #started = 0;
   #isOver = false;
   readonly deaths: Death[] = [];
@@ -104,6 +107,18 @@ export class Fleet {
     this.#at(victim).process.send({ slowMs, forMs });
   }
 
+  /** Of those who answer: bytes of the heap after a collection. */
+  async heaps(): Promise<{ readonly name: string; readonly pid: number; readonly heap: number }[]> {
+    const asked = this.#members.filter(({ mayEnd, isFrozen }) => !mayEnd && !isFrozen);
+    const answers = asked.map(({ name, process }) =>
+      Promise.race([process.ask({ heap: true }), process.ended().then(() => undefined)]).then((answer) => {
+        const heap = (answer as { readonly heap: number } | undefined)?.heap;
+        return heap === undefined || process.pid === undefined ? [] : [{ name, pid: process.pid, heap }];
+      }),
+    );
+    return (await Promise.all(answers)).flat();
+  }
+
   /** SIGTERM to all; what is told of one whose exit code is not 0. */
   async end(): Promise<string[]> {
     this.#isOver = true;
@@ -128,7 +143,10 @@ export class Fleet {
     const env = plant === undefined ? {} : { CHAOS_PLANT: plant };
     const process = cluster.streamgaugeWith({ module: PRELOAD, env }, "run", "-c", config);
     const member: Member = { name: `process ${this.#started}`, process, isFrozen: false, mayEnd: false };
-    process.onMessage((message) => this.#claimed(member, (message as { readonly claimed: string }).claimed));
+    process.onMessage((message) => {
+      const { claimed } = message as { readonly claimed?: string };
+      if (claimed !== undefined) this.#claimed(member, claimed);
+    });
     void process.ended().then((code) => this.#replace(index, member, code));
     return member;
   }
@@ -136,6 +154,7 @@ export class Fleet {
   #claimed(member: Member, id: string): void {
     const { deployment, topic } = this.#options;
     const prefix = `${deployment}.${topic}.`;
+    if (id.startsWith(`${deployment}.sg.profiles.`)) this.#judge = member;
     if (id.startsWith(prefix)) this.#holders.set(Number(id.slice(prefix.length)), member);
   }
 
@@ -147,7 +166,7 @@ export class Fleet {
     let restartAfterMs = RESTART_AFTER_MS;
     if (code === null && mayEnd) {
       const partitions = [...this.#holders].flatMap(([partition, holder]) => (holder === member ? [partition] : []));
-      this.deaths.push({ atMs, partitions });
+      this.deaths.push({ atMs, partitions, judged: this.#judge === member });
       this.#options.say(`${member.name} is dead, held ${partitions.length} partitions`);
     } else if (!(mayEnd && (code === 0 || code === EXIT_CODES.interrupted))) {
       restartAfterMs = RESTART_LATER_MS;

@@ -1,9 +1,11 @@
 /**
  * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
  * [--others N] [--rate R] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
- * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` is a run of its own: see `recreate.ts`.
+ * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` and `--endure` are runs of their own: see
+ * `recreate.ts` and `endurance.ts`.
  */
 import { parseArgs } from "node:util";
+import { runEndurance } from "./endurance.ts";
 import { PLANTS, type Plant } from "./fleet.ts";
 import { runRecreate } from "./recreate.ts";
 import { summary } from "./report.ts";
@@ -23,6 +25,7 @@ const { values } = parseArgs({
     plant: { type: "string" },
     keep: { type: "boolean", default: false },
     recreate: { type: "boolean", default: false },
+    endure: { type: "boolean", default: false },
   },
 });
 
@@ -47,6 +50,8 @@ if (values.recreate) {
   say(findings.length === 0 ? "findings: none" : `findings: ${findings.length}, again with\n  ${replay}`);
   for (const finding of findings) say(`  ${finding}`);
   process.exitCode = findings.length === 0 ? 0 : 1;
+} else if (values.endure) {
+  await runEndurance(options, say);
 } else {
   const report = await runChaos(options, say);
   say(summary(report, replay));

@@ -5,11 +5,14 @@
  *
  * $CHAOS_PLANT plants a fault that a run has to find: see `fleet.ts`.
  *
- * Messages to the parent: { claimed: "<transactional id>" }. From it: { at: <point>, signal }, or { slowMs, forMs }.
+ * Messages to the parent: { claimed: "<transactional id>" }, { heap: <bytes> }. From it: { at: <point>, signal }, { slowMs, forMs },
+ * or { heap: true }.
  */
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 const dist = dirname(dirname(process.argv[1]));
 const { kafkaLibrary, loadKafkaLibrary } = await import(pathToFileURL(join(dist, "consumers/kafka-library.js")).href);
@@ -20,6 +23,11 @@ let slowMs = 0;
 
 process.on("message", (message) => {
   if (message.at !== undefined) armed = message;
+  if (message.heap === true) {
+    setFlagsFromString("--expose-gc");
+    runInNewContext("gc")();
+    process.send?.({ heap: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers });
+  }
   if (message.slowMs !== undefined) {
     slowMs = message.slowMs;
     slowUntilMs = performance.now() + message.forMs;

@@ -11,15 +11,15 @@ const LINES = [
 
 test("recoveries() waits for the last partition that a dead process held, and leaves out one that held none", () => {
   const deaths = [
-    { atMs: 2000, partitions: [0, 1] },
-    { atMs: 2000, partitions: [] },
-    { atMs: 8000, partitions: [1] },
+    { atMs: 2000, partitions: [0, 1], judged: false },
+    { atMs: 2000, partitions: [], judged: false },
+    { atMs: 8000, partitions: [1], judged: false },
   ];
   expect(recoveries(deaths, LINES)).toEqual([7000, 1000]);
 });
 
 test("recoveries() takes a partition that never came back for one that takes for ever", () => {
-  expect(recoveries([{ atMs: 9200, partitions: [0, 1] }], LINES)).toEqual([Number.POSITIVE_INFINITY]);
+  expect(recoveries([{ atMs: 9200, partitions: [0, 1], judged: false }], LINES)).toEqual([Number.POSITIVE_INFINITY]);
 });
 
 test("rateOf() counts the events of a stretch by the second", () => {

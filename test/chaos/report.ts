@@ -57,8 +57,7 @@ export function rateOf(lines: readonly LedgerLine[], fromMs: number, toMs: numbe
 export function summary(report: ChaosReport, replay: string): string {
   const { figures, recoveriesMs, calmRate, faultyRate, findings } = report;
   const seconds = (q: number) => {
-    const sorted = recoveriesMs.toSorted((a, b) => a - b);
-    const value = sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
+    const value = quantile(recoveriesMs, q);
     return value === undefined ? "-" : `${(value / 1000).toFixed(1)} s`;
   };
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
@@ -72,6 +71,11 @@ export function summary(report: ChaosReport, replay: string): string {
     findings.length === 0 ? "findings: none" : `findings: ${findings.length}, again with\n  ${replay}`,
     ...findings.slice(0, FINDINGS_SHOWN).map((finding) => `  ${finding}`),
   ].join("\n");
+}
+
+/** Nearest rank; undefined of nothing. */
+export function quantile(values: readonly number[], q: number): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(q * values.length) - 1)];
 }
 
 const FINDINGS_SHOWN = 50;

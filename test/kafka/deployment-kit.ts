@@ -272,6 +272,24 @@ export class Streamgauge {
     if (this.#child.connected) this.#child.send(message);
   }
 
+  /** The next message after it that answers: one that has the same keys. */
+  ask(question: Readonly<Record<string, Serializable>>): Promise<unknown> {
+    const keys = Object.keys(question);
+    return new Promise((resolve) => {
+      const listener = (message: unknown) => {
+        if (typeof message !== "object" || message === null || keys.some((key) => !(key in message))) return;
+        this.#child.off("message", listener);
+        resolve(message);
+      };
+      this.#child.on("message", listener);
+      this.send(question);
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   onMessage(listener: (message: unknown) => void): void {
     this.#child.on("message", listener);
   }
