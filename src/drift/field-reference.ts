@@ -104,29 +104,28 @@ export class FieldReference {
   write(writer: ByteWriter): void {
     writer.u8(this.#isOpen ? 1 : 0);
     const pool = this.#values.entries();
-    const rank = new Map<string, number>();
     writer.varint(pool.length);
-    for (const [i, { lo, hi, label }] of pool.entries()) {
-      rank.set(`${lo},${hi}`, i);
+    for (const { lo, hi, label } of pool) {
       writer.i32(lo);
       writer.i32(hi);
       writer.u8(label === undefined ? 0 : 1);
       if (label !== undefined) writer.string(label);
     }
     writer.varint(this.#records.length);
-    for (const record of this.#records) writeRecord(writer, record, rank);
+    for (const record of this.#records) writeRecord(writer, record, pool);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   static read(reader: ByteReader, topValues: number): FieldReference {
     const reference = new FieldReference(topValues);
     reference.#isOpen = reader.u8() !== 0;
-    const lo: number[] = [];
-    const hi: number[] = [];
+    const poolSize = reader.count(9);
+    const lo = new Int32Array(poolSize);
+    const hi = new Int32Array(poolSize);
     const labels: (string | undefined)[] = [];
-    for (let left = reader.count(9); left > 0; left--) {
-      lo.push(reader.i32());
-      hi.push(reader.i32());
+    for (let i = 0; i < poolSize; i++) {
+      lo[i] = reader.i32();
+      hi[i] = reader.i32();
       labels.push(reader.u8() === 0 ? undefined : reader.string());
     }
     for (let left = reader.count(1); left > 0; left--) {
@@ -141,9 +140,9 @@ export class FieldReference {
         reference.#records.push({ values: undefined, bins });
         continue;
       }
-      const ranks: number[] = [];
-      const values = readValues(reader, lo, hi, ranks);
-      const known = ranks.map((index) => labels[index]);
+      const places: number[] = [];
+      const values = readValues(reader, lo, hi, places);
+      const known = places.map((place) => labels[place]);
       if (!reference.#values.add(values, known)) throw corrupt("too many values");
       reference.#records.push({ values, bins });
     }
@@ -221,7 +220,12 @@ const ABSENT = 0;
 const WITHOUT_VALUES = 1;
 const WITH_VALUES = 2;
 
-function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank: ReadonlyMap<string, number>): void {
+/** `pool` holds the values of the record, and both are ascending by hash. */
+function writeRecord(
+  writer: ByteWriter,
+  record: WindowRecord | undefined,
+  pool: ReturnType<PooledCounts["entries"]>,
+): void {
   if (record === undefined) {
     writer.u8(ABSENT);
     return;
@@ -231,29 +235,29 @@ function writeRecord(writer: ByteWriter, record: WindowRecord | undefined, rank:
   if (record.values === undefined) return;
   const { lo, hi, counts } = record.values;
   writer.varint(lo.length);
-  let previous = -1;
+  let index = 0;
   for (let i = 0; i < lo.length; i++) {
-    const index = rank.get(`${lo[i]},${hi[i]}`) ?? 0;
-    writer.varint(index - previous - 1);
+    const first = index;
+    while (pool[index]!.lo !== lo[i] || pool[index]!.hi !== hi[i]) index++;
+    writer.varint(index++ - first);
     writer.varint(counts[i]!);
-    previous = index;
   }
 }
 
-function readValues(reader: ByteReader, lo: readonly number[], hi: readonly number[], ranks: number[]): WindowCounts {
-  const counts: number[] = [];
-  let index = -1;
-  for (let left = reader.count(2); left > 0; left--) {
-    index += reader.varint() + 1;
-    if (index >= lo.length) throw corrupt("a value that is not in the list");
-    ranks.push(index);
-    counts.push(reader.varint());
+/** The places of the values in the pool go into `places`. */
+function readValues(reader: ByteReader, poolLo: Int32Array, poolHi: Int32Array, places: number[]): WindowCounts {
+  const size = reader.count(2);
+  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
+  let place = -1;
+  for (let i = 0; i < size; i++) {
+    place += reader.varint() + 1;
+    if (place >= poolLo.length) throw corrupt("a value that is not in the list");
+    places.push(place);
+    values.lo[i] = poolLo[place]!;
+    values.hi[i] = poolHi[place]!;
+    values.counts[i] = reader.varint();
   }
-  return {
-    lo: Int32Array.from(ranks, (rank) => lo[rank]!),
-    hi: Int32Array.from(ranks, (rank) => hi[rank]!),
-    counts: Float64Array.from(counts),
-  };
+  return values;
 }
 
 function corrupt(state: string): StreamgaugeError {
