@@ -41,6 +41,7 @@ const CHAOS_TIMES: DeploymentTimes = { windows: "5m", reviseFor: "25m", flushEve
 export async function startDeployment(
   brokers: 1 | 3,
   partitions: number,
+  client: "kafkajs" | "node-rdkafka" = "kafkajs",
   times: DeploymentTimes = CHAOS_TIMES,
 ): Promise<Deployment> {
   const cluster = await Cluster.start({
@@ -51,7 +52,7 @@ export async function startDeployment(
   try {
     await cluster.createTopic(INPUT, partitions);
     const schemaId = await cluster.register(`${INPUT}-value`, TRIP_SCHEMA);
-    return { cluster, schemaId, config: cluster.write("chaos.yaml", configuration(cluster, times)) };
+    return { cluster, schemaId, config: cluster.write("chaos.yaml", configuration(cluster, client, times)) };
   } catch (error) {
     await cluster.stop();
     throw error;
@@ -59,10 +60,10 @@ export async function startDeployment(
 }
 
 /** No partition is ever idle: what is idle is decided by wall time, and that would differ from run to run. */
-function configuration(cluster: Cluster, { windows, reviseFor, flushEvery }: DeploymentTimes): string {
+function configuration(cluster: Cluster, client: string, { windows, reviseFor, flushEvery }: DeploymentTimes): string {
   return `
 deployment: ${DEPLOYMENT}
-kafka: { brokers: ${JSON.stringify(cluster.addresses())}, group: sg }
+kafka: { brokers: ${JSON.stringify(cluster.addresses())}, group: sg, client: ${client} }
 registry: { url: "${cluster.registry.url}", cache: schemas }
 topics: { prefix: sg. }
 startFrom: earliest

@@ -21,6 +21,8 @@ interface EnduranceOptions {
   readonly kills: number;
   /** Events a second. */
   readonly rate: number;
+  /** @default "kafkajs" */
+  readonly client?: "kafkajs" | "node-rdkafka";
 }
 
 const EVENTS_PER_WINDOW = 1200;
@@ -40,7 +42,7 @@ interface Look {
 
 export async function runEndurance(options: EnduranceOptions, say: (line: string) => void): Promise<void> {
   const { seed, durationMs, partitions, processes, kills, rate } = options;
-  const deployment = await startDeployment(1, partitions, {
+  const deployment = await startDeployment(1, partitions, options.client, {
     windows: "1m",
     reviseFor: `${REVISE_WINDOWS}m`,
     flushEvery: "5s",

@@ -98,6 +98,16 @@ export class Faults {
         });
         return this.#broker;
       }
+      case "freeze broker": {
+        const broker = cluster.brokers[victim % cluster.brokers.length]!;
+        this.#broker = this.#broker.then(async () => {
+          tell(`broker ${(victim % cluster.brokers.length) + 1}`);
+          broker.signal("SIGSTOP");
+          await sleep(deed.forMs);
+          broker.signal("SIGCONT");
+        });
+        return this.#broker;
+      }
       case "kill registry":
         this.#registry = this.#registry.then(async () => {
           tell("registry");

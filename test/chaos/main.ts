@@ -1,6 +1,6 @@
 /**
  * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
- * [--others N] [--rate R] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
+ * [--others N] [--rate R] [--client kafkajs|node-rdkafka] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
  * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` and `--endure` are runs of their own: see
  * `recreate.ts` and `endurance.ts`.
  */
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     "broker-kills": { type: "string" },
     others: { type: "string" },
     rate: { type: "string" },
+    client: { type: "string", default: "kafkajs" },
     plant: { type: "string" },
     keep: { type: "boolean", default: false },
     recreate: { type: "boolean", default: false },
@@ -30,6 +31,9 @@ const { values } = parseArgs({
 });
 
 if (values.brokers !== "1" && values.brokers !== "3") throw new RangeError("--brokers: expected 1 or 3");
+if (values.client !== "kafkajs" && values.client !== "node-rdkafka") {
+  throw new RangeError("--client: expected kafkajs or node-rdkafka");
+}
 const minutes = number("minutes", values.minutes);
 const given = (["partitions", "processes", "rate", "broker-kills", "others"] as const).flatMap((name) => {
   const text = values[name];
@@ -39,6 +43,7 @@ const kills = values.kills === undefined ? undefined : number("kills", values.ki
 const options: ChaosOptions = {
   ...defaultOptions(number("seed", values.seed), minutes, kills),
   brokers: values.brokers === "3" ? 3 : 1,
+  client: values.client,
   keepsLogs: values.keep,
   ...Object.fromEntries(given),
   ...(values.plant !== undefined && { plant: plantNamed(values.plant) }),

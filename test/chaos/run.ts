@@ -23,7 +23,7 @@ import { Faults } from "./faults.ts";
 import { Fleet, type Plant } from "./fleet.ts";
 import { Load } from "./load.ts";
 import { type ChaosReport, ledgerLines, rateOf, recoveries } from "./report.ts";
-import { drawSchedule } from "./schedule.ts";
+import { deedForRdkafka, drawSchedule } from "./schedule.ts";
 import { MINUTE_MS, TripGenerator } from "./trips.ts";
 
 export interface ChaosOptions {
@@ -39,6 +39,8 @@ export interface ChaosOptions {
   readonly others: number;
   /** Events a second. */
   readonly rate: number;
+  /** @default "kafkajs" */
+  readonly client?: "kafkajs" | "node-rdkafka";
   readonly plant?: Plant;
   /** Where something is found, the brokers' logs stay on the disk. @default false */
   readonly keepsLogs?: boolean;
@@ -53,7 +55,7 @@ const BROKER_AWAY_MS = 60_000;
 
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
   const { seed, durationMs, brokers, partitions, processes, rate } = options;
-  const deployment = await startDeployment(brokers, partitions);
+  const deployment = await startDeployment(brokers, partitions, options.client);
   const { cluster, schemaId, config } = deployment;
   let keepsLogs = false;
   try {
@@ -72,7 +74,9 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
     const generator = new TripGenerator({ seed: seed ^ LOAD_SEED, schemaId, stepMs: WINDOW_MS / EVENTS_PER_WINDOW });
     const load = new Load({ brokers: cluster.addresses(), topic: INPUT, generator, seed, rate, partitions });
     const faults = new Faults({ ...deployment, fleet, load, partitions, say: timed });
-    const acts = drawSchedule({ ...options, fromMs: CALM_MS, untilMs: durationMs });
+    const drawn = drawSchedule({ ...options, fromMs: CALM_MS, untilMs: durationMs });
+    const isRdkafka = options.client === "node-rdkafka";
+    const acts = isRdkafka ? drawn.map((act) => ({ ...act, deed: deedForRdkafka(act.deed) })) : drawn;
     load.start();
     await until("every partition is counted", () => isCounted(deployment, partitions));
     const loadAtMs = Date.now();

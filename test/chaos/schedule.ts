@@ -19,6 +19,7 @@ export type Deed =
   | { readonly kind: "storm"; readonly times: number }
   /** kill -9 of a broker, and its start after a while. */
   | { readonly kind: "kill broker"; readonly forMs: number }
+  | { readonly kind: "freeze broker"; readonly forMs: number }
   | { readonly kind: "kill registry"; readonly forMs: number }
   | { readonly kind: "freeze registry"; readonly forMs: number }
   | { readonly kind: "add partition" };
@@ -70,7 +71,7 @@ export function drawSchedule(options: ScheduleOptions): Act[] {
 /** In turn, so that a few acts already are of every kind. */
 function otherDeed(turn: number, random: SeededRandom): Deed {
   const forMs = oneOf(random, FREEZES_MS);
-  switch (turn % 9) {
+  switch (turn % 10) {
     case 0:
       return { kind: "freeze", forMs };
     case 1:
@@ -87,8 +88,28 @@ function otherDeed(turn: number, random: SeededRandom): Deed {
       return { kind: "kill registry", forMs: 2_000 };
     case 7:
       return { kind: "add partition" };
+    case 8:
+      return { kind: "freeze broker", forMs: 8_000 };
     default:
       return { kind: "freeze", at: "send", forMs: FREEZES_MS[1] };
+  }
+}
+
+/**
+ * What stands for a deed where the processes use node-rdkafka, which is not wrapped: at a point is at once, and a member by
+ * kafkajs is not let in.
+ */
+export function deedForRdkafka(deed: Deed): Deed {
+  switch (deed.kind) {
+    case "die":
+      return { kind: "kill" };
+    case "freeze":
+      return { kind: "freeze", forMs: deed.forMs };
+    case "slow network":
+    case "storm":
+      return { kind: "stop" };
+    default:
+      return deed;
   }
 }
 

@@ -147,6 +147,11 @@ export class TestBroker {
     this.#guard?.stdin?.end("over\n");
   }
 
+  /** Of a frozen one its clients hear nothing, not even that it is gone. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process?.kill(signal);
+  }
+
   /** Starts on the data and the ports of before, and waits until it answers. */
   async restart(): Promise<void> {
     await this.kill9();
