@@ -23,6 +23,6 @@ describe("drawSchedule()", () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times[0]).toBeGreaterThanOrEqual(OPTIONS.fromMs);
     expect(times.at(-1)).toBeLessThan(OPTIONS.untilMs);
-    expect(new Set(acts.map(({ deed }) => deed.kind)).size).toBe(10);
+    expect(new Set(acts.map(({ deed }) => deed.kind)).size).toBe(11);
   });
 });
