@@ -116,7 +116,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
       handler,
       logger,
       setFlow: ({ topic, partition }, flows) => {
-        if (flows) this.#consumer.resume([{ topic, partition }]);
+        if (flows) this.#resume({ topic, partition });
         else this.#consumer.pause([{ topic, partition }]);
         this.#wake();
       },
@@ -170,6 +170,13 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
     if (!claim.active) return;
     this.#seeks.add(claim);
     this.#wake();
+  }
+
+  /** librdkafka goes on behind the last message that a poll brought, whether it was taken or not, and forgets an earlier seek. */
+  #resume(place: Place): void {
+    this.#consumer.resume([place]);
+    const claim = this.#held.claim(place);
+    if (claim !== undefined) this.#seeks.add(claim);
   }
 
   #rebalance({ code }: RdkafkaError, partitions: readonly TopicPartition[]): void {
@@ -234,7 +241,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   /** The claim that has something to do now. */
   #take({ topic, partition, messages, end }: PolledPartition): readonly KafkaClaim[] {
     const claim = this.#held.claim({ topic, partition });
-    if (claim === undefined || claim.heldAtMs === undefined || this.#seeks.has(claim)) return [];
+    if (claim === undefined || !this.#held.isFlowing(claim) || this.#seeks.has(claim)) return [];
     // Where the offset is out of range librdkafka begins at the oldest record: what was delivered is not delivered again.
     const from = messages.findIndex(({ offset }) => offset >= claim.fetchFrom);
     const fresh = from === 0 ? messages : from < 0 ? [] : messages.slice(from);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadKafkaLibrary } from "../../src/consumers/kafka-library.ts";
+import type { Claim, RecordBatch } from "../../src/core/log.ts";
 import { ContractSession, eventually, record, text } from "../consumers/log-contract-kit.ts";
 import { describeWithKafka, TestBroker } from "./broker.ts";
 import { kafkaFixture, openTransaction, rawKafka } from "./kafka-log-kit.ts";
@@ -43,6 +44,51 @@ describeWithKafka("Kafka", () => {
       await second.subscription!.stop();
       await first.until("two have come back", () => active().length === 4);
       expect([kept.every((claim) => claim.active), first.claims.length, first.losses.length]).toEqual([true, 6, 2]);
+    });
+
+    test("RdkafkaSubscription delivers every record of partitions that move while records come", async () => {
+      const PARTITIONS = 8;
+      const topic = await session.topic("input", { partitions: PARTITIONS });
+      const names = session.names();
+      // What is claimed is looked at for a while: records come meanwhile.
+      const script = {
+        claimed: () => sleep(300),
+        batch: async (claim: Claim, { toOffset }: RecordBatch) => {
+          await claim.commit([], toOffset).catch(() => undefined);
+        },
+      };
+      let isOver = false;
+      const writing = (async () => {
+        for (let at = 0; !isOver; at++) {
+          for (let partition = 0; partition < PARTITIONS; partition++)
+            await session.append(topic, [`${at}`], partition);
+        }
+      })();
+      const consumers = [await session.subscribe(topic, { ...names, script })];
+      for (let round = 0; round < 4; round++) {
+        const guest = await session.subscribe(topic, { ...names, script, log: await fixture.createLog() });
+        consumers.push(guest);
+        await guest.until("a part has moved", () => guest.values().length > 0);
+        await guest.subscription!.stop();
+      }
+      isOver = true;
+      await writing;
+      const admin = rawKafka(broker).admin();
+      const ends = await admin.fetchTopicOffsets(topic);
+      const isRead = async () => {
+        const [positions] = await admin.fetchOffsets({ groupId: names.group, topics: [topic] });
+        return ends.every(({ partition, high }) =>
+          positions?.partitions.some((one) => one.partition === partition && one.offset === high),
+        );
+      };
+      while (!(await isRead())) await sleep(100);
+      await admin.disconnect();
+      for (const { partition, high } of ends) {
+        const delivered = consumers.flatMap(({ deliveries }) =>
+          deliveries.filter(({ batch }) => batch.partition === partition).flatMap(({ batch }) => batch.records),
+        );
+        expect(new Set(delivered.map(({ offset }) => offset)).size, `partition ${partition}`).toBe(Number(high));
+      }
     });
 
     test("GroupCommitter commits what is due together in one transaction", async () => {
