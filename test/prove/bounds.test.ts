@@ -19,8 +19,8 @@ describe("KllSketch", () => {
     },
   );
 
-  test("of half the k misses it", () => {
-    const { whole } = kllErrors({ distribution: "uniform", seeds: SEEDS, count: COUNT, k: 100 });
+  test("of a third of the k misses it", () => {
+    const { whole } = kllErrors({ distribution: "uniform", seeds: SEEDS, count: COUNT, k: 66 });
     expect(whole.filter((error) => error > KLL_BOUND).length).toBeGreaterThan(SEEDS / 2);
   });
 });
