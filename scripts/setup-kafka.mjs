@@ -1,7 +1,8 @@
-// Fetches what the integration tests run on: Kafka and the Apicurio schema registry, with Maven, into a cache folder
+// Fetches what the integration tests run on, Kafka and the Apicurio schema registry, and what the sketches are measured
+// against, Apache DataSketches for Java, with Maven, into a cache folder
 // ($STREAMGAUGE_JAVA_CACHE, or node_modules/.cache/streamgauge-java). What is there already is not fetched again.
 //
-//   node scripts/setup-kafka.mjs             both
+//   node scripts/setup-kafka.mjs             all
 //   node scripts/setup-kafka.mjs kafka       one of them
 //
 // Needs Java 17 or later and mvn. The last line of output is the cache folder.
@@ -13,6 +14,8 @@ import { fileURLToPath } from "node:url";
 const KAFKA = "4.4.0";
 const LOG4J = "2.25.5";
 const APICURIO = "3.0.9";
+/** The last that runs on Java 17: later ones need 21 or more. */
+const DATASKETCHES = "6.2.0";
 
 const cache =
   process.env.STREAMGAUGE_JAVA_CACHE ||
@@ -21,6 +24,7 @@ const cache =
 const PARTS = {
   [`kafka-${KAFKA}`]: fetchKafka,
   [`apicurio-${APICURIO}`]: fetchApicurio,
+  [`datasketches-${DATASKETCHES}`]: fetchDataSketches,
 };
 
 for (const command of ["java", "mvn"]) {
@@ -88,6 +92,25 @@ function fetchApicurio(folder) {
   const archive = `apicurio-registry-app-${APICURIO}-all.tar.gz`;
   run("tar", ["-xzf", archive], folder);
   rmSync(join(folder, archive));
+}
+
+/** The jars of the sketches and of their memory, in `libs`. */
+function fetchDataSketches(folder) {
+  const pom = `<?xml version="1.0" encoding="UTF-8"?>
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>streamgauge</groupId><artifactId>datasketches-jars</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.datasketches</groupId><artifactId>datasketches-java</artifactId><version>${DATASKETCHES}</version></dependency>
+  </dependencies>
+</project>
+`;
+  writeFileSync(join(folder, "pom.xml"), pom);
+  maven(folder, [
+    "dependency:copy-dependencies",
+    `-DoutputDirectory=${join(folder, "libs")}`,
+    "-DincludeScope=runtime",
+  ]);
 }
 
 function maven(folder, args) {

@@ -10,6 +10,7 @@ import { isoTime, printable } from "../core/text.ts";
 import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
 import { collectProfiles } from "../stages/profile-collector.ts";
 import { type ProfileRecord, readProfile, writeProfileFile } from "../state/profile-container.ts";
+import { type ReadSketches, readSketches } from "../state/profile-sketches.ts";
 import { openFileFeed } from "./file-feed.ts";
 import { createHashLabel } from "./hash-label.ts";
 import type { Io } from "./io.ts";
@@ -82,7 +83,7 @@ export async function writeProfiles(args: WriteProfilesArgs, io: Io): Promise<nu
 export async function showProfile(args: { readonly file: string; readonly json: boolean }, io: Io): Promise<number> {
   const records = await readProfile(await openAvroContainer(args.file, false, {}));
   if (args.json) {
-    io.stdout(JSON.stringify(records));
+    io.stdout(JSON.stringify(records.map(withBase64)));
     return EXIT_CODES.ok;
   }
   const [first] = records;
@@ -93,7 +94,8 @@ export async function showProfile(args: { readonly file: string; readonly json: 
   io.stdout(
     `${printable(first.dataset)} · ${printable(first.slice)} · ${isoTime(first.windowStart)} to ${isoTime(first.windowEnd)}`,
   );
-  const table = [SHOWN_COLUMNS.map(([title]) => title), ...records.map(rowOf)];
+  const rows = records.map((record) => rowOf(record, sketchesOf(args.file, record)));
+  const table = [SHOWN_COLUMNS.map(([title]) => title), ...rows];
   const widths = SHOWN_COLUMNS.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   for (const row of table) {
     io.stdout(
@@ -106,7 +108,29 @@ export async function showProfile(args: { readonly file: string; readonly json: 
   return EXIT_CODES.ok;
 }
 
-const SHOWN_COLUMNS: readonly (readonly [title: string, value: (record: ProfileRecord) => string])[] = [
+function sketchesOf(file: string, record: ProfileRecord): ReadSketches {
+  try {
+    return readSketches(record);
+  } catch (error) {
+    const what = `field ${printable(record.field)}: ${(error as Error).message}`;
+    throw new StreamgaugeError("SG_INPUT", `Cannot read ${file}: ${what}`, { cause: error });
+  }
+}
+
+/** Sketches as base64, as other programs take them. */
+function withBase64(record: ProfileRecord): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(record).map(([name, value]) => [name, value instanceof Buffer ? value.toString("base64") : value]),
+  );
+}
+
+/** Of the most frequent text. */
+const TOP_CHARACTERS_MAX = 20;
+
+const SHOWN_COLUMNS: readonly (readonly [
+  title: string,
+  value: (record: ProfileRecord, sketches: ReadSketches) => string,
+])[] = [
   ["field", (record) => record.field],
   ["type", (record) => record.type],
   ["values", (record) => String(record.values)],
@@ -115,13 +139,28 @@ const SHOWN_COLUMNS: readonly (readonly [title: string, value: (record: ProfileR
   ["distinct", (record) => number(record.distinct)],
   ["min", (record) => number(record.min)],
   ["mean", (record) => number(record.mean)],
+  ["p50", (record, sketches) => number(quantileOf(record, sketches, 0.5))],
+  ["p99", (record, sketches) => number(quantileOf(record, sketches, 0.99))],
   ["max", (record) => number(record.max)],
   ["s.d.", (record) => number(record.stddev)],
   ["length", (record) => number(record.lengthMean)],
+  ["top", (_, sketches) => topOf(sketches)],
 ];
 
-function rowOf(record: ProfileRecord): string[] {
-  return SHOWN_COLUMNS.map(([, value]) => printable(value(record)));
+function rowOf(record: ProfileRecord, sketches: ReadSketches): string[] {
+  return SHOWN_COLUMNS.map(([, value]) => printable(value(record, sketches)));
+}
+
+/** Of values: that of the lengths of arrays and maps has no column. */
+function quantileOf(record: ProfileRecord, { quantiles }: ReadSketches, q: number): number | null {
+  return record.mean === null ? null : (quantiles?.quantile(q) ?? null);
+}
+
+function topOf({ frequent }: ReadSketches): string {
+  const text = frequent?.top(1)[0]?.label;
+  if (text === undefined) return "";
+  const shown = text.slice(0, TOP_CHARACTERS_MAX);
+  return JSON.stringify(shown) + (shown.length < text.length ? "…" : "");
 }
 
 function percent(part: number, whole: number): string {

@@ -365,7 +365,7 @@ export class FieldProfile {
       if (i === run.to) return;
       this.#promote(frequent);
     }
-    this.#distinct?.updateHashes(run.hashLo, run.hashHi, i, run.to);
+    this.#distinct?.updateHashes(run.hashLo, i, run.to);
     const items = this.#frequent;
     if (items === undefined) return;
     for (; i < run.to; i++) items.updateHash(run.hashLo[i]!, run.hashHi[i]!, 1, run.textAt(i));
@@ -400,7 +400,7 @@ export class FieldProfile {
     const distinct = this.#distinct;
     const frequent = this.#frequent;
     dictionary.forEach((lo, hi, count, label) => {
-      distinct?.updateHash(lo, hi);
+      distinct?.updateHash(lo);
       frequent?.updateHash(lo, hi, count, () => (label === undefined ? undefined : String(label)));
     });
   }

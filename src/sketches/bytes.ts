@@ -47,6 +47,21 @@ export class ByteWriter {
     this.#length += 4;
   }
 
+  u16(value: number): void {
+    this.#reserve(2);
+    this.#view.setUint16(this.#length, value, true);
+    this.#length += 2;
+  }
+
+  /** @throws {RangeError} when `value` is not an integer in [0, 2^53). */
+  u64(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`Cannot write 64 bits: expected an integer from 0 to 2^53 - 1, got ${value}`);
+    }
+    this.u32(value % 2 ** 32);
+    this.u32(Math.floor(value / 2 ** 32));
+  }
+
   i32(value: number): void {
     this.#reserve(4);
     this.#view.setInt32(this.#length, value, true);
@@ -92,6 +107,11 @@ export class ByteWriter {
 
   bytes(value: Uint8Array): void {
     this.varint(value.length);
+    this.raw(value);
+  }
+
+  /** Without the length. */
+  raw(value: Uint8Array): void {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
@@ -165,6 +185,18 @@ export class ByteReader {
     return this.#view.getUint32(this.#advance(4), true);
   }
 
+  u16(): number {
+    return this.#view.getUint16(this.#advance(2), true);
+  }
+
+  /** At most 2^53 - 1: what is larger is refused. */
+  u64(): number {
+    const at = this.#position;
+    const value = this.u32() + this.u32() * 2 ** 32;
+    this.demand(value <= Number.MAX_SAFE_INTEGER, at, `count ${value}`, "at most 2^53 - 1");
+    return value;
+  }
+
   i32(): number {
     return this.#view.getInt32(this.#advance(4), true);
   }
@@ -205,14 +237,41 @@ export class ByteReader {
     return this.#bytes.slice(start, start + length);
   }
 
+  /** A view of the next `length` bytes. */
+  raw(length: number): Uint8Array {
+    const start = this.#advance(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
   string(): string {
-    const length = this.count(1);
+    return this.text(this.count(1));
+  }
+
+  /** UTF-8 of `length` bytes. */
+  text(length: number): string {
     const start = this.#advance(length);
     try {
       return DECODER.decode(this.#bytes.subarray(start, start + length));
     } catch {
       throw corrupt(`text at ${start} is not UTF-8`);
     }
+  }
+
+  /** Refuses what was read from byte `at` on when it does not hold. */
+  demand(holds: boolean, at: number, found: string, expected: string): void {
+    if (!holds) throw corrupt(`byte ${at}: ${found}, expected ${expected}`);
+  }
+
+  /** A byte that can only be `expected`. */
+  exactly(expected: number, what: string): void {
+    const at = this.#position;
+    const value = this.u8();
+    this.demand(value === expected, at, `${what} ${value}`, String(expected));
+  }
+
+  /** Nothing may be left. */
+  end(): void {
+    this.demand(this.remaining === 0, this.#position, `${this.remaining} bytes more`, "the end");
   }
 
   /** Reads the version byte of `what`. */

@@ -11,7 +11,8 @@
  * the median from at least half of the counters + 1, so maximumError <= totalWeight / ((counters + 1) / 2): 1/96.5 = 1.04 % for
  * the default of 256 slots = 192 counters, however it was merged. An item that is not kept occurs at most maximumError times.
  *
- * Items are 64-bit hashes; text comes along as a label, asked for only when an item is newly kept. Empty: no items, error 0.
+ * Items are 64-bit hashes (`hash.ts` says of what); text comes along as a label, asked for only when an item is newly kept.
+ * Longs beyond 2^53 and texts that are no UTF-8 are items of their own, also where labels are equal. Empty: no items, error 0.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 import { compareHashes, HashTable } from "./hash-table.ts";
@@ -53,6 +54,20 @@ export class FrequentItems {
       );
     }
     this.#mostItems = Math.floor(this.capacity * LOAD);
+  }
+
+  /** A sketch of counters that others kept, at most 3/4 of `capacity`, each item once. */
+  static of(parts: {
+    readonly capacity: number;
+    readonly items: readonly (Pick<FrequentItem, "lo" | "hi" | "label"> & { readonly count: number })[];
+    readonly totalWeight: number;
+    readonly maximumError: number;
+  }): FrequentItems {
+    const sketch = new FrequentItems(parts);
+    for (const { lo, hi, label, count } of parts.items) sketch.updateHash(lo, hi, count, () => label);
+    sketch.#totalWeight = parts.totalWeight;
+    sketch.#maximumError = parts.maximumError;
+    return sketch;
   }
 
   /** Most that an upper bound is above the true count, and that an item that is not kept can have. */

@@ -1,11 +1,14 @@
 /**
- * HyperLogLog: how many distinct values, from 64-bit hashes.
+ * HyperLogLog: how many distinct values, from the hashes of `hash.ts`.
  *
- * 4096 registers (lgK = 12), each the largest rank (leading zeros + 1) of the 52 hash bits after the 12 that choose the
- * register: Flajolet, Fusy, Gandouet, Meunier 2007. Estimator: Ertl 2017, "New cardinality estimation algorithms for
- * HyperLogLog sketches", algorithm 6 ("improved raw estimator"): no bias correction table, no switch to linear counting.
+ * 4096 registers (lgK = 12), chosen by 12 bits of a hash; each holds the largest rank (leading zeros + 1, at most 63) of
+ * another 64 bits: Flajolet, Fusy, Gandouet, Meunier 2007. Register and rank are those of Apache DataSketches' HLL, and
+ * both stand in the low word of the hash (`murmur3.ts`). Estimator: Ertl 2017, "New cardinality estimation algorithms
+ * for HyperLogLog sketches", algorithm 6 ("improved raw estimator"): no bias correction table, no switch to linear counting.
  * Relative standard error 1.04 / sqrt(4096) = 1.6 % for every count up to far beyond 2^53; below some hundreds it is
  * smaller. Merging takes the larger register: exactly the sketch of the union, in any order. Empty: estimate 0.
+ *
+ * It sees hashes only: `hash.ts` says what NaN, ±∞, -0, subnormals, longs beyond 2^53, text and bytes are hashed as.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 
@@ -13,28 +16,31 @@ const VERSION = 1;
 /** 4096 registers: 1.6 % standard error in 4 KB. */
 const LG_K = 12;
 const REGISTERS = 1 << LG_K;
-/** Hash bits behind the register's index. */
-const RANK_BITS = 64 - LG_K;
+/** Ranks 1 to 62 come with probability 2^-rank, and 63 is all that is rarer. */
+const RANK_BITS = 62;
 const MAX_RANK = RANK_BITS + 1;
+/** Where the rank stands in the low word of a hash. */
+const RANK_SHIFT = 26;
 const SPARSE = 0;
 const DENSE = 1;
 
 export class HllSketch {
   readonly registers = new Uint8Array(REGISTERS);
 
-  updateHash(lo: number, hi: number): void {
+  /** `lo`: the low word of a hash. */
+  updateHash(lo: number): void {
     const index = lo & (REGISTERS - 1);
-    const rank = rankOf(lo, hi);
+    const rank = lo >>> RANK_SHIFT;
     if (rank > this.registers[index]!) this.registers[index] = rank;
   }
 
-  /** Hashes `[from, to)`. */
-  updateHashes(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
+  /** The low words `[from, to)` of hashes. */
+  updateHashes(lo: Int32Array, from: number, to: number): void {
     const registers = this.registers;
     for (let i = from; i < to; i++) {
       const low = lo[i]!;
       const index = low & (REGISTERS - 1);
-      const rank = rankOf(low, hi[i]!);
+      const rank = low >>> RANK_SHIFT;
       if (rank > registers[index]!) registers[index] = rank;
     }
   }
@@ -115,12 +121,6 @@ export class HllSketch {
 
 /** A sparse register takes 2 bytes while gaps stay below 128; 1536 of them are as long as the dense form. */
 const MOST_SPARSE = 1536;
-
-function rankOf(lo: number, hi: number): number {
-  if (hi !== 0) return Math.clz32(hi) + 1;
-  // clz32 of the 20 bits left counts the 12 that are shifted in; 0 gives 32 - 12 + 33 = 53 = MAX_RANK.
-  return Math.clz32(lo >>> LG_K) - LG_K + 33;
-}
 
 function checkedRank(rank: number, least: number): number {
   if (rank < least || rank > MAX_RANK) throw corrupt(`HllSketch with rank ${rank}, expected ${least} to ${MAX_RANK}`);

@@ -1,6 +1,6 @@
 /**
  * `.profile` files: an Avro container with one record per field of a window. Counters and moments stand by name; the
- * sketches are DataSketches bytes, null where a kind has none.
+ * sketches are DataSketches bytes (`profile-sketches.ts`), null where a field has none.
  */
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
@@ -13,6 +13,7 @@ import type { FieldNames } from "../profiles/field-names.ts";
 import type { FieldSummary } from "../profiles/field-profile.ts";
 import { namedFields } from "../profiles/metrics.ts";
 import type { Profile } from "../profiles/profile.ts";
+import { type SketchBytes, sketchBytes } from "./profile-sketches.ts";
 
 const LONG_COUNTERS = [
   "values",
@@ -37,7 +38,7 @@ const MOMENTS = [
 ] as const satisfies readonly (keyof FieldSummary)[];
 /** Bounds of 64-bit integers beyond 2^53 are decimal text, so that they stay exact. */
 const BOUNDS = ["min", "max"] as const satisfies readonly (keyof FieldSummary)[];
-const SKETCHES = ["kll", "hll", "frequentItems"] as const;
+const SKETCHES = ["kll", "hll", "frequentItems"] as const satisfies readonly (keyof SketchBytes)[];
 
 const TIMESTAMP = { type: "long", logicalType: "timestamp-millis" } as const;
 
@@ -89,7 +90,7 @@ export async function writeProfileFile(
     writeHeader: true,
   });
   const records = namedFields(profile, names).map(({ name, field }) =>
-    recordOf(window, revision, name, field.summary(profile.expected(field))),
+    recordOf(window, revision, name, field.summary(profile.expected(field)), sketchBytes(field)),
   );
   try {
     await pipeline(Readable.from(records), encoder, createWriteStream(part));
@@ -137,7 +138,13 @@ export async function readProfile(container: OpenedContainer): Promise<ProfileRe
   return records;
 }
 
-function recordOf(window: WindowId, revision: number, name: string, summary: FieldSummary): Record<string, unknown> {
+function recordOf(
+  window: WindowId,
+  revision: number,
+  name: string,
+  summary: FieldSummary,
+  sketches: SketchBytes,
+): Record<string, unknown> {
   const record: Record<string, unknown> = {
     dataset: window.dataset,
     slice: window.slice,
@@ -150,8 +157,13 @@ function recordOf(window: WindowId, revision: number, name: string, summary: Fie
   for (const counter of LONG_COUNTERS) record[counter] = summary[counter];
   for (const moment of MOMENTS) record[moment] = summary[moment] ?? null;
   for (const bound of BOUNDS) record[bound] = boundOf(summary[bound]);
-  for (const sketch of SKETCHES) record[sketch] = null;
+  for (const sketch of SKETCHES) record[sketch] = bufferOf(sketches[sketch]);
   return record;
+}
+
+/** avsc takes nothing but a `Buffer`. */
+function bufferOf(bytes: Uint8Array | undefined): Buffer | null {
+  return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function boundOf(value: number | bigint | undefined): number | string | null {

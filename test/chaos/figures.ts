@@ -99,10 +99,10 @@ function distinctCount(values: readonly (number | string)[]): number {
   for (const value of distinct) {
     if (typeof value === "number") {
       hashDoubles(Float64Array.of(value), 1, lo, hi);
-      sketch.updateHash(lo[0]!, hi[0]!);
+      sketch.updateHash(lo[0]!);
     } else {
       const hash = hashText(value);
-      sketch.updateHash(hash.lo, hash.hi);
+      sketch.updateHash(hash.lo);
     }
   }
   return Math.round(sketch.estimate());

@@ -55,6 +55,12 @@ function makeReadings(count: number): Reading[] {
   }));
 }
 
+function mostFrequent(sorted: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const one of sorted) counts.set(one, (counts.get(one) ?? 0) + 1);
+  return [...counts].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
+}
+
 type Row = Readonly<Record<string, unknown>>;
 
 let folder: CommandFolder;
@@ -316,13 +322,17 @@ describe("showProfile()", () => {
       "distinct",
       "min",
       "mean",
+      "p50",
+      "p99",
       "max",
       "s.d.",
       "length",
+      "top",
     ]);
     expect(stdout.slice(2).map((line) => line.split(/ +/)[0])).toEqual(Object.keys(expected).sort());
     const level = stdout.find((line) => line.startsWith("level "))?.split(/ {2,}/);
     const { mean: center, stddev } = expected.level ?? {};
+    const sorted = inside.map((reading) => reading.level).sort((a, b) => a - b);
     const short = (value: unknown) => String(Number(Number(value).toPrecision(6)));
     expect(level).toEqual([
       "level",
@@ -333,20 +343,27 @@ describe("showProfile()", () => {
       "9",
       "-3",
       short(center),
+      String(sorted[Math.ceil(0.5 * sorted.length) - 1]),
+      String(sorted[Math.ceil(0.99 * sorted.length) - 1]),
       "5",
       short(stddev),
+      JSON.stringify(String(mostFrequent(sorted))),
     ]);
     const { missing = 0 } = expected["place.city"] ?? {};
     const share = `${((Number(missing) / inside.length) * 100).toFixed(1)} %`;
     expect(stdout.find((line) => line.startsWith("place.city "))?.split(/ {2,}/)[4]).toBe(share);
   });
 
-  test("with --json prints every record as avsc reads it", async () => {
+  test("with --json prints every record as avsc reads it, sketches as base64", async () => {
     const { out } = await runProfile({ inputs: [container], timeField: "at" });
     const { stdout } = await show(join(out, day()), true);
     expect(stdout).toHaveLength(1);
     const expected = [...(await readByField(join(out, day()))).values()];
-    expect(JSON.parse(stdout[0] ?? "")).toEqual(JSON.parse(JSON.stringify(expected)));
+    const inBase64 = (_: string, value: unknown) =>
+      (value as { type?: string } | null)?.type === "Buffer"
+        ? Buffer.from((value as { data: number[] }).data).toString("base64")
+        : value;
+    expect(JSON.parse(stdout[0] ?? "")).toEqual(JSON.parse(JSON.stringify(expected), inBase64));
   });
 
   test("does not let names from a file act on the terminal", async () => {
@@ -364,7 +381,9 @@ describe("showProfile()", () => {
     const { out } = await runProfile({ inputs: [container], timeField: "at" });
     const bytes = readFileSync(join(out, day()));
     const damaged = Buffer.from(bytes);
-    damaged.fill(0xff, bytes.length - 60, bytes.length - 40);
+    // Behind the marker that ends the header, and the sizes of the block.
+    const block = bytes.indexOf("streamgaugeprofi") + 24;
+    damaged.fill(0xff, block, block + 40);
     const cases: readonly (readonly [string, Uint8Array | undefined, RegExp])[] = [
       ["gone.profile", undefined, /: there is no such file$/],
       ["text.profile", Buffer.from("not a profile"), /: it is not an Avro container: /],
@@ -387,6 +406,23 @@ describe("showProfile()", () => {
       expect(run.stdout, name).toEqual([]);
     }
     expect(failureOf(await show(out)).message).toBe(`Cannot read ${out}: it is not a file`);
+  });
+
+  test("refuses a damaged sketch, naming the file, the field and the byte", async () => {
+    const { out } = await runProfile({ inputs: [container], timeField: "at" });
+    for (const [sketch, byte, said] of [
+      ["kll", 2, "kll: Cannot read sketch: byte 2: family 14, expected 15"],
+      ["hll", 3, "hll: Cannot read sketch: byte 3: lgK 13, expected 12"],
+      ["frequentItems", 1, "frequentItems: Cannot read sketch: byte 1: serial version 0, expected 1"],
+    ] as const) {
+      const records = [...(await readByField(join(out, day()))).values()];
+      const level = records.find(({ field }) => field === "level")!;
+      (level[sketch] as Buffer)[byte]! ^= 1;
+      const path = folder.write("sketch.profile", await asAvro(records, { schema: PROFILE_SCHEMA }));
+      const run = await show(path);
+      expect(failureOf(run)).toEqual({ code: "SG_INPUT", message: `Cannot read ${path}: field level: ${said}` });
+      expect(run.exitCode).toBe(EXIT_CODES.configuration);
+    }
   });
 
   test("never runs code that a schema in the file asks for", async () => {

@@ -161,8 +161,7 @@ describe("the laws find planted defects", () => {
     const broken: SketchLaw<HllSketch> = {
       ...hll,
       update(sketch, values) {
-        const { lo, hi } = hashesOf(values);
-        sketch.updateHashes(lo, hi, 0, values.length - 1);
+        sketch.updateHashes(hashesOf(values).lo, 0, values.length - 1);
       },
     };
     expect(() =>

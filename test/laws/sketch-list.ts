@@ -53,8 +53,7 @@ export const SKETCHES: readonly SketchLaw<unknown>[] = [
     name: "HllSketch",
     create: () => new HllSketch(),
     update(sketch, values) {
-      const { lo, hi } = hashesOf(values);
-      sketch.updateHashes(lo, hi, 0, values.length);
+      sketch.updateHashes(hashesOf(values).lo, 0, values.length);
     },
     read: (r) => HllSketch.read(r),
     query: (sketch) => sketch.estimate(),
