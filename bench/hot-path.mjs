@@ -1,5 +1,6 @@
 // What it costs to profile every field of an event, beside decoding it: trip events (trip-events.mjs) from bytes through the
-// reader program and column batches to all the states of a profile. One variant per process, interleaved, medians of CPU time.
+// reader program and column batches to all the states of a profile. One variant per process, which takes turns with avsc's
+// decoding of the same bytes to objects; medians of the CPU time of each, and of their ratio.
 // `node bench/hot-path.mjs` prints the ladder: what each group of states adds. `--json` prints it for bench.mjs.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -12,8 +13,8 @@ import { WIRE_HEADER_BYTES } from "../dist/schemas/wire-format.js";
 import { TRIP_SCHEMA, tripEvents } from "./trip-events.mjs";
 
 const EVENTS = 200_000;
-const ROUNDS = +(process.env.R ?? 5);
-const RUNS = 3;
+const ROUNDS = +(process.env.R ?? 3);
+const RUNS = +(process.env.N ?? 5);
 const BATCH_ROWS = 1024;
 /** As many events are in a profile before it is written, as in a flush of a busy partition. */
 const FLUSH_EVENTS = 5_000;
@@ -48,34 +49,44 @@ else printLadder();
 function printLadder() {
   const names = Object.keys(VARIANTS);
   const rounds = new Map(names.map((name) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of names) {
-      const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--variant", name], {
-        encoding: "utf8",
-      });
-      if (child.status !== 0) throw new Error(child.stderr);
-      rounds.get(name).push(JSON.parse(child.stdout).nsPerEvent);
-    }
-  }
-  const base = median(rounds.get("avsc decode"));
-  const ladder = names.map((name) => ({ name, nsPerEvent: median(rounds.get(name)) }));
+  for (let round = 0; round < ROUNDS; round++) for (const name of names) rounds.get(name).push(inProcess(name));
+  const ladder = names.map((name) => ({
+    name,
+    nsPerEvent: median(rounds.get(name).map((result) => result.nsPerEvent)),
+    ratio: median(rounds.get(name).map((result) => result.ratio)),
+  }));
   if (process.argv.includes("--json")) console.log(JSON.stringify(ladder));
   else
-    for (const { name, nsPerEvent } of ladder)
-      console.log(`${name.padEnd(48)} ${nsPerEvent.toFixed(0).padStart(6)} ns  ${(nsPerEvent / base).toFixed(2)} ×`);
+    for (const { name, nsPerEvent, ratio } of ladder)
+      console.log(`${name.padEnd(48)} ${nsPerEvent.toFixed(0).padStart(6)} ns  ${ratio.toFixed(2)} × avsc`);
+}
+
+function inProcess(name) {
+  const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--variant", name], { encoding: "utf8" });
+  if (child.status !== 0) throw new Error(child.stderr);
+  return JSON.parse(child.stdout);
 }
 
 function measure(run) {
   const events = tripEvents(EVENTS);
-  run(events);
-  const runs = [];
-  for (let i = 0; i < RUNS; i++) {
-    const before = process.cpuUsage();
-    run(events);
-    const { user, system } = process.cpuUsage(before);
-    runs.push(((user + system) * 1000) / EVENTS);
+  const own = [];
+  const ratios = [];
+  for (let i = 0; i <= RUNS; i++) {
+    const base = nsPerEvent(decodeWithAvsc, events);
+    const mine = nsPerEvent(run, events);
+    // The first run compiles the code.
+    if (i === 0) continue;
+    own.push(mine);
+    ratios.push(mine / base);
   }
-  console.log(JSON.stringify({ nsPerEvent: median(runs) }));
+  console.log(JSON.stringify({ nsPerEvent: median(own), ratio: median(ratios) }));
+}
+
+function nsPerEvent(run, events) {
+  const before = process.cpuUsage();
+  run(events);
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) * 1000) / events.length;
 }
 
 function decodeWithAvsc(events) {

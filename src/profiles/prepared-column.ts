@@ -1,5 +1,5 @@
 /**
- * A column as the sketches want it: hashed, measured, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
+ * A column as the sketches want it: hashed, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
  * used for every slice dimension; arrays are reused from batch to batch.
  *
  * The content hash of a row is the sum over its values of a 64-bit mix of (path, index of the element within the row,
@@ -28,8 +28,6 @@ export class PreparedColumn {
   hi: Int32Array = new Int32Array(0);
   starts: Int32Array = new Int32Array(0);
   lengths: Int32Array = new Int32Array(0);
-  /** Code points of strings, bytes of the others. */
-  sizes = new Float64Array(0);
   hashLo = new Int32Array(0);
   hashHi = new Int32Array(0);
   nullCount = 0;
@@ -99,6 +97,18 @@ export class PreparedColumn {
     }
   }
 
+  /** Length of a text: code points of strings, bytes of the others. */
+  sizeAt(index: number): number {
+    const length = this.lengths[index]!;
+    if (this.field.kind !== "string") return length;
+    const { arena } = this;
+    const start = this.starts[index]!;
+    // Every code point has exactly one byte that is not a continuation byte.
+    let points = 0;
+    for (let at = start; at < start + length; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
+    return points;
+  }
+
   /** Takes NaN and ±∞ out of the values and turns −0 into 0; copies only when there is one of them. */
   separateNonFinite(): void {
     if (this.states.identity !== "number") return;
@@ -146,7 +156,6 @@ export class PreparedColumn {
         return;
       case "bytes":
         hashByteRanges(this.arena, this.starts, this.lengths, count, this.hashLo, this.hashHi);
-        this.#measure(count);
         return;
       default:
         this.states.identity satisfies never;
@@ -161,23 +170,6 @@ export class PreparedColumn {
       hashWords(this.lo.subarray(i), this.hi.subarray(i), 1, ONE_LO, ONE_HI);
       hashLo[i] = ONE_LO[0]!;
       hashHi[i] = ONE_HI[0]!;
-    }
-  }
-
-  #measure(count: number): void {
-    this.sizes = grownDoubles(this.sizes, count);
-    const { arena, starts, lengths, sizes } = this;
-    if (this.field.kind !== "string") {
-      for (let i = 0; i < count; i++) sizes[i] = lengths[i]!;
-      return;
-    }
-    for (let i = 0; i < count; i++) {
-      const start = starts[i]!;
-      const end = start + lengths[i]!;
-      // Every code point has exactly one byte that is not a continuation byte.
-      let points = 0;
-      for (let at = start; at < end; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
-      sizes[i] = points;
     }
   }
 }

@@ -27,10 +27,19 @@ export interface CountedValue {
   readonly label: ValueLabel;
 }
 
+/** What `addMany()` asks of a value that is new. */
+export interface ValueSource {
+  labelAt(index: number): ValueLabel;
+  /** A number that the owner derives figures from, such as the value itself or its length. */
+  measureAt(index: number): number;
+}
+
 export class ValueCounts {
   static readonly LIMIT = 4096;
   readonly #table: HashTable;
   readonly #labels: ValueLabel[] = [];
+  /** Of each entry, where the owner measures. */
+  #measures = NO_MEASURES;
   #totalCount = 0;
 
   /** `expectedSize`: distinct values that need no growing. */
@@ -68,23 +77,35 @@ export class ValueCounts {
   }
 
   /**
-   * Counts the hashes `[from, to)` once each, and says up to where there was room; `labelAt` is called for new values only.
+   * Counts the hashes `[from, to)` once each, and says up to where there was room; `source` is asked about new values only.
    */
-  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, labelAt: (index: number) => ValueLabel): number {
+  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, source: ValueSource): number {
     const table = this.#table;
     let i = from;
-    for (; i < to; i++) {
-      const entry = table.find(lo[i]!, hi[i]!);
-      if (entry >= 0) {
-        table.counts[entry]! += 1;
-        continue;
-      }
-      if (table.size === ValueCounts.LIMIT) break;
-      const label = checkedLabel(labelAt(i));
-      this.#labels[table.append(lo[i]!, hi[i]!, 1)] = label;
+    while (i < to) {
+      i = table.countKnown(lo, hi, i, to);
+      if (i === to || table.size === ValueCounts.LIMIT) break;
+      const label = checkedLabel(source.labelAt(i));
+      const entry = table.append(lo[i]!, hi[i]!, 1);
+      this.#labels[entry] = label;
+      if (entry >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
+      this.#measures[entry] = source.measureAt(i);
+      i++;
     }
     this.#totalCount += i - from;
     return i;
+  }
+
+  /**
+   * What `ValueSource.measureAt()` said of each of the `size` values, and how often it came, in the order of their first
+   * coming: to be read before anything is added. Only for a dictionary that `addMany()` alone has filled.
+   */
+  get measures(): Float64Array {
+    return this.#measures;
+  }
+
+  get counts(): Float64Array {
+    return this.#table.counts;
   }
 
   /** As new; keeps its arrays for what comes. */
@@ -179,6 +200,14 @@ export class ValueCounts {
     const { lo, hi, counts } = this.#table;
     return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.#labels[entry] };
   }
+}
+
+const NO_MEASURES = new Float64Array(0);
+
+function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(capacity);
+  larger.set(array);
+  return larger;
 }
 
 function checkedLabel(label: ValueLabel): ValueLabel {
