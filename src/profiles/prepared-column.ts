@@ -2,8 +2,8 @@
  * A column as the sketches want it: hashed, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
  * used for every slice dimension; arrays are reused from batch to batch.
  *
- * The content hash of a row is the sum over its values of a 64-bit mix of (path, index of the element within the row,
- * hash of the value). So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
+ * The content hash of a row is, in either half, the sum over its values of hash × factor of (path, index of the element
+ * within the row): multilinear hashing of what is hashed already. So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
  * where the event stands in the log; a null adds nothing.
  */
 import type { Column, FieldDescriptor } from "../core/column-batch.ts";
@@ -50,8 +50,9 @@ export class PreparedColumn {
     this.policy = policy;
     this.ignored = ignored;
     const path = hashText(field.path);
-    this.#pathLo = path.lo;
-    this.#pathHi = path.hi;
+    // Odd, so that no bit of a value's hash is lost.
+    this.#pathLo = path.lo | 1;
+    this.#pathHi = path.hi | 1;
   }
 
   /** Points to the values of the batch and hashes them. */
@@ -76,24 +77,29 @@ export class PreparedColumn {
   /** Adds each value to the content hash of its row. */
   addToRowHashes(rowLo: Int32Array, rowHi: Int32Array): void {
     const { count, rows, hashLo, hashHi } = this;
-    const pathLo = this.#pathLo;
-    const pathHi = this.#pathHi;
-    let row = -1;
-    let index = 0;
-    for (let i = 0; i < count; i++) {
-      if (rows[i] === row) index++;
-      else {
-        row = rows[i]!;
-        index = 0;
+    let factorLo = this.#pathLo;
+    let factorHi = this.#pathHi;
+    if (this.field.level < 0) {
+      for (let i = 0; i < count; i++) {
+        const row = rows[i]!;
+        rowLo[row] = rowLo[row]! + Math.imul(hashLo[i]!, factorLo);
+        rowHi[row] = rowHi[row]! + Math.imul(hashHi[i]!, factorHi);
       }
-      let a = Math.imul(hashLo[i]! ^ pathLo ^ Math.imul(index, 0x9e3779b1), 0x85ebca6b);
-      let b = Math.imul(hashHi[i]! ^ pathHi ^ (a >>> 15), 0xc2b2ae35);
-      a = Math.imul(a ^ (b >>> 16), 0x27d4eb2f);
-      a ^= a >>> 14;
-      b = Math.imul(b ^ a ^ (b >>> 13), 0x165667b1);
-      b ^= b >>> 15;
-      rowLo[row] = (rowLo[row]! + a) | 0;
-      rowHi[row] = (rowHi[row]! + b) | 0;
+      return;
+    }
+    let before = -1;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      if (row !== before) {
+        before = row;
+        factorLo = this.#pathLo;
+        factorHi = this.#pathHi;
+      } else {
+        factorLo = Math.imul(factorLo, NEXT_ELEMENT);
+        factorHi = Math.imul(factorHi, NEXT_ELEMENT);
+      }
+      rowLo[row] = rowLo[row]! + Math.imul(hashLo[i]!, factorLo);
+      rowHi[row] = rowHi[row]! + Math.imul(hashHi[i]!, factorHi);
     }
   }
 
@@ -174,6 +180,8 @@ export class PreparedColumn {
   }
 }
 
+/** Odd; 5 modulo 8, so that the factors of 2^30 elements are different. */
+const NEXT_ELEMENT = 0x2c1b3c6d;
 const ONE_LO = new Int32Array(1);
 const ONE_HI = new Int32Array(1);
 
