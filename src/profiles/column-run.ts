@@ -89,6 +89,10 @@ export class ColumnRun implements FieldRun {
     return column.states.identity === "bytes" ? column.sizeAt(this.#indexOf(place)) : this.numbers[place]!;
   }
 
+  get measuresAreLabels(): boolean {
+    return this.#column!.numbersAreLabels;
+  }
+
   labelAt(place: number): Label {
     const column = this.#column!;
     const index = this.#indexOf(place);

@@ -9,21 +9,18 @@ export function updateQuantiles(
   size: number,
   total: number,
 ): void {
-  const run = RUN.length < total ? RUN : RUN.subarray(0, total);
+  const most = Math.min(RUN.length, total);
   let filled = 0;
   for (let i = 0; i < size; i++) {
     const value = values[i]!;
-    for (let left = counts[i]!; left > 0; ) {
-      const end = Math.min(run.length, filled + left);
-      left -= end - filled;
-      run.fill(value, filled, end);
-      filled = end;
-      if (filled < run.length) break;
-      sketch.updateMany(run, 0, filled);
+    for (let left = counts[i]!; left > 0; left--) {
+      RUN[filled++] = value;
+      if (filled < most) continue;
+      sketch.updateMany(RUN, 0, filled);
       filled = 0;
     }
   }
-  sketch.updateMany(run, 0, filled);
+  sketch.updateMany(RUN, 0, filled);
 }
 
 /** Values that are handed over at a time. */

@@ -25,7 +25,7 @@ import { Moments } from "../sketches/moments.ts";
 import { ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
 import { FIELD_KINDS, type FieldClass, fieldKey, KIND_STATES, type KindStates, widerKind } from "./field-kinds.ts";
-import { feedFrequent, type TextSource } from "./frequent-feed.ts";
+import { feedDictionary, feedFrequent, type TextSource } from "./frequent-feed.ts";
 import type { Label } from "./labels.ts";
 
 /**
@@ -47,6 +47,8 @@ export interface FieldRun extends TextSource {
   measureAt(index: number): number;
   /** Makes the label of a value, asked for only when a sketch keeps it. */
   labelAt(index: number): Label;
+  /** The label of each value is its number. */
+  readonly measuresAreLabels: boolean;
 }
 
 /** Counters and moments by name, as `.profile` files and reports show them; `undefined`: nothing to measure. */
@@ -499,12 +501,8 @@ export class FieldProfile {
   }
 
   #feed(dictionary: ValueCounts): void {
-    const distinct = this.#distinct;
-    const frequent = this.#frequent;
-    dictionary.forEach((lo, hi, count, label) => {
-      distinct?.updateHash(lo, hi);
-      frequent?.updateHash(lo, hi, count, () => (label === undefined ? undefined : String(label)));
-    });
+    this.#distinct?.updateHashes(dictionary.lo, dictionary.hi, 0, dictionary.size);
+    if (this.#frequent !== undefined) feedDictionary(this.#frequent, dictionary);
   }
 }
 

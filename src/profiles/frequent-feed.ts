@@ -7,7 +7,7 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems } from "../sketches/frequent-items.ts";
-import { HashTable } from "../sketches/hash-table.ts";
+import type { ValueCounts, ValueLabel } from "../sketches/value-counts.ts";
 
 /** The text of a value, asked for only when it becomes an item. */
 export interface TextSource {
@@ -42,28 +42,66 @@ function feedCounted(
   to: number,
   source: TextSource,
 ): void {
-  COUNTED.clear();
-  for (let i = COUNTED.countKnown(lo, hi, from, to); i < to; i = COUNTED.countKnown(lo, hi, i + 1, to)) {
-    FIRST[COUNTED.append(lo[i]!, hi[i]!, 1)] = i;
+  SLOTS.fill(0);
+  for (let i = from; i < to; i++) {
+    const low = lo[i]!;
+    const high = hi[i]!;
+    let slot = low & SLOT_MASK;
+    let first = SLOTS[slot]!;
+    while (first !== 0 && (lo[from + first - 1] !== low || hi[from + first - 1] !== high)) {
+      slot = (slot + 1) & SLOT_MASK;
+      first = SLOTS[slot]!;
+    }
+    if (first === 0) {
+      SLOTS[slot] = i - from + 1;
+      COUNTS[i - from] = 1;
+    } else {
+      COUNTS[first - 1]!++;
+      COUNTS[i - from] = 0;
+    }
   }
-  const { size, counts } = COUNTED;
+  let singles = 0;
+  for (let place = 0; place < to - from; place++) if (COUNTS[place] === 1) singles++;
+  let purged = mergePurged(items, singles);
+  for (let i = from; i < to; i++) {
+    const count = COUNTS[i - from]!;
+    if (count === 1 && purged > 0) purged--;
+    else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.textAt(i));
+  }
+}
+
+/** As `feedFrequent()`, of values that are counted already. */
+export function feedDictionary(items: FrequentItems, dictionary: ValueCounts): void {
+  const { counts, size } = dictionary;
   let singles = 0;
   for (let entry = 0; entry < size; entry++) if (counts[entry] === 1) singles++;
-  const purges = Math.floor(singles / PURGED.totalWeight);
-  let purged = purges * PURGED.totalWeight;
+  let purged = mergePurged(items, singles);
+  const { lo, hi } = dictionary;
   for (let entry = 0; entry < size; entry++) {
     const count = counts[entry]!;
     if (count === 1 && purged > 0) purged--;
-    else items.updateHash(COUNTED.lo[entry]!, COUNTED.hi[entry]!, count, source.textAt(FIRST[entry]!));
+    else items.updateHash(lo[entry]!, hi[entry]!, count, () => textOf(dictionary.labelOf(entry)));
   }
+}
+
+function textOf(label: ValueLabel): string | undefined {
+  return label === undefined ? undefined : String(label);
+}
+
+/** Returns for how many of the values that came once this stands. */
+function mergePurged(items: FrequentItems, singles: number): number {
+  const purges = Math.floor(singles / PURGED.totalWeight);
   for (let i = 0; i < purges; i++) items.merge(PURGED);
+  return purges * PURGED.totalWeight;
 }
 
 /** Counted among themselves at a time: the table stays in the first cache. */
 const MOST_VALUES = 1024;
-const COUNTED = new HashTable(MOST_VALUES);
-/** Place of the first value of each entry. */
-const FIRST = new Int32Array(MOST_VALUES);
+const SLOT_MASK = 4 * MOST_VALUES - 1;
+/** Open addressing: place in the run + 1 of the first value with a hash, 0 where there is none. */
+const SLOTS = new Uint16Array(SLOT_MASK + 1);
+/** How often a value comes, at the place of the first; 0 at the others. */
+const COUNTS = new Uint16Array(MOST_VALUES);
 const PURGED = purgedOnce();
 
 /** What is left of as many different items as make one purge: no item, an error of 1. */

@@ -30,12 +30,14 @@ export class PreparedColumn {
   lengths: Int32Array = new Int32Array(0);
   hashLo = new Int32Array(0);
   hashHi = new Int32Array(0);
+  /** Every value is shown as its number. */
+  numbersAreLabels = false;
   nullCount = 0;
   nullRows: Int32Array = new Int32Array(0);
   nonFiniteCount = 0;
   nonFiniteRows = new Int32Array(0);
   nonFinite = new Float64Array(0);
-  arena: Uint8Array = new Uint8Array(0);
+  arena: Buffer = Buffer.alloc(0);
 
   readonly #pathLo: number;
   readonly #pathHi: number;
@@ -68,7 +70,11 @@ export class PreparedColumn {
     this.nullCount = column.nullCount;
     this.nullRows = column.nullRows;
     this.nonFiniteCount = 0;
-    this.arena = arena;
+    this.numbersAreLabels = this.policy === "show" && this.states.identity !== "bytes";
+    // The same one from batch to batch, unless it has grown.
+    if (this.arena.buffer !== arena.buffer || this.arena.length !== arena.length) {
+      this.arena = Buffer.from(arena.buffer, arena.byteOffset, arena.length);
+    }
     this.hashLo = grownWords(this.hashLo, count);
     this.hashHi = grownWords(this.hashHi, count);
     this.#hash(count);
@@ -173,6 +179,7 @@ export class PreparedColumn {
     const { numbers, hashLo, hashHi } = this;
     for (let i = 0; i < count; i++) {
       if (Number.isSafeInteger(numbers[i]!)) continue;
+      this.numbersAreLabels = false;
       hashWords(this.lo.subarray(i), this.hi.subarray(i), 1, ONE_LO, ONE_HI);
       hashLo[i] = ONE_LO[0]!;
       hashHi[i] = ONE_HI[0]!;

@@ -30,6 +30,8 @@ export interface CountedValue {
 /** What `addMany()` asks of a value that is new. */
 export interface ValueSource {
   labelAt(index: number): ValueLabel;
+  /** `labelAt()` would say what `measureAt()` says, of every value. */
+  readonly measuresAreLabels: boolean;
   /** A number that the owner derives figures from, such as the value itself or its length. */
   measureAt(index: number): number;
 }
@@ -38,8 +40,10 @@ export class ValueCounts {
   static readonly LIMIT = 4096;
   readonly #table: HashTable;
   readonly #labels: ValueLabel[] = [];
-  /** Of each entry, where the owner measures. */
+  /** Of each entry that `addMany()` has made. */
   #measures = NO_MEASURES;
+  /** An entry without a label has its measure for one. */
+  #measuresAreLabels = false;
   #totalCount = 0;
 
   /** `expectedSize`: distinct values that need no growing. */
@@ -64,6 +68,7 @@ export class ValueCounts {
     if (!(count > 0) || !Number.isSafeInteger(count)) {
       throw new RangeError(`Cannot add to ValueCounts: count is ${count}, expected a positive integer`);
     }
+    this.#makeLabels();
     const entry = this.#table.find(lo, hi);
     if (entry >= 0) {
       this.#table.counts[entry]! += count;
@@ -81,13 +86,16 @@ export class ValueCounts {
    */
   addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, source: ValueSource): number {
     const table = this.#table;
+    if (table.size === 0) this.#measuresAreLabels = source.measuresAreLabels;
+    else if (this.#measuresAreLabels !== source.measuresAreLabels) this.#makeLabels();
+    const withLabels = !this.#measuresAreLabels;
     let i = from;
     while (i < to) {
       i = table.countKnown(lo, hi, i, to);
       if (i === to || table.size === ValueCounts.LIMIT) break;
-      const label = checkedLabel(source.labelAt(i));
+      const label = withLabels ? checkedLabel(source.labelAt(i)) : undefined;
       const entry = table.append(lo[i]!, hi[i]!, 1);
-      this.#labels[entry] = label;
+      if (withLabels) this.#labels[entry] = label;
       if (entry >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
       this.#measures[entry] = source.measureAt(i);
       i++;
@@ -104,19 +112,35 @@ export class ValueCounts {
     return this.#measures;
   }
 
+  /** Hashes and counts of the values, in the same order. */
+  get lo(): Int32Array {
+    return this.#table.lo;
+  }
+
+  get hi(): Int32Array {
+    return this.#table.hi;
+  }
+
   get counts(): Float64Array {
     return this.#table.counts;
+  }
+
+  /** Of the value at this place in that order. */
+  labelOf(entry: number): ValueLabel {
+    return this.#measuresAreLabels ? this.#measures[entry] : this.#labels[entry];
   }
 
   /** As new; keeps its arrays for what comes. */
   clear(): void {
     this.#table.clear();
     this.#labels.length = 0;
+    this.#measuresAreLabels = false;
     this.#totalCount = 0;
   }
 
   /** Adds all of the other, or, when the union has more than 4096 values, nothing and returns false. */
   merge(other: ValueCounts): boolean {
+    this.#makeLabels();
     const theirs = other.#table;
     const table = this.#table;
     if (table.size + theirs.size > ValueCounts.LIMIT) {
@@ -130,7 +154,7 @@ export class ValueCounts {
       const hi = theirs.hi[i]!;
       const entry = table.find(lo, hi);
       if (entry >= 0) table.counts[entry]! += theirs.counts[i]!;
-      else this.#labels[table.append(lo, hi, theirs.counts[i]!)] = other.#labels[i];
+      else this.#labels[table.append(lo, hi, theirs.counts[i]!)] = other.labelOf(i);
     }
     this.#totalCount += other.#totalCount;
     return true;
@@ -144,7 +168,7 @@ export class ValueCounts {
   /** As `entries()`, without an object for each. */
   forEach(visit: (lo: number, hi: number, count: number, label: ValueLabel) => void): void {
     const { lo, hi, counts } = this.#table;
-    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.#labels[entry]);
+    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.labelOf(entry));
   }
 
   /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
@@ -170,7 +194,7 @@ export class ValueCounts {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
-      writeLabel(w, this.#labels[entry]);
+      writeLabel(w, this.labelOf(entry));
     }
   }
 
@@ -198,7 +222,13 @@ export class ValueCounts {
 
   #entry(entry: number): CountedValue {
     const { lo, hi, counts } = this.#table;
-    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.#labels[entry] };
+    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.labelOf(entry) };
+  }
+
+  #makeLabels(): void {
+    if (!this.#measuresAreLabels) return;
+    for (let entry = 0; entry < this.size; entry++) this.#labels[entry] = this.#measures[entry];
+    this.#measuresAreLabels = false;
   }
 }
 
