@@ -12,10 +12,10 @@ import { createAvroReader } from "../dist/schemas/avro-reader.js";
 import { WIRE_HEADER_BYTES } from "../dist/schemas/wire-format.js";
 import { TRIP_SCHEMA, tripEvents } from "./trip-events.mjs";
 
-const EVENTS = +(process.env.E ?? 200_000);
-const ROUNDS = +(process.env.R ?? 3);
-const RUNS = +(process.env.N ?? 5);
-const BATCH_ROWS = +(process.env.B ?? 1024);
+const EVENTS = 200_000;
+const ROUNDS = 3;
+const RUNS = 5;
+const BATCH_ROWS = 1024;
 /** As many events are in a profile before it is written, as in a flush of a busy partition. */
 const FLUSH_EVENTS = 5_000;
 
@@ -39,7 +39,7 @@ const VARIANTS = {
       },
     ]),
   ),
-  "everything": (events) => profile(events, EVENTS),
+  everything: (events) => profile(events, EVENTS),
   [`… written every ${FLUSH_EVENTS} events`]: (events) => profile(events, FLUSH_EVENTS),
 };
 

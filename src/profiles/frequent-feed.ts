@@ -108,6 +108,7 @@ const PURGED = purgedOnce();
 function purgedOnce(): FrequentItems {
   const items = new FrequentItems();
   for (let item = 0; items.maximumError === 0; item++) items.updateHash(item, item, 1, () => undefined);
-  if (items.maximumError !== 1 || items.top(1).length > 0) throw new Error("Cannot purge: equal counters are not equal");
+  if (items.maximumError !== 1 || items.top(1).length > 0)
+    throw new Error("Cannot purge: equal counters are not equal");
   return items;
 }

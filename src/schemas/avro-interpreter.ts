@@ -144,7 +144,8 @@ export class AvroInterpreter {
     for (;;) {
       // Literals, because only of these does the engine make a jump table.
       switch (code[pc]!) {
-        case 1: { // OP_BOOLEAN
+        case 1: {
+          // OP_BOOLEAN
           if (pos >= end) return this.#refuse("truncated", end);
           value = bytes[pos]!;
           if (value > 1) return this.#refuse("malformed", pos);
@@ -154,7 +155,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 2: { // OP_INT
+        case 2: {
+          // OP_INT
           if (pos >= end) return this.#refuse("truncated", end);
           const byte = bytes[pos]!;
           if (byte < 0x80) {
@@ -171,7 +173,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 3: { // OP_LONG
+        case 3: {
+          // OP_LONG
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           pos = next;
@@ -181,7 +184,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 4: { // OP_TICKS
+        case 4: {
+          // OP_TICKS
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           pos = next;
@@ -191,7 +195,8 @@ export class AvroInterpreter {
           pc += 3;
           break;
         }
-        case 5: { // OP_FLOAT
+        case 5: {
+          // OP_FLOAT
           if (end - pos < 4) return this.#refuse("truncated", end);
           value = view.getFloat32(pos, true);
           pos += 4;
@@ -200,7 +205,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 6: { // OP_DOUBLE
+        case 6: {
+          // OP_DOUBLE
           if (end - pos < 8) return this.#refuse("truncated", end);
           value = view.getFloat64(pos, true);
           pos += 8;
@@ -209,7 +215,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 7: { // OP_BYTES
+        case 7: {
+          // OP_BYTES
           from = readVarint64(words, bytes, pos, end);
           if (from < 0) return this.#refuseVarint(from, pos, end);
           length = words.hi === 0 ? words.lo : -1;
@@ -220,7 +227,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 8: { // OP_STRING
+        case 8: {
+          // OP_STRING
           if (pos >= end) return this.#refuse("truncated", end);
           from = pos + 1;
           length = bytes[pos]!;
@@ -244,7 +252,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 9: { // OP_FIXED
+        case 9: {
+          // OP_FIXED
           length = code[pc + 2]!;
           if (end - pos < length) return this.#refuse("truncated", end);
           from = pos;
@@ -254,7 +263,8 @@ export class AvroInterpreter {
           pc += 3;
           break;
         }
-        case 10: { // OP_ENUM
+        case 10: {
+          // OP_ENUM
           const next = readVarint32(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           const symbol = words.lo;
@@ -267,7 +277,8 @@ export class AvroInterpreter {
           pc += 4;
           break;
         }
-        case 11: { // OP_DECIMAL_BYTES
+        case 11: {
+          // OP_DECIMAL_BYTES
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           const size = words.hi === 0 ? words.lo : -1;
@@ -279,7 +290,8 @@ export class AvroInterpreter {
           pc += 3;
           break;
         }
-        case 12: { // OP_DECIMAL_FIXED
+        case 12: {
+          // OP_DECIMAL_FIXED
           const size = code[pc + 3]!;
           if (end - pos < size) return this.#refuse("truncated", end);
           if (size > MAX_DECIMAL_BYTES) return this.#refuse("length_refused", pos);
@@ -290,7 +302,8 @@ export class AvroInterpreter {
           pc += 4;
           break;
         }
-        case 13: { // OP_UUID_FIXED
+        case 13: {
+          // OP_UUID_FIXED
           if (end - pos < 16) return this.#refuse("truncated", end);
           index = code[pc + 1]!;
           if (index >= 0) {
@@ -304,7 +317,8 @@ export class AvroInterpreter {
           pc += 2;
           break;
         }
-        case 14: { // OP_NULLABLE
+        case 14: {
+          // OP_NULLABLE
           if (pos >= end) return this.#refuse("truncated", end);
           let branch = bytes[pos]!;
           let next = pos + 1;
@@ -326,7 +340,8 @@ export class AvroInterpreter {
           pos = next;
           continue;
         }
-        case 15: { // OP_UNION
+        case 15: {
+          // OP_UNION
           const next = readVarint32(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           const branch = words.lo;
@@ -335,7 +350,8 @@ export class AvroInterpreter {
           pc = code[pc + 2 + branch]!;
           continue;
         }
-        case 16: { // OP_NULLS
+        case 16: {
+          // OP_NULLS
           const count = code[pc + 1]!;
           for (let i = 0; i < count; i++) addNull(slab, code[pc + 2 + i]!, row);
           slabWords = slab.words;
@@ -354,7 +370,8 @@ export class AvroInterpreter {
           stackTop += 3;
           pc = code[pc + 2]!;
           continue;
-        case 19: { // OP_NEXT
+        case 19: {
+          // OP_NEXT
           const left = stack[stackTop - 3]!;
           if (left > 0) {
             stack[stackTop - 3] = left - 1;
@@ -403,7 +420,8 @@ export class AvroInterpreter {
           pc = code[pc + 3]!;
           continue;
         }
-        case 20: { // OP_CALL
+        case 20: {
+          // OP_CALL
           const depth = depthAround + code[pc + 2]!;
           if (depth > MAX_DATA_DEPTH) return this.#refuse("too_deep", pos);
           stack[stackTop] = pc + 3;

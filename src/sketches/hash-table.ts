@@ -83,10 +83,9 @@ export class HashTable {
   /** Adds an entry that is not there yet and returns its index. */
   append(lo: number, hi: number, count: number): number {
     if (this.size === this.lo.length) this.#grow();
-    const slots = this.#slots ?? this.#makeIndex();
     const entry = this.#put(lo, hi, count);
     this.#isAscending = false;
-    this.#index(slots, entry);
+    if (this.#slots !== undefined) this.#index(this.#slots, entry);
     return entry;
   }
 

@@ -7,9 +7,17 @@
  * Merging is exact in any order. Empty: size 0. The labels -0 and 0 are one, and so is every NaN.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { hashDoubles } from "./hash.ts";
 import { compareHashes, HashTable } from "./hash-table.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+/** Forms of the bytes. */
+const LABELLED = 0;
+const DECIMALS = 1;
+/** Decimal places that are tried, fewest first. */
+const PLACES = [0, 1, 2, 3, 4, 5, 6];
+/** Scaled numbers up to here leave room for the index of an entry in a double. */
+const MOST_SCALED = 2 ** 40;
 /** What an entry takes at least in bytes: hash, count, label tag. */
 const ENTRY_BYTES = 10;
 const HIDDEN = 0;
@@ -105,8 +113,9 @@ export class ValueCounts {
   }
 
   /**
-   * What `ValueSource.measureAt()` said of each of the `size` values, and how often it came, in the order of their first
-   * coming: to be read before anything is added. Only for a dictionary that `addMany()` alone has filled.
+   * What `ValueSource.measureAt()` said of each of the `size` values, in the order of their first coming: to be read before
+   * anything is added. Only where all came by `addMany()`, from bytes of which `isDecimal` holds, or from another of which
+   * one of the two is true.
    */
   get measures(): Float64Array {
     return this.#measures;
@@ -140,7 +149,6 @@ export class ValueCounts {
 
   /** Adds all of the other, or, when the union has more than 4096 values, nothing and returns false. */
   merge(other: ValueCounts): boolean {
-    this.#makeLabels();
     const theirs = other.#table;
     const table = this.#table;
     if (table.size + theirs.size > ValueCounts.LIMIT) {
@@ -148,13 +156,26 @@ export class ValueCounts {
       for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
       if (table.size + fresh > ValueCounts.LIMIT) return false;
     }
-    if (table.size === 0) table.reserve(theirs.size);
+    if (table.size === 0) {
+      table.reserve(theirs.size);
+      this.#measuresAreLabels = other.#measuresAreLabels;
+    } else if (!other.#measuresAreLabels) {
+      this.#makeLabels();
+    }
+    const isMeasured = other.#measures.length > 0;
     for (let i = 0; i < theirs.size; i++) {
       const lo = theirs.lo[i]!;
       const hi = theirs.hi[i]!;
       const entry = table.find(lo, hi);
-      if (entry >= 0) table.counts[entry]! += theirs.counts[i]!;
-      else this.#labels[table.append(lo, hi, theirs.counts[i]!)] = other.labelOf(i);
+      if (entry >= 0) {
+        table.counts[entry]! += theirs.counts[i]!;
+        continue;
+      }
+      const fresh = table.append(lo, hi, theirs.counts[i]!);
+      if (!this.#measuresAreLabels) this.#labels[fresh] = other.labelOf(i);
+      if (!isMeasured) continue;
+      if (fresh >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
+      this.#measures[fresh] = other.#measures[i]!;
     }
     this.#totalCount += other.#totalCount;
     return true;
@@ -184,12 +205,29 @@ export class ValueCounts {
   }
 
   /**
-   * Version, varint size, then for each, by hash: i32 low, i32 high, varint count, u8 kind of label and the label:
-   * 0 hidden, 1 string, 2 f64, 3 low and high i32.
+   * Whether `write()` needs no hashes and no labels: all values are shown numbers of at most 6 decimal places, with their
+   * hashes of `hashDoubles()`. Then their `measures` are there after `read()`, too.
+   */
+  get isDecimal(): boolean {
+    return this.#places() !== undefined;
+  }
+
+  /**
+   * Version, u8 form, varint size, then
+   * form 0, for each value, by hash: i32 low, i32 high, varint count, u8 kind of label and the label: 0 hidden, 1 string, 2 f64,
+   * 3 low and high i32;
+   * form 1, where `isDecimal`: u8 decimal places, varint of the least value × 10^places (zigzag), then for each value, ascending:
+   * varint count and, but for the last, varint of the distance to the next × 10^places.
    */
   write(w: ByteWriter): void {
+    const places = this.#places();
     w.u8(VERSION);
+    w.u8(places === undefined ? LABELLED : DECIMALS);
     w.varint(this.size);
+    if (places !== undefined) {
+      this.#writeDecimals(w, places);
+      return;
+    }
     for (const entry of this.#table.order()) {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
@@ -201,9 +239,15 @@ export class ValueCounts {
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   static read(r: ByteReader): ValueCounts {
     r.version(VERSION, "ValueCounts");
-    const size = r.count(ENTRY_BYTES);
+    const form = r.u8();
+    if (form > DECIMALS) throw corrupt(`ValueCounts of form ${form}`);
+    const size = r.count(form === DECIMALS ? 1 : ENTRY_BYTES);
     if (size > ValueCounts.LIMIT) throw corrupt(`ValueCounts of ${size} values, expected at most ${ValueCounts.LIMIT}`);
     const values = new ValueCounts(size);
+    if (form === DECIMALS) {
+      values.#readDecimals(r, size);
+      return values;
+    }
     const table = values.#table;
     for (let i = 0; i < size; i++) {
       const lo = r.i32();
@@ -225,6 +269,72 @@ export class ValueCounts {
     return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.labelOf(entry) };
   }
 
+  /** The fewest decimal places that hold every value; `undefined` where none do, or hash or label say something else. */
+  #places(): number | undefined {
+    const { size } = this;
+    for (let entry = 0; entry < size; entry++) {
+      const label = this.labelOf(entry);
+      if (typeof label !== "number") return undefined;
+      VALUES[entry] = label;
+    }
+    const places = PLACES.find((tried) => areDecimals(VALUES, size, 10 ** tried));
+    if (size === 0 || places === undefined) return undefined;
+    hashDoubles(VALUES, size, HASHES_LO, HASHES_HI);
+    const { lo, hi } = this.#table;
+    for (let entry = 0; entry < size; entry++) {
+      if (lo[entry] !== HASHES_LO[entry] || hi[entry] !== HASHES_HI[entry]) return undefined;
+    }
+    return places;
+  }
+
+  /** Of the `VALUES` that `#places()` has left. */
+  #writeDecimals(w: ByteWriter, places: number): void {
+    const { size } = this;
+    const factor = 10 ** places;
+    // Value and entry in one double, which the built-in sort of numbers takes.
+    const keys = new Float64Array(size);
+    for (let entry = 0; entry < size; entry++) {
+      keys[entry] = Math.round(VALUES[entry]! * factor) * ValueCounts.LIMIT + entry;
+    }
+    keys.sort();
+    w.u8(places);
+    let before = 0;
+    for (let i = 0; i < size; i++) {
+      const scaled = Math.floor(keys[i]! / ValueCounts.LIMIT);
+      if (i > 0) w.varint(scaled - before);
+      else w.varint(scaled < 0 ? -2 * scaled - 1 : 2 * scaled);
+      w.varint(this.#table.counts[keys[i]! - scaled * ValueCounts.LIMIT]!);
+      before = scaled;
+    }
+  }
+
+  #readDecimals(r: ByteReader, size: number): void {
+    const places = r.u8();
+    if (size === 0 || !PLACES.includes(places)) throw corrupt(`ValueCounts of ${size} values of ${places} places`);
+    const factor = 10 ** places;
+    const measures = new Float64Array(this.#table.lo.length);
+    const counts = new Float64Array(size);
+    let scaled = 0;
+    for (let i = 0; i < size; i++) {
+      const step = r.varint();
+      if (i > 0) scaled += step;
+      else scaled = step % 2 === 1 ? -(step + 1) / 2 : step / 2;
+      const count = r.varint();
+      if (count === 0 || (i > 0 && step === 0) || Math.abs(scaled) > MOST_SCALED) {
+        throw corrupt(`ValueCounts with ${count} times ${scaled} after a step of ${step}`);
+      }
+      measures[i] = scaled / factor;
+      counts[i] = count;
+      this.#totalCount += count;
+    }
+    if (!areDecimals(measures, size, factor)) throw corrupt("ValueCounts with more decimal places than a double has");
+    if (this.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
+    hashDoubles(measures, size, HASHES_LO, HASHES_HI);
+    for (let i = 0; i < size; i++) this.#table.append(HASHES_LO[i]!, HASHES_HI[i]!, counts[i]!);
+    this.#measures = measures;
+    this.#measuresAreLabels = true;
+  }
+
   #makeLabels(): void {
     if (!this.#measuresAreLabels) return;
     for (let entry = 0; entry < this.size; entry++) this.#labels[entry] = this.#measures[entry];
@@ -232,12 +342,25 @@ export class ValueCounts {
   }
 }
 
+/** Scratch. */
+const VALUES = new Float64Array(ValueCounts.LIMIT);
+const HASHES_LO = new Int32Array(ValueCounts.LIMIT);
+const HASHES_HI = new Int32Array(ValueCounts.LIMIT);
 const NO_MEASURES = new Float64Array(0);
 
 function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
   const larger = new Float64Array(capacity);
   larger.set(array);
   return larger;
+}
+
+/** Whether each value is an integer divided by `factor`, to the last bit. */
+function areDecimals(values: Float64Array, size: number, factor: number): boolean {
+  for (let i = 0; i < size; i++) {
+    const scaled = Math.round(values[i]! * factor);
+    if (!(Math.abs(scaled) <= MOST_SCALED) || scaled / factor !== values[i]) return false;
+  }
+  return true;
 }
 
 function checkedLabel(label: ValueLabel): ValueLabel {
