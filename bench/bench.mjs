@@ -13,6 +13,8 @@ const results = [];
 
 await measureDemo();
 measureProfiler();
+measureHotPath();
+measureLimits();
 measureMerge();
 measureHelp();
 measureDependencies();
@@ -72,6 +74,34 @@ function measureProfiler() {
   add("… as in the demo: 58 flights per profile", 1e9 / daily, "flights/s");
   add("profiler: CPU per event ÷ avsc decode of the same bytes", profiler / avsc, "×");
   add("… as in the demo: 58 flights per profile", daily / avsc, "×");
+}
+
+/** CPU per trip event of all states of a profile, and of the steps on the way there, beside avsc's decoding. */
+function measureHotPath() {
+  for (const { name, ratio } of output("bench/hot-path.mjs", "--json")) {
+    const target = name === "everything" ? 1 : undefined;
+    if (name !== "avsc decode") add(`trip event ÷ avsc decode: ${name}`, ratio, "×", target);
+  }
+}
+
+/** What grows with fields, states and events. */
+function measureLimits() {
+  const of = (...args) => output("bench/hot-path-limits.mjs", ...args);
+  add("CPU per field: 512 fields ÷ 16 fields", of("fields", "512").ns / of("fields", "16").ns, "×", 2);
+  add("CPU per event: 1,000 profiles at random ÷ one", of("states", "1000").ns / of("states", "1").ns, "×", 2.5);
+  const open = of("open");
+  add("10,000 open profiles of 27 columns and 50 events", open.megabytes, "MB", 1000);
+  add("… pause of a full collection", open.gcMs, "ms", 50);
+  add("major collections in 1,000,000 events", of("collections").major, "", 0);
+  const delta = of("delta");
+  add("delta of 27 columns and 5,000 events", delta.kilobytes, "kB", 120);
+  add("… to write, read and merge", delta.msWrite + delta.msMerge, "ms", 3);
+}
+
+function output(script, ...args) {
+  const child = spawnSync(process.execPath, [join(root, script), ...args], { encoding: "utf8" });
+  if (child.status !== 0) throw new Error(child.stderr);
+  return JSON.parse(child.stdout);
 }
 
 /** What the judge pays for a delta of a few events. */

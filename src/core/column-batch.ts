@@ -54,16 +54,16 @@ export interface FieldDescriptor {
  */
 export interface Column {
   readonly field: FieldDescriptor;
-  count: number;
-  rows: Int32Array;
-  numbers: Float64Array;
-  lo: Int32Array;
-  hi: Int32Array;
-  starts: Int32Array;
-  lengths: Int32Array;
-  nullCount: number;
+  readonly count: number;
+  readonly rows: Int32Array;
+  readonly numbers: Float64Array;
+  readonly lo: Int32Array;
+  readonly hi: Int32Array;
+  readonly starts: Int32Array;
+  readonly lengths: Int32Array;
+  readonly nullCount: number;
   /** Row of each null, ascending. A null union counts for each of its branches. */
-  nullRows: Int32Array;
+  readonly nullRows: Int32Array;
 }
 
 export interface ColumnBatch {

@@ -11,7 +11,6 @@ export class ColumnRun implements FieldRun {
   hi = EMPTY_WORDS;
   hashLo = EMPTY_WORDS;
   hashHi = EMPTY_WORDS;
-  sizes = EMPTY_DOUBLES;
 
   readonly #hashLabel: (text: string) => string;
   #column: PreparedColumn | undefined;
@@ -38,7 +37,6 @@ export class ColumnRun implements FieldRun {
     this.hi = column.hi;
     this.hashLo = column.hashLo;
     this.hashHi = column.hashHi;
-    this.sizes = column.sizes;
   }
 
   /** Brings the values `order[0, count)` together; only what the field's states read. */
@@ -46,10 +44,7 @@ export class ColumnRun implements FieldRun {
     this.#column = column;
     this.#order = order;
     const { states } = column;
-    if (states.identity === "bytes") {
-      this.#sizes = grownDoubles(this.#sizes, count);
-      gatherDoubles(column.sizes, order, count, this.#sizes);
-    } else {
+    if (states.identity !== "bytes") {
       this.#numbers = grownDoubles(this.#numbers, count);
       gatherDoubles(column.numbers, order, count, this.#numbers);
     }
@@ -66,7 +61,6 @@ export class ColumnRun implements FieldRun {
       gatherWords(column.hashHi, order, count, this.#hashesHi);
     }
     this.numbers = this.#numbers;
-    this.sizes = this.#sizes;
     this.lo = this.#lo;
     this.hi = this.#hi;
     this.hashLo = this.#hashesLo;
@@ -84,10 +78,24 @@ export class ColumnRun implements FieldRun {
     this.#order = undefined;
   }
 
-  readonly labelAt = (place: number): Label => {
-    const column = this.#column;
-    if (column === undefined) return undefined;
-    const index = this.#order === undefined ? place : this.#order[place]!;
+  sizes(): Float64Array {
+    this.#sizes = grownDoubles(this.#sizes, this.to);
+    for (let i = this.from; i < this.to; i++) this.#sizes[i] = this.measureAt(i);
+    return this.#sizes;
+  }
+
+  measureAt(place: number): number {
+    const column = this.#column!;
+    return column.states.identity === "bytes" ? column.sizeAt(this.#indexOf(place)) : this.numbers[place]!;
+  }
+
+  get measuresAreLabels(): boolean {
+    return this.#column!.numbersAreLabels;
+  }
+
+  labelAt(place: number): Label {
+    const column = this.#column!;
+    const index = this.#indexOf(place);
     switch (column.states.class) {
       case "text":
         return textLabel(column.arena, column.starts[index]!, column.lengths[index]!, column.policy, this.#hashLabel);
@@ -98,7 +106,7 @@ export class ColumnRun implements FieldRun {
           ? longLabel(column.numbers[index]!, column.lo[index]!, column.hi[index]!, column.policy)
           : numberLabel(column.numbers[index]!, column.policy);
     }
-  };
+  }
 
   textAt(index: number): () => string | undefined {
     this.#index = index;
@@ -109,6 +117,10 @@ export class ColumnRun implements FieldRun {
     const label = this.labelAt(this.#index);
     return label === undefined ? undefined : String(label);
   };
+
+  #indexOf(place: number): number {
+    return this.#order === undefined ? place : this.#order[place]!;
+  }
 }
 
 const EMPTY_WORDS: Int32Array = new Int32Array(0);

@@ -17,21 +17,30 @@ export type Label = string | number | bigint | undefined;
 const LABEL_BYTES_MAX = 256;
 
 const DECODER = new TextDecoder();
+/** Below 128 a byte is a character. */
+const ASCII_END = 0x80;
 
 /** Label of the text in `bytes[start, start + length)`. A longer one than 256 bytes is cut and ends in `…`. */
 export function textLabel(
-  bytes: Uint8Array,
+  bytes: Buffer,
   start: number,
   length: number,
   policy: ValuePolicy,
   hashLabel: (text: string) => string,
 ): string | undefined {
   if (policy === "hide") return undefined;
-  if (policy === "hash") return hashLabel(DECODER.decode(bytes.subarray(start, start + length)));
-  if (length <= LABEL_BYTES_MAX) return DECODER.decode(bytes.subarray(start, start + length));
+  if (policy === "hash") return hashLabel(decoded(bytes, start, start + length));
+  if (length <= LABEL_BYTES_MAX) return decoded(bytes, start, start + length);
   let end = start + LABEL_BYTES_MAX;
   while (end > start && (bytes[end]! & 0xc0) === 0x80) end--;
-  return `${DECODER.decode(bytes.subarray(start, end))}…`;
+  return `${decoded(bytes, start, end)}…`;
+}
+
+function decoded(bytes: Buffer, start: number, end: number): string {
+  let all = 0;
+  for (let i = start; i < end; i++) all |= bytes[i]!;
+  // The decoder wants a view, which takes longer than all the rest.
+  return all < ASCII_END ? bytes.toString("latin1", start, end) : DECODER.decode(bytes.subarray(start, end));
 }
 
 /**

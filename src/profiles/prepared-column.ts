@@ -1,9 +1,9 @@
 /**
- * A column as the sketches want it: hashed, measured, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
+ * A column as the sketches want it: hashed, −0 turned into 0, NaN and ±∞ set apart. Made once per batch and
  * used for every slice dimension; arrays are reused from batch to batch.
  *
- * The content hash of a row is the sum over its values of a 64-bit mix of (path, index of the element within the row,
- * hash of the value). So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
+ * The content hash of a row is, in either half, the sum over its values of hash × factor of (path, index of the element
+ * within the row): multilinear hashing of what is hashed already. So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
  * where the event stands in the log; a null adds nothing.
  */
 import type { Column, FieldDescriptor } from "../core/column-batch.ts";
@@ -28,16 +28,16 @@ export class PreparedColumn {
   hi: Int32Array = new Int32Array(0);
   starts: Int32Array = new Int32Array(0);
   lengths: Int32Array = new Int32Array(0);
-  /** Code points of strings, bytes of the others. */
-  sizes = new Float64Array(0);
   hashLo = new Int32Array(0);
   hashHi = new Int32Array(0);
+  /** Every value is shown as its number. */
+  numbersAreLabels = false;
   nullCount = 0;
   nullRows: Int32Array = new Int32Array(0);
   nonFiniteCount = 0;
   nonFiniteRows = new Int32Array(0);
   nonFinite = new Float64Array(0);
-  arena: Uint8Array = new Uint8Array(0);
+  arena: Buffer = Buffer.alloc(0);
 
   readonly #pathLo: number;
   readonly #pathHi: number;
@@ -52,8 +52,9 @@ export class PreparedColumn {
     this.policy = policy;
     this.ignored = ignored;
     const path = hashText(field.path);
-    this.#pathLo = path.lo;
-    this.#pathHi = path.hi;
+    // Odd, so that no bit of a value's hash is lost.
+    this.#pathLo = path.lo | 1;
+    this.#pathHi = path.hi | 1;
   }
 
   /** Points to the values of the batch and hashes them. */
@@ -69,7 +70,11 @@ export class PreparedColumn {
     this.nullCount = column.nullCount;
     this.nullRows = column.nullRows;
     this.nonFiniteCount = 0;
-    this.arena = arena;
+    this.numbersAreLabels = this.policy === "show" && this.states.identity !== "bytes";
+    // The same one from batch to batch, unless it has grown.
+    if (this.arena.buffer !== arena.buffer || this.arena.length !== arena.length) {
+      this.arena = Buffer.from(arena.buffer, arena.byteOffset, arena.length);
+    }
     this.hashLo = grownWords(this.hashLo, count);
     this.hashHi = grownWords(this.hashHi, count);
     this.#hash(count);
@@ -78,25 +83,42 @@ export class PreparedColumn {
   /** Adds each value to the content hash of its row. */
   addToRowHashes(rowLo: Int32Array, rowHi: Int32Array): void {
     const { count, rows, hashLo, hashHi } = this;
-    const pathLo = this.#pathLo;
-    const pathHi = this.#pathHi;
-    let row = -1;
-    let index = 0;
-    for (let i = 0; i < count; i++) {
-      if (rows[i] === row) index++;
-      else {
-        row = rows[i]!;
-        index = 0;
+    let factorLo = this.#pathLo;
+    let factorHi = this.#pathHi;
+    if (this.field.level < 0) {
+      for (let i = 0; i < count; i++) {
+        const row = rows[i]!;
+        rowLo[row] = rowLo[row]! + Math.imul(hashLo[i]!, factorLo);
+        rowHi[row] = rowHi[row]! + Math.imul(hashHi[i]!, factorHi);
       }
-      let a = Math.imul(hashLo[i]! ^ pathLo ^ Math.imul(index, 0x9e3779b1), 0x85ebca6b);
-      let b = Math.imul(hashHi[i]! ^ pathHi ^ (a >>> 15), 0xc2b2ae35);
-      a = Math.imul(a ^ (b >>> 16), 0x27d4eb2f);
-      a ^= a >>> 14;
-      b = Math.imul(b ^ a ^ (b >>> 13), 0x165667b1);
-      b ^= b >>> 15;
-      rowLo[row] = (rowLo[row]! + a) | 0;
-      rowHi[row] = (rowHi[row]! + b) | 0;
+      return;
     }
+    let before = -1;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      if (row !== before) {
+        before = row;
+        factorLo = this.#pathLo;
+        factorHi = this.#pathHi;
+      } else {
+        factorLo = Math.imul(factorLo, NEXT_ELEMENT);
+        factorHi = Math.imul(factorHi, NEXT_ELEMENT);
+      }
+      rowLo[row] = rowLo[row]! + Math.imul(hashLo[i]!, factorLo);
+      rowHi[row] = rowHi[row]! + Math.imul(hashHi[i]!, factorHi);
+    }
+  }
+
+  /** Length of a text: code points of strings, bytes of the others. */
+  sizeAt(index: number): number {
+    const length = this.lengths[index]!;
+    if (this.field.kind !== "string") return length;
+    const { arena } = this;
+    const start = this.starts[index]!;
+    // Every code point has exactly one byte that is not a continuation byte.
+    let points = 0;
+    for (let at = start; at < start + length; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
+    return points;
   }
 
   /** Takes NaN and ±∞ out of the values and turns −0 into 0; copies only when there is one of them. */
@@ -146,7 +168,6 @@ export class PreparedColumn {
         return;
       case "bytes":
         hashByteRanges(this.arena, this.starts, this.lengths, count, this.hashLo, this.hashHi);
-        this.#measure(count);
         return;
       default:
         this.states.identity satisfies never;
@@ -158,30 +179,16 @@ export class PreparedColumn {
     const { numbers, hashLo, hashHi } = this;
     for (let i = 0; i < count; i++) {
       if (Number.isSafeInteger(numbers[i]!)) continue;
+      this.numbersAreLabels = false;
       hashWords(this.lo.subarray(i), this.hi.subarray(i), 1, ONE_LO, ONE_HI);
       hashLo[i] = ONE_LO[0]!;
       hashHi[i] = ONE_HI[0]!;
     }
   }
-
-  #measure(count: number): void {
-    this.sizes = grownDoubles(this.sizes, count);
-    const { arena, starts, lengths, sizes } = this;
-    if (this.field.kind !== "string") {
-      for (let i = 0; i < count; i++) sizes[i] = lengths[i]!;
-      return;
-    }
-    for (let i = 0; i < count; i++) {
-      const start = starts[i]!;
-      const end = start + lengths[i]!;
-      // Every code point has exactly one byte that is not a continuation byte.
-      let points = 0;
-      for (let at = start; at < end; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
-      sizes[i] = points;
-    }
-  }
 }
 
+/** Odd; 5 modulo 8, so that the factors of 2^30 elements are different. */
+const NEXT_ELEMENT = 0x2c1b3c6d;
 const ONE_LO = new Int32Array(1);
 const ONE_HI = new Int32Array(1);
 

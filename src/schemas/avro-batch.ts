@@ -1,108 +1,112 @@
 import type { Column, ColumnBatch, FieldDescriptor } from "../core/column-batch.ts";
+import {
+  AT_CAPACITY,
+  AT_COUNT,
+  AT_NULL_CAPACITY,
+  AT_NULL_COUNT,
+  AT_NULL_WORDS,
+  AT_NUMBERS,
+  AT_STRIDE,
+  AT_WORDS,
+  COLUMN_WORDS,
+  ColumnSlab,
+} from "./column-slab.ts";
 
 /** Largest arena; positions in it must stay below 2^31. */
 export const MAX_ARENA_BYTES = 1_073_741_824;
-/** Bytes of an arena, and values of a column, that outlast a reset. What a few huge events needed is let go. */
+/** Bytes of an arena that outlast a reset. What a few huge events needed is let go. */
 const KEPT_ARENA_BYTES = 16_777_216;
-const KEPT_VALUES = 65_536;
 /** First size of the arena, per row. */
 const PAYLOAD_BYTES_GUESS = 64;
 
 const NO_INTEGERS = new Int32Array(0);
 const NO_NUMBERS = new Float64Array(0);
 
-export class AvroColumn implements Column {
+/** Views of a column's part of the slab, made anew when that has moved. */
+class AvroColumn implements Column {
   readonly field: FieldDescriptor;
-  count = 0;
-  rows: Int32Array;
-  numbers: Float64Array = NO_NUMBERS;
-  lo: Int32Array = NO_INTEGERS;
-  hi: Int32Array = NO_INTEGERS;
-  starts: Int32Array = NO_INTEGERS;
-  lengths: Int32Array = NO_INTEGERS;
-  nullCount = 0;
-  nullRows: Int32Array = NO_INTEGERS;
-  readonly #firstCapacity: number;
+  readonly #slab: ColumnSlab;
+  readonly #offset: number;
+  #version = -1;
+  #rows = NO_INTEGERS;
+  #numbers = NO_NUMBERS;
+  #second = NO_INTEGERS;
+  #third = NO_INTEGERS;
+  #nullRows = NO_INTEGERS;
 
-  constructor(field: FieldDescriptor, capacity: number) {
+  constructor(field: FieldDescriptor, slab: ColumnSlab, index: number) {
     this.field = field;
-    this.#firstCapacity = capacity;
-    this.rows = NO_INTEGERS;
-    this.#allocate(capacity);
+    this.#slab = slab;
+    this.#offset = index * COLUMN_WORDS;
   }
 
-  addNumber(row: number, value: number): void {
-    const index = this.#add(row);
-    this.numbers[index] = value;
+  get count(): number {
+    return this.#slab.table[this.#offset + AT_COUNT]!;
   }
 
-  addLong(row: number, value: number, lo: number, hi: number): void {
-    const index = this.#add(row);
-    this.numbers[index] = value;
-    this.lo[index] = lo;
-    this.hi[index] = hi;
+  get nullCount(): number {
+    return this.#slab.table[this.#offset + AT_NULL_COUNT]!;
   }
 
-  addBytes(row: number, start: number, length: number): void {
-    const index = this.#add(row);
-    this.starts[index] = start;
-    this.lengths[index] = length;
+  get rows(): Int32Array {
+    this.#look();
+    return this.#rows;
   }
 
-  addNull(row: number): void {
-    const index = this.nullCount;
-    if (index === this.nullRows.length) {
-      const grown = new Int32Array(Math.max(this.#firstCapacity, 2 * index));
-      grown.set(this.nullRows);
-      this.nullRows = grown;
+  get numbers(): Float64Array {
+    this.#look();
+    return this.#numbers;
+  }
+
+  get lo(): Int32Array {
+    this.#look();
+    return this.field.storage === "long" ? this.#second : NO_INTEGERS;
+  }
+
+  get hi(): Int32Array {
+    this.#look();
+    return this.field.storage === "long" ? this.#third : NO_INTEGERS;
+  }
+
+  get starts(): Int32Array {
+    this.#look();
+    return this.field.storage === "bytes" ? this.#second : NO_INTEGERS;
+  }
+
+  get lengths(): Int32Array {
+    this.#look();
+    return this.field.storage === "bytes" ? this.#third : NO_INTEGERS;
+  }
+
+  get nullRows(): Int32Array {
+    this.#look();
+    return this.#nullRows;
+  }
+
+  #look(): void {
+    const { table, words, numbers, version } = this.#slab;
+    if (version === this.#version) return;
+    this.#version = version;
+    const at = (entry: number) => table[this.#offset + entry]!;
+    const lane = (index: number) => {
+      const start = at(AT_WORDS) + index * at(AT_STRIDE);
+      return words.subarray(start, start + at(AT_CAPACITY));
+    };
+    this.#rows = lane(0);
+    this.#nullRows = words.subarray(at(AT_NULL_WORDS), at(AT_NULL_WORDS) + at(AT_NULL_CAPACITY));
+    if (this.field.storage !== "bytes") {
+      this.#numbers = numbers.subarray(at(AT_NUMBERS), at(AT_NUMBERS) + at(AT_CAPACITY));
     }
-    this.nullRows[index] = row;
-    this.nullCount = index + 1;
-  }
-
-  /** Takes back what `row`, the newest, has added. */
-  removeRow(row: number): void {
-    while (this.count > 0 && this.rows[this.count - 1] === row) this.count--;
-    while (this.nullCount > 0 && this.nullRows[this.nullCount - 1] === row) this.nullCount--;
-  }
-
-  reset(): void {
-    this.count = 0;
-    this.nullCount = 0;
-    if (this.rows.length > Math.max(KEPT_VALUES, this.#firstCapacity)) this.#allocate(this.#firstCapacity);
-    if (this.nullRows.length > Math.max(KEPT_VALUES, this.#firstCapacity)) this.nullRows = NO_INTEGERS;
-  }
-
-  /** Index of a new value of `row`; afterwards the arrays have room for it. */
-  #add(row: number): number {
-    const index = this.count;
-    if (index === this.rows.length) this.#allocate(2 * index);
-    this.rows[index] = row;
-    this.count = index + 1;
-    return index;
-  }
-
-  /** Gives the arrays of the field's storage `capacity` and copies the values. */
-  #allocate(capacity: number): void {
-    this.rows = resized(this.rows, capacity, this.count);
-    if (this.field.storage === "bytes") {
-      this.starts = resized(this.starts, capacity, this.count);
-      this.lengths = resized(this.lengths, capacity, this.count);
-      return;
-    }
-    const numbers = new Float64Array(capacity);
-    numbers.set(this.numbers.subarray(0, this.count));
-    this.numbers = numbers;
-    if (this.field.storage === "long") {
-      this.lo = resized(this.lo, capacity, this.count);
-      this.hi = resized(this.hi, capacity, this.count);
-    }
+    if (this.field.storage === "number") return;
+    this.#second = lane(1);
+    this.#third = lane(2);
   }
 }
 
 export class AvroBatch implements ColumnBatch {
   readonly fields: readonly FieldDescriptor[];
-  readonly columns: readonly AvroColumn[];
+  readonly columns: readonly Column[];
+  readonly slab: ColumnSlab;
   readonly rowCapacity: number;
   rowCount = 0;
   arena: Uint8Array;
@@ -119,7 +123,8 @@ export class AvroBatch implements ColumnBatch {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
     this.fields = fields;
-    this.columns = fields.map((field) => new AvroColumn(field, rowCapacity));
+    this.slab = new ColumnSlab(fields, rowCapacity);
+    this.columns = fields.map((field, index) => new AvroColumn(field, this.slab, index));
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);
     this.payloadBytes = new Int32Array(rowCapacity);
@@ -142,7 +147,7 @@ export class AvroBatch implements ColumnBatch {
   reset(): void {
     this.rowCount = 0;
     this.arenaLength = this.#symbols.length;
-    for (const column of this.columns) column.reset();
+    this.slab.release();
     const firstLength = this.#symbols.length + this.rowCapacity * PAYLOAD_BYTES_GUESS;
     if (this.arena.length > Math.max(KEPT_ARENA_BYTES, firstLength)) this.#replaceArena(firstLength);
   }
@@ -153,10 +158,4 @@ export class AvroBatch implements ColumnBatch {
     this.arena = arena;
     this.view = new DataView(arena.buffer);
   }
-}
-
-function resized(array: Int32Array, capacity: number, count: number): Int32Array {
-  const grown = new Int32Array(capacity);
-  grown.set(array.subarray(0, count));
-  return grown;
 }

@@ -3,8 +3,7 @@
  * schema can become code. Each instruction is an opcode and its operands (below). A column of -1 means: check the
  * bytes, record nothing. `depth` counts records, arrays and maps from the start of the main program or routine.
  *
- * The opcodes stand in this file, not in the compiler's, so that the engine sees constants in the `switch` also where
- * modules are run one by one.
+ * The `switch` has the numbers of the opcodes for its cases, and their names behind them.
  */
 import type { FieldDescriptor } from "../core/column-batch.ts";
 import type { UndecodableReason } from "../core/violation.ts";
@@ -18,6 +17,18 @@ import {
   type Words,
   wordsToNumber,
 } from "./avro-number.ts";
+import {
+  AT_CAPACITY,
+  AT_COUNT,
+  AT_NULL_CAPACITY,
+  AT_NULL_COUNT,
+  AT_NULL_WORDS,
+  AT_NUMBERS,
+  AT_STRIDE,
+  AT_WORDS,
+  COLUMN_WORDS,
+  type ColumnSlab,
+} from "./column-slab.ts";
 import { MAX_DATA_DEPTH } from "./field-tree.ts";
 import { isUtf8 } from "./utf8.ts";
 
@@ -81,6 +92,11 @@ export const MAX_ELEMENTS = 1_000_000;
 /** Elements that take no byte (nulls, records without content): five bytes could claim any number of them. */
 export const MAX_EMPTY_ELEMENTS = 65_536;
 
+/** Which arrays of a column a value goes to: those of its `storage`. */
+const STORE_NUMBER = 0;
+const STORE_LONG = 1;
+const STORE_BYTES = 2;
+
 /** Words of stack that one level of depth can take: a loop (3), and calls of a record and a union (2 each). */
 const STACK_WORDS_PER_LEVEL = 7;
 
@@ -98,7 +114,10 @@ export class AvroInterpreter {
   /** Reads the event in the arena's `[start, to)` into the next row, which the caller closes or takes back. */
   run(batch: AvroBatch, start: number, to: number): "ok" | UndecodableReason {
     const { code, symbolStarts, symbolLengths } = this.#program;
-    const columns = batch.columns;
+    const slab = batch.slab;
+    const table = slab.table;
+    let slabWords = slab.words;
+    let slabNumbers = slab.numbers;
     const bytes = batch.arena;
     const view = batch.view;
     const stack = this.#stack;
@@ -114,24 +133,34 @@ export class AvroInterpreter {
     let elements = 0;
     let emptyElements = 0;
     let invalidUtf8 = 0;
+    // What a value leaves for the end of the loop, where it is stored: in one place, because the engine would inline only the
+    // first few of many calls. What stores nothing goes on to the next instruction by `continue`.
+    let form = STORE_NUMBER;
+    let index = -1;
+    let value = 0;
+    let from = 0;
+    let length = 0;
 
     for (;;) {
+      // Literals, because only of these does the engine make a jump table.
       switch (code[pc]!) {
-        case OP_BOOLEAN: {
+        case 1: {
+          // OP_BOOLEAN
           if (pos >= end) return this.#refuse("truncated", end);
-          const value = bytes[pos]!;
+          value = bytes[pos]!;
           if (value > 1) return this.#refuse("malformed", pos);
           pos++;
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addNumber(row, value);
+          index = code[pc + 1]!;
+          form = STORE_NUMBER;
           pc += 2;
           break;
         }
-        case OP_INT: {
+        case 2: {
+          // OP_INT
           if (pos >= end) return this.#refuse("truncated", end);
-          let value = bytes[pos]!;
-          if (value < 0x80) {
-            value = (value >>> 1) ^ -(value & 1);
+          const byte = bytes[pos]!;
+          if (byte < 0x80) {
+            value = (byte >>> 1) ^ -(byte & 1);
             pos++;
           } else {
             const next = readVarint32(words, bytes, pos, end);
@@ -139,61 +168,70 @@ export class AvroInterpreter {
             value = words.lo;
             pos = next;
           }
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addNumber(row, value);
+          index = code[pc + 1]!;
+          form = STORE_NUMBER;
           pc += 2;
           break;
         }
-        case OP_LONG: {
+        case 3: {
+          // OP_LONG
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           pos = next;
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addLong(row, wordsToNumber(words.lo, words.hi), words.lo, words.hi);
+          value = wordsToNumber(words.lo, words.hi);
+          index = code[pc + 1]!;
+          form = STORE_LONG;
           pc += 2;
           break;
         }
-        case OP_TICKS: {
+        case 4: {
+          // OP_TICKS
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           pos = next;
-          const index = code[pc + 1]!;
-          if (index >= 0)
-            columns[index]!.addLong(row, wordsToNumber(words.lo, words.hi) / code[pc + 2]!, words.lo, words.hi);
+          value = wordsToNumber(words.lo, words.hi) / code[pc + 2]!;
+          index = code[pc + 1]!;
+          form = STORE_LONG;
           pc += 3;
           break;
         }
-        case OP_FLOAT: {
+        case 5: {
+          // OP_FLOAT
           if (end - pos < 4) return this.#refuse("truncated", end);
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addNumber(row, view.getFloat32(pos, true));
+          value = view.getFloat32(pos, true);
           pos += 4;
+          index = code[pc + 1]!;
+          form = STORE_NUMBER;
           pc += 2;
           break;
         }
-        case OP_DOUBLE: {
+        case 6: {
+          // OP_DOUBLE
           if (end - pos < 8) return this.#refuse("truncated", end);
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addNumber(row, view.getFloat64(pos, true));
+          value = view.getFloat64(pos, true);
           pos += 8;
+          index = code[pc + 1]!;
+          form = STORE_NUMBER;
           pc += 2;
           break;
         }
-        case OP_BYTES: {
-          const next = readVarint64(words, bytes, pos, end);
-          if (next < 0) return this.#refuseVarint(next, pos, end);
-          const length = words.hi === 0 ? words.lo : -1;
-          if (length < 0 || length > end - next) return this.#refuse("length_refused", pos);
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addBytes(row, next, length);
-          pos = next + length;
+        case 7: {
+          // OP_BYTES
+          from = readVarint64(words, bytes, pos, end);
+          if (from < 0) return this.#refuseVarint(from, pos, end);
+          length = words.hi === 0 ? words.lo : -1;
+          if (length < 0 || length > end - from) return this.#refuse("length_refused", pos);
+          pos = from + length;
+          index = code[pc + 1]!;
+          form = STORE_BYTES;
           pc += 2;
           break;
         }
-        case OP_STRING: {
+        case 8: {
+          // OP_STRING
           if (pos >= end) return this.#refuse("truncated", end);
-          let from = pos + 1;
-          let length = bytes[pos]!;
+          from = pos + 1;
+          length = bytes[pos]!;
           if (length < 0x80) {
             // Zigzag: an odd byte is a negative length.
             length = (length >>> 1) | -(length & 1);
@@ -204,79 +242,83 @@ export class AvroInterpreter {
           }
           if (length < 0 || length > end - from) return this.#refuse("length_refused", pos);
           pos = from + length;
-          let allBits = 0;
-          for (let i = from; i < pos; i++) allBits |= bytes[i]!;
-          if (allBits >= 0x80 && !isUtf8(bytes, from, pos)) invalidUtf8 = 1;
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addBytes(row, from, length);
+          let highBits = 0;
+          let i = from;
+          for (; i + 4 <= pos; i += 4) highBits |= view.getInt32(i, true);
+          for (; i < pos; i++) highBits |= bytes[i]!;
+          if ((highBits & 0x80808080) !== 0 && !isUtf8(bytes, from, pos)) invalidUtf8 = 1;
+          index = code[pc + 1]!;
+          form = STORE_BYTES;
           pc += 2;
           break;
         }
-        case OP_FIXED: {
-          const size = code[pc + 2]!;
-          if (end - pos < size) return this.#refuse("truncated", end);
-          const index = code[pc + 1]!;
-          if (index >= 0) columns[index]!.addBytes(row, pos, size);
-          pos += size;
+        case 9: {
+          // OP_FIXED
+          length = code[pc + 2]!;
+          if (end - pos < length) return this.#refuse("truncated", end);
+          from = pos;
+          pos += length;
+          index = code[pc + 1]!;
+          form = STORE_BYTES;
           pc += 3;
           break;
         }
-        case OP_ENUM: {
+        case 10: {
+          // OP_ENUM
           const next = readVarint32(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           const symbol = words.lo;
           if (symbol < 0 || symbol >= code[pc + 3]!) return this.#refuse("malformed", pos);
           pos = next;
-          const index = code[pc + 1]!;
-          if (index >= 0) {
-            const k = code[pc + 2]! + symbol;
-            columns[index]!.addBytes(row, symbolStarts[k]!, symbolLengths[k]!);
-          }
+          from = symbolStarts[code[pc + 2]! + symbol]!;
+          length = symbolLengths[code[pc + 2]! + symbol]!;
+          index = code[pc + 1]!;
+          form = STORE_BYTES;
           pc += 4;
           break;
         }
-        case OP_DECIMAL_BYTES: {
+        case 11: {
+          // OP_DECIMAL_BYTES
           const next = readVarint64(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
-          const length = words.hi === 0 ? words.lo : -1;
-          if (length < 0 || length > end - next || length > MAX_DECIMAL_BYTES) {
-            return this.#refuse("length_refused", pos);
-          }
-          const index = code[pc + 1]!;
-          if (index >= 0) {
-            const value = readDecimal(words, bytes, next, length, code[pc + 2]!);
-            columns[index]!.addLong(row, value, words.lo, words.hi);
-          }
-          pos = next + length;
+          const size = words.hi === 0 ? words.lo : -1;
+          if (size < 0 || size > end - next || size > MAX_DECIMAL_BYTES) return this.#refuse("length_refused", pos);
+          index = code[pc + 1]!;
+          if (index >= 0) value = readDecimal(words, bytes, next, size, code[pc + 2]!);
+          form = STORE_LONG;
+          pos = next + size;
           pc += 3;
           break;
         }
-        case OP_DECIMAL_FIXED: {
+        case 12: {
+          // OP_DECIMAL_FIXED
           const size = code[pc + 3]!;
           if (end - pos < size) return this.#refuse("truncated", end);
           if (size > MAX_DECIMAL_BYTES) return this.#refuse("length_refused", pos);
-          const index = code[pc + 1]!;
-          if (index >= 0) {
-            const value = readDecimal(words, bytes, pos, size, code[pc + 2]!);
-            columns[index]!.addLong(row, value, words.lo, words.hi);
-          }
+          index = code[pc + 1]!;
+          if (index >= 0) value = readDecimal(words, bytes, pos, size, code[pc + 2]!);
+          form = STORE_LONG;
           pos += size;
           pc += 4;
           break;
         }
-        case OP_UUID_FIXED: {
+        case 13: {
+          // OP_UUID_FIXED
           if (end - pos < 16) return this.#refuse("truncated", end);
-          const index = code[pc + 1]!;
+          index = code[pc + 1]!;
           if (index >= 0) {
             writeUuidText(bytes, pos, textEnd);
-            columns[index]!.addBytes(row, textEnd, UUID_TEXT_LENGTH);
+            from = textEnd;
+            length = UUID_TEXT_LENGTH;
             textEnd += UUID_TEXT_LENGTH;
           }
+          form = STORE_BYTES;
           pos += 16;
           pc += 2;
           break;
         }
-        case OP_NULLABLE: {
+        case 14: {
+          // OP_NULLABLE
           if (pos >= end) return this.#refuse("truncated", end);
           let branch = bytes[pos]!;
           let next = pos + 1;
@@ -288,34 +330,38 @@ export class AvroInterpreter {
           if (branch === code[pc + 2]!) {
             pc += 5;
           } else if (branch === code[pc + 1]!) {
-            const index = code[pc + 3]!;
-            if (index >= 0) columns[index]!.addNull(row);
+            const nulls = code[pc + 3]!;
+            if (nulls >= 0) addNull(slab, nulls, row);
+            slabWords = slab.words;
             pc = code[pc + 4]!;
           } else {
             return this.#refuse("malformed", pos);
           }
           pos = next;
-          break;
+          continue;
         }
-        case OP_UNION: {
+        case 15: {
+          // OP_UNION
           const next = readVarint32(words, bytes, pos, end);
           if (next < 0) return this.#refuseVarint(next, pos, end);
           const branch = words.lo;
           if (branch < 0 || branch >= code[pc + 1]!) return this.#refuse("malformed", pos);
           pos = next;
           pc = code[pc + 2 + branch]!;
-          break;
+          continue;
         }
-        case OP_NULLS: {
+        case 16: {
+          // OP_NULLS
           const count = code[pc + 1]!;
-          for (let i = 0; i < count; i++) columns[code[pc + 2 + i]!]!.addNull(row);
+          for (let i = 0; i < count; i++) addNull(slab, code[pc + 2 + i]!, row);
+          slabWords = slab.words;
           pc += 2 + count;
-          break;
+          continue;
         }
-        case OP_JUMP:
+        case 17: // OP_JUMP
           pc = code[pc + 1]!;
-          break;
-        case OP_LOOP:
+          continue;
+        case 18: // OP_LOOP
           if (depthAround + code[pc + 1]! > MAX_DATA_DEPTH) return this.#refuse("too_deep", pos);
           // Items left in the block, end of the block where it is stated, items in all blocks.
           stack[stackTop] = 0;
@@ -323,24 +369,30 @@ export class AvroInterpreter {
           stack[stackTop + 2] = 0;
           stackTop += 3;
           pc = code[pc + 2]!;
-          break;
-        case OP_NEXT: {
+          continue;
+        case 19: {
+          // OP_NEXT
           const left = stack[stackTop - 3]!;
           if (left > 0) {
             stack[stackTop - 3] = left - 1;
             pc = code[pc + 3]!;
-            break;
+            continue;
           }
           const statedEnd = stack[stackTop - 2]!;
           if (statedEnd >= 0 && statedEnd !== pos) return this.#refuse("length_refused", pos);
-          let next = readVarint64(words, bytes, pos, end);
-          if (next < 0) return this.#refuseVarint(next, pos, end);
-          let count = wordsToNumber(words.lo, words.hi);
+          let next = pos + 1;
+          let count = 0;
+          if (pos >= end || bytes[pos] !== 0) {
+            next = readVarint64(words, bytes, pos, end);
+            if (next < 0) return this.#refuseVarint(next, pos, end);
+            count = wordsToNumber(words.lo, words.hi);
+          }
           if (count === 0) {
             pos = next;
             stackTop -= 3;
-            const index = code[pc + 1]!;
-            if (index >= 0) columns[index]!.addNumber(row, stack[stackTop + 2]!);
+            value = stack[stackTop + 2]!;
+            index = code[pc + 1]!;
+            form = STORE_NUMBER;
             pc += 4;
             break;
           }
@@ -366,9 +418,10 @@ export class AvroInterpreter {
           stack[stackTop - 1] = stack[stackTop - 1]! + count;
           pos = next;
           pc = code[pc + 3]!;
-          break;
+          continue;
         }
-        case OP_CALL: {
+        case 20: {
+          // OP_CALL
           const depth = depthAround + code[pc + 2]!;
           if (depth > MAX_DATA_DEPTH) return this.#refuse("too_deep", pos);
           stack[stackTop] = pc + 3;
@@ -376,14 +429,14 @@ export class AvroInterpreter {
           stackTop += 2;
           depthAround = depth;
           pc = code[pc + 1]!;
-          break;
+          continue;
         }
-        case OP_RETURN:
+        case 21: // OP_RETURN
           stackTop -= 2;
           pc = stack[stackTop]!;
           depthAround = stack[stackTop + 1]!;
-          break;
-        case OP_END:
+          continue;
+        case 0: // OP_END
           if (pos !== end) return this.#refuse("trailing_bytes", pos);
           batch.arenaLength = textEnd;
           batch.invalidUtf8[row] = invalidUtf8;
@@ -391,6 +444,24 @@ export class AvroInterpreter {
         default:
           throw new Error(`Cannot run the reader program: no opcode ${code[pc]} (at ${pc})`);
       }
+      if (index < 0) continue;
+      const entry = index * COLUMN_WORDS;
+      const at = table[entry + AT_COUNT]!;
+      if (at === table[entry + AT_CAPACITY]!) {
+        slab.grow(index);
+        slabWords = slab.words;
+        slabNumbers = slab.numbers;
+      }
+      table[entry + AT_COUNT] = at + 1;
+      let place = table[entry + AT_WORDS]! + at;
+      slabWords[place] = row;
+      if (form !== STORE_BYTES) slabNumbers[table[entry + AT_NUMBERS]! + at] = value;
+      if (form === STORE_NUMBER) continue;
+      const stride = table[entry + AT_STRIDE]!;
+      const isBytes = form === STORE_BYTES;
+      place += stride;
+      slabWords[place] = isBytes ? from : words.lo;
+      slabWords[place + stride] = isBytes ? length : words.hi;
     }
   }
 
@@ -402,6 +473,16 @@ export class AvroInterpreter {
   #refuseVarint(result: number, at: number, end: number): UndecodableReason {
     return result === VARINT_TRUNCATED ? this.#refuse("truncated", end) : this.#refuse("malformed", at);
   }
+}
+
+/** The slab's words may be others afterwards. */
+function addNull(slab: ColumnSlab, index: number, row: number): void {
+  const { table } = slab;
+  const entry = index * COLUMN_WORDS;
+  const at = table[entry + AT_NULL_COUNT]!;
+  if (at === table[entry + AT_NULL_CAPACITY]!) slab.growNulls(index);
+  slab.words[table[entry + AT_NULL_WORDS]! + at] = row;
+  table[entry + AT_NULL_COUNT] = at + 1;
 }
 
 export const UUID_TEXT_LENGTH = 36;

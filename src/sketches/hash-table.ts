@@ -58,13 +58,34 @@ export class HashTable {
     }
   }
 
+  /** Counts the hashes `[from, to)` once each, up to the first that has no entry; returns where that is, or `to`. */
+  countKnown(lo: Int32Array, hi: Int32Array, from: number, to: number): number {
+    const slots = this.#slots ?? this.#makeIndex();
+    const mask = slots.length - 1;
+    const knownLo = this.lo;
+    const knownHi = this.hi;
+    const counts = this.counts;
+    for (let i = from; i < to; i++) {
+      const low = lo[i]!;
+      const high = hi[i]!;
+      let slot = low & mask;
+      let entry = slots[slot]! - 1;
+      while (entry >= 0 && (knownLo[entry] !== low || knownHi[entry] !== high)) {
+        slot = (slot + 1) & mask;
+        entry = slots[slot]! - 1;
+      }
+      if (entry < 0) return i;
+      counts[entry] = counts[entry]! + 1;
+    }
+    return to;
+  }
+
   /** Adds an entry that is not there yet and returns its index. */
   append(lo: number, hi: number, count: number): number {
     if (this.size === this.lo.length) this.#grow();
-    const slots = this.#slots ?? this.#makeIndex();
     const entry = this.#put(lo, hi, count);
     this.#isAscending = false;
-    this.#index(slots, entry);
+    if (this.#slots !== undefined) this.#index(this.#slots, entry);
     return entry;
   }
 

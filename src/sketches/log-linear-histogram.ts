@@ -50,6 +50,18 @@ export class LogLinearHistogram {
     }
   }
 
+  /** Takes each of `values[0, size)`, all of them finite, `counts[i]` times. */
+  updateCounted(values: Float64Array, counts: Float64Array, size: number): void {
+    for (let i = 0; i < size; i++) {
+      const value = values[i]!;
+      const count = counts[i]!;
+      if (value > 0) this.#positive.add(magnitudeKey(value), count);
+      else if (value < 0) this.#negative.add(magnitudeKey(value), count);
+      else this.#zero += count;
+      this.#totalCount += count;
+    }
+  }
+
   /** As new; keeps its arrays for what comes. */
   clear(): void {
     this.#zero = 0;

@@ -15,7 +15,15 @@ export class LongRange {
 
   /** Integers `[from, to)`. */
   updateMany(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
-    for (let i = from; i < to; i++) this.#include(lo[i]!, hi[i]!);
+    if (to <= from) return;
+    let least = from;
+    let most = from;
+    for (let i = from + 1; i < to; i++) {
+      if (less(lo[i]!, hi[i]!, lo[least]!, hi[least]!)) least = i;
+      if (less(lo[most]!, hi[most]!, lo[i]!, hi[i]!)) most = i;
+    }
+    this.#include(lo[least]!, hi[least]!);
+    this.#include(lo[most]!, hi[most]!);
   }
 
   get isEmpty(): boolean {

@@ -65,6 +65,37 @@ export class Moments {
       this.#updateRun(values, start, Math.min(to, start + RUN_LENGTH));
   }
 
+  /** Takes each of `values[0, size)`, all of them finite, `counts[i]` times. */
+  updateCounted(values: Float64Array, counts: Float64Array, size: number): void {
+    if (size === 0) return;
+    const shift = values[0]! + 0;
+    let count = 0;
+    let sum = 0;
+    let distances = 0;
+    let min = shift;
+    let max = shift;
+    for (let i = 0; i < size; i++) {
+      const value = values[i]!;
+      const times = counts[i]!;
+      count += times;
+      sum += value * times;
+      distances += (value - shift) * times;
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+    const offset = distances / count;
+    // The mean is known, so the squares are taken around it: nothing is lost by cancellation.
+    let m2 = 0;
+    for (let i = 0; i < size; i++) {
+      const distance = values[i]! - shift - offset;
+      m2 += distance * distance * counts[i]!;
+    }
+    this.#sum += sum;
+    if (min < this.#min) this.#min = min + 0;
+    if (max > this.#max) this.#max = max + 0;
+    this.#join(count, shift, offset, m2);
+  }
+
   /** As new. */
   clear(): void {
     this.#count = 0;

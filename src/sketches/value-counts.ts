@@ -7,9 +7,17 @@
  * Merging is exact in any order. Empty: size 0. The labels -0 and 0 are one, and so is every NaN.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { hashDoubles } from "./hash.ts";
 import { compareHashes, HashTable } from "./hash-table.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+/** Forms of the bytes. */
+const LABELLED = 0;
+const DECIMALS = 1;
+/** Decimal places that are tried, fewest first. */
+const PLACES = [0, 1, 2, 3, 4, 5, 6];
+/** Scaled numbers up to here leave room for the index of an entry in a double. */
+const MOST_SCALED = 2 ** 40;
 /** What an entry takes at least in bytes: hash, count, label tag. */
 const ENTRY_BYTES = 10;
 const HIDDEN = 0;
@@ -27,10 +35,23 @@ export interface CountedValue {
   readonly label: ValueLabel;
 }
 
+/** What `addMany()` asks of a value that is new. */
+export interface ValueSource {
+  labelAt(index: number): ValueLabel;
+  /** `labelAt()` would say what `measureAt()` says, of every value. */
+  readonly measuresAreLabels: boolean;
+  /** A number that the owner derives figures from, such as the value itself or its length. */
+  measureAt(index: number): number;
+}
+
 export class ValueCounts {
   static readonly LIMIT = 4096;
   readonly #table: HashTable;
   readonly #labels: ValueLabel[] = [];
+  /** Of each entry that `addMany()` has made. */
+  #measures = NO_MEASURES;
+  /** An entry without a label has its measure for one. */
+  #measuresAreLabels = false;
   #totalCount = 0;
 
   /** `expectedSize`: distinct values that need no growing. */
@@ -55,6 +76,7 @@ export class ValueCounts {
     if (!(count > 0) || !Number.isSafeInteger(count)) {
       throw new RangeError(`Cannot add to ValueCounts: count is ${count}, expected a positive integer`);
     }
+    this.#makeLabels();
     const entry = this.#table.find(lo, hi);
     if (entry >= 0) {
       this.#table.counts[entry]! += count;
@@ -68,29 +90,60 @@ export class ValueCounts {
   }
 
   /**
-   * Counts the hashes `[from, to)` once each, and says up to where there was room; `labelAt` is called for new values only.
+   * Counts the hashes `[from, to)` once each, and says up to where there was room; `source` is asked about new values only.
    */
-  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, labelAt: (index: number) => ValueLabel): number {
+  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, source: ValueSource): number {
     const table = this.#table;
+    if (table.size === 0) this.#measuresAreLabels = source.measuresAreLabels;
+    else if (this.#measuresAreLabels !== source.measuresAreLabels) this.#makeLabels();
+    const withLabels = !this.#measuresAreLabels;
     let i = from;
-    for (; i < to; i++) {
-      const entry = table.find(lo[i]!, hi[i]!);
-      if (entry >= 0) {
-        table.counts[entry]! += 1;
-        continue;
-      }
-      if (table.size === ValueCounts.LIMIT) break;
-      const label = checkedLabel(labelAt(i));
-      this.#labels[table.append(lo[i]!, hi[i]!, 1)] = label;
+    while (i < to) {
+      i = table.countKnown(lo, hi, i, to);
+      if (i === to || table.size === ValueCounts.LIMIT) break;
+      const label = withLabels ? checkedLabel(source.labelAt(i)) : undefined;
+      const entry = table.append(lo[i]!, hi[i]!, 1);
+      if (withLabels) this.#labels[entry] = label;
+      if (entry >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
+      this.#measures[entry] = source.measureAt(i);
+      i++;
     }
     this.#totalCount += i - from;
     return i;
+  }
+
+  /**
+   * What `ValueSource.measureAt()` said of each of the `size` values, in the order of their first coming: to be read before
+   * anything is added. Only where all came by `addMany()`, from bytes of which `isDecimal` holds, or from another of which
+   * one of the two is true.
+   */
+  get measures(): Float64Array {
+    return this.#measures;
+  }
+
+  /** Hashes and counts of the values, in the same order. */
+  get lo(): Int32Array {
+    return this.#table.lo;
+  }
+
+  get hi(): Int32Array {
+    return this.#table.hi;
+  }
+
+  get counts(): Float64Array {
+    return this.#table.counts;
+  }
+
+  /** Of the value at this place in that order. */
+  labelOf(entry: number): ValueLabel {
+    return this.#measuresAreLabels ? this.#measures[entry] : this.#labels[entry];
   }
 
   /** As new; keeps its arrays for what comes. */
   clear(): void {
     this.#table.clear();
     this.#labels.length = 0;
+    this.#measuresAreLabels = false;
     this.#totalCount = 0;
   }
 
@@ -103,13 +156,26 @@ export class ValueCounts {
       for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
       if (table.size + fresh > ValueCounts.LIMIT) return false;
     }
-    if (table.size === 0) table.reserve(theirs.size);
+    if (table.size === 0) {
+      table.reserve(theirs.size);
+      this.#measuresAreLabels = other.#measuresAreLabels;
+    } else if (!other.#measuresAreLabels) {
+      this.#makeLabels();
+    }
+    const isMeasured = other.#measures.length > 0;
     for (let i = 0; i < theirs.size; i++) {
       const lo = theirs.lo[i]!;
       const hi = theirs.hi[i]!;
       const entry = table.find(lo, hi);
-      if (entry >= 0) table.counts[entry]! += theirs.counts[i]!;
-      else this.#labels[table.append(lo, hi, theirs.counts[i]!)] = other.#labels[i];
+      if (entry >= 0) {
+        table.counts[entry]! += theirs.counts[i]!;
+        continue;
+      }
+      const fresh = table.append(lo, hi, theirs.counts[i]!);
+      if (!this.#measuresAreLabels) this.#labels[fresh] = other.labelOf(i);
+      if (!isMeasured) continue;
+      if (fresh >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
+      this.#measures[fresh] = other.#measures[i]!;
     }
     this.#totalCount += other.#totalCount;
     return true;
@@ -123,7 +189,7 @@ export class ValueCounts {
   /** As `entries()`, without an object for each. */
   forEach(visit: (lo: number, hi: number, count: number, label: ValueLabel) => void): void {
     const { lo, hi, counts } = this.#table;
-    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.#labels[entry]);
+    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.labelOf(entry));
   }
 
   /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
@@ -139,26 +205,49 @@ export class ValueCounts {
   }
 
   /**
-   * Version, varint size, then for each, by hash: i32 low, i32 high, varint count, u8 kind of label and the label:
-   * 0 hidden, 1 string, 2 f64, 3 low and high i32.
+   * Whether `write()` needs no hashes and no labels: all values are shown numbers of at most 6 decimal places, with their
+   * hashes of `hashDoubles()`. Then their `measures` are there after `read()`, too.
+   */
+  get isDecimal(): boolean {
+    return this.#places() !== undefined;
+  }
+
+  /**
+   * Version, u8 form, varint size, then
+   * form 0, for each value, by hash: i32 low, i32 high, varint count, u8 kind of label and the label: 0 hidden, 1 string, 2 f64,
+   * 3 low and high i32;
+   * form 1, where `isDecimal`: u8 decimal places, varint of the least value × 10^places (zigzag), then for each value, ascending:
+   * varint count and, but for the last, varint of the distance to the next × 10^places.
    */
   write(w: ByteWriter): void {
+    const places = this.#places();
     w.u8(VERSION);
+    w.u8(places === undefined ? LABELLED : DECIMALS);
     w.varint(this.size);
+    if (places !== undefined) {
+      this.#writeDecimals(w, places);
+      return;
+    }
     for (const entry of this.#table.order()) {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
-      writeLabel(w, this.#labels[entry]);
+      writeLabel(w, this.labelOf(entry));
     }
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   static read(r: ByteReader): ValueCounts {
     r.version(VERSION, "ValueCounts");
-    const size = r.count(ENTRY_BYTES);
+    const form = r.u8();
+    if (form > DECIMALS) throw corrupt(`ValueCounts of form ${form}`);
+    const size = r.count(form === DECIMALS ? 1 : ENTRY_BYTES);
     if (size > ValueCounts.LIMIT) throw corrupt(`ValueCounts of ${size} values, expected at most ${ValueCounts.LIMIT}`);
     const values = new ValueCounts(size);
+    if (form === DECIMALS) {
+      values.#readDecimals(r, size);
+      return values;
+    }
     const table = values.#table;
     for (let i = 0; i < size; i++) {
       const lo = r.i32();
@@ -177,8 +266,101 @@ export class ValueCounts {
 
   #entry(entry: number): CountedValue {
     const { lo, hi, counts } = this.#table;
-    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.#labels[entry] };
+    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.labelOf(entry) };
   }
+
+  /** The fewest decimal places that hold every value; `undefined` where none do, or hash or label say something else. */
+  #places(): number | undefined {
+    const { size } = this;
+    for (let entry = 0; entry < size; entry++) {
+      const label = this.labelOf(entry);
+      if (typeof label !== "number") return undefined;
+      VALUES[entry] = label;
+    }
+    const places = PLACES.find((tried) => areDecimals(VALUES, size, 10 ** tried));
+    if (size === 0 || places === undefined) return undefined;
+    hashDoubles(VALUES, size, HASHES_LO, HASHES_HI);
+    const { lo, hi } = this.#table;
+    for (let entry = 0; entry < size; entry++) {
+      if (lo[entry] !== HASHES_LO[entry] || hi[entry] !== HASHES_HI[entry]) return undefined;
+    }
+    return places;
+  }
+
+  /** Of the `VALUES` that `#places()` has left. */
+  #writeDecimals(w: ByteWriter, places: number): void {
+    const { size } = this;
+    const factor = 10 ** places;
+    // Value and entry in one double, which the built-in sort of numbers takes.
+    const keys = new Float64Array(size);
+    for (let entry = 0; entry < size; entry++) {
+      keys[entry] = Math.round(VALUES[entry]! * factor) * ValueCounts.LIMIT + entry;
+    }
+    keys.sort();
+    w.u8(places);
+    let before = 0;
+    for (let i = 0; i < size; i++) {
+      const scaled = Math.floor(keys[i]! / ValueCounts.LIMIT);
+      if (i > 0) w.varint(scaled - before);
+      else w.varint(scaled < 0 ? -2 * scaled - 1 : 2 * scaled);
+      w.varint(this.#table.counts[keys[i]! - scaled * ValueCounts.LIMIT]!);
+      before = scaled;
+    }
+  }
+
+  #readDecimals(r: ByteReader, size: number): void {
+    const places = r.u8();
+    if (size === 0 || !PLACES.includes(places)) throw corrupt(`ValueCounts of ${size} values of ${places} places`);
+    const factor = 10 ** places;
+    const measures = new Float64Array(this.#table.lo.length);
+    const counts = new Float64Array(size);
+    let scaled = 0;
+    for (let i = 0; i < size; i++) {
+      const step = r.varint();
+      if (i > 0) scaled += step;
+      else scaled = step % 2 === 1 ? -(step + 1) / 2 : step / 2;
+      const count = r.varint();
+      if (count === 0 || (i > 0 && step === 0) || Math.abs(scaled) > MOST_SCALED) {
+        throw corrupt(`ValueCounts with ${count} times ${scaled} after a step of ${step}`);
+      }
+      measures[i] = scaled / factor;
+      counts[i] = count;
+      this.#totalCount += count;
+    }
+    if (!areDecimals(measures, size, factor)) throw corrupt("ValueCounts with more decimal places than a double has");
+    if (this.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
+    hashDoubles(measures, size, HASHES_LO, HASHES_HI);
+    for (let i = 0; i < size; i++) this.#table.append(HASHES_LO[i]!, HASHES_HI[i]!, counts[i]!);
+    this.#measures = measures;
+    this.#measuresAreLabels = true;
+  }
+
+  #makeLabels(): void {
+    if (!this.#measuresAreLabels) return;
+    for (let entry = 0; entry < this.size; entry++) this.#labels[entry] = this.#measures[entry];
+    this.#measuresAreLabels = false;
+  }
+}
+
+/** Scratch. */
+const VALUES = new Float64Array(ValueCounts.LIMIT);
+const HASHES_LO = new Int32Array(ValueCounts.LIMIT);
+const HASHES_HI = new Int32Array(ValueCounts.LIMIT);
+const NO_MEASURES = new Float64Array(0);
+
+function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(capacity);
+  larger.set(array);
+  return larger;
+}
+
+/** Whether each value is an integer divided by `factor`, to the last bit. */
+function areDecimals(values: Float64Array, size: number, factor: number): boolean {
+  for (let i = 0; i < size; i++) {
+    const scaled = Math.round(values[i]! * factor);
+    if (!(Math.abs(scaled) <= MOST_SCALED) || scaled / factor !== values[i]) return false;
+  }
+  return true;
 }
 
 function checkedLabel(label: ValueLabel): ValueLabel {

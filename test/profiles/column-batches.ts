@@ -79,7 +79,9 @@ export function profileOf(
   return profile;
 }
 
-function emptyColumn(field: FieldDescriptor, capacity: number): Column {
+type FilledColumn = { -readonly [Key in keyof Column]: Column[Key] };
+
+function emptyColumn(field: FieldDescriptor, capacity: number): FilledColumn {
   return {
     field,
     count: 0,
@@ -94,7 +96,7 @@ function emptyColumn(field: FieldDescriptor, capacity: number): Column {
   };
 }
 
-function put(column: Column, row: number, value: Value, arena: number[]): void {
+function put(column: FilledColumn, row: number, value: Value, arena: number[]): void {
   if (value === null) {
     column.nullRows[column.nullCount++] = row;
     return;

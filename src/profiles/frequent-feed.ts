@@ -1,0 +1,114 @@
+/**
+ * Feeds the values of a run to frequent items. In a column of mostly different values nearly each one would become an item,
+ * with a text made for it, and go with the next purge. So a run's values are first counted among themselves, and of those
+ * that came once as many as fill the counters are taken for what they end as: purged.
+ *
+ * Error: those are the items of a sketch of their own, which saw nothing else, purged all of them, and is merged. So the
+ * bounds hold as for any merge of frequent items.
+ */
+import { FrequentItems } from "../sketches/frequent-items.ts";
+import type { ValueCounts, ValueLabel } from "../sketches/value-counts.ts";
+
+/** The text of a value, asked for only when it becomes an item. */
+export interface TextSource {
+  /** The function is the same one every time: it speaks of the value that was last named. */
+  textAt(index: number): () => string | undefined;
+}
+
+/** Counts the hashes `[from, to)` once each. */
+export function feedFrequent(
+  items: FrequentItems,
+  lo: Int32Array,
+  hi: Int32Array,
+  from: number,
+  to: number,
+  source: TextSource,
+): void {
+  for (let start = from; start < to; start += MOST_VALUES) {
+    const end = Math.min(to, start + MOST_VALUES);
+    if (end - start < PURGED.totalWeight) {
+      for (let i = start; i < end; i++) items.updateHash(lo[i]!, hi[i]!, 1, source.textAt(i));
+    } else {
+      feedCounted(items, lo, hi, start, end, source);
+    }
+  }
+}
+
+function feedCounted(
+  items: FrequentItems,
+  lo: Int32Array,
+  hi: Int32Array,
+  from: number,
+  to: number,
+  source: TextSource,
+): void {
+  SLOTS.fill(0);
+  for (let i = from; i < to; i++) {
+    const low = lo[i]!;
+    const high = hi[i]!;
+    let slot = low & SLOT_MASK;
+    let first = SLOTS[slot]!;
+    while (first !== 0 && (lo[from + first - 1] !== low || hi[from + first - 1] !== high)) {
+      slot = (slot + 1) & SLOT_MASK;
+      first = SLOTS[slot]!;
+    }
+    if (first === 0) {
+      SLOTS[slot] = i - from + 1;
+      COUNTS[i - from] = 1;
+    } else {
+      COUNTS[first - 1]!++;
+      COUNTS[i - from] = 0;
+    }
+  }
+  let singles = 0;
+  for (let place = 0; place < to - from; place++) if (COUNTS[place] === 1) singles++;
+  let purged = mergePurged(items, singles);
+  for (let i = from; i < to; i++) {
+    const count = COUNTS[i - from]!;
+    if (count === 1 && purged > 0) purged--;
+    else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.textAt(i));
+  }
+}
+
+/** As `feedFrequent()`, of values that are counted already. */
+export function feedDictionary(items: FrequentItems, dictionary: ValueCounts): void {
+  const { counts, size } = dictionary;
+  let singles = 0;
+  for (let entry = 0; entry < size; entry++) if (counts[entry] === 1) singles++;
+  let purged = mergePurged(items, singles);
+  const { lo, hi } = dictionary;
+  for (let entry = 0; entry < size; entry++) {
+    const count = counts[entry]!;
+    if (count === 1 && purged > 0) purged--;
+    else items.updateHash(lo[entry]!, hi[entry]!, count, () => textOf(dictionary.labelOf(entry)));
+  }
+}
+
+function textOf(label: ValueLabel): string | undefined {
+  return label === undefined ? undefined : String(label);
+}
+
+/** Returns for how many of the values that came once this stands. */
+function mergePurged(items: FrequentItems, singles: number): number {
+  const purges = Math.floor(singles / PURGED.totalWeight);
+  for (let i = 0; i < purges; i++) items.merge(PURGED);
+  return purges * PURGED.totalWeight;
+}
+
+/** Counted among themselves at a time: the table stays in the first cache. */
+const MOST_VALUES = 1024;
+const SLOT_MASK = 4 * MOST_VALUES - 1;
+/** Open addressing: place in the run + 1 of the first value with a hash, 0 where there is none. */
+const SLOTS = new Uint16Array(SLOT_MASK + 1);
+/** How often a value comes, at the place of the first; 0 at the others. */
+const COUNTS = new Uint16Array(MOST_VALUES);
+const PURGED = purgedOnce();
+
+/** What is left of as many different items as make one purge: no item, an error of 1. */
+function purgedOnce(): FrequentItems {
+  const items = new FrequentItems();
+  for (let item = 0; items.maximumError === 0; item++) items.updateHash(item, item, 1, () => undefined);
+  if (items.maximumError !== 1 || items.top(1).length > 0)
+    throw new Error("Cannot purge: equal counters are not equal");
+  return items;
+}

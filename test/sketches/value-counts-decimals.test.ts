@@ -1,0 +1,63 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
+import { hashDoubles } from "../../src/sketches/hash.ts";
+import { ValueCounts } from "../../src/sketches/value-counts.ts";
+
+describe("ValueCounts of decimal numbers", () => {
+  test("write() takes no hash, and read() finds values, counts and measures again", () => {
+    const decimal = fc.tuple(fc.integer(), fc.nat({ max: 6 })).map(([scaled, places]) => scaled / 10 ** places + 0);
+    fc.assert(
+      fc.property(fc.array(decimal, { minLength: 1, maxLength: 80 }), (values) => {
+        const counts = counted(values);
+        const bytes = written(counts);
+        const copy = ValueCounts.read(new ByteReader(bytes));
+        expect([...copy.entries()]).toEqual([...counts.entries()]);
+        expect(copy.isDecimal).toBe(counts.isDecimal);
+        if (counts.isDecimal)
+          expect(copy.measures.subarray(0, copy.size).toSorted()).toEqual(Float64Array.from(new Set(values)).sort());
+        expect(written(copy)).toEqual(bytes);
+      }),
+      { seed: 20_261_128, numRuns: 300 },
+    );
+    expect(written(counted(Array.from({ length: 1000 }, (_, i) => i / 100))).length).toBeLessThan(2_100);
+  });
+
+  test("numbers that no few decimal places hold keep their doubles", () => {
+    for (const value of [1 / 3, 2 ** 41, 1e-7, 5e-324]) {
+      const counts = counted([1, value]);
+      expect(counts.isDecimal).toBe(false);
+      expect([...ValueCounts.read(new ByteReader(written(counts))).entries()]).toEqual([...counts.entries()]);
+    }
+  });
+
+  test("read() refuses what write() does not make", () => {
+    for (const bytes of [
+      [2, 2, 0],
+      [2, 1, 0, 0],
+      [2, 1, 1, 7, 2, 1],
+      [2, 1, 1, 0, 2, 0],
+      [2, 1, 2, 0, 2, 1, 0, 1],
+    ]) {
+      const read = () => ValueCounts.read(new ByteReader(Uint8Array.from(bytes)));
+      expect(read).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
+    }
+  });
+});
+
+function counted(values: readonly number[]): ValueCounts {
+  const numbers = Float64Array.from(values);
+  const lo = new Int32Array(values.length);
+  const hi = new Int32Array(values.length);
+  hashDoubles(numbers, values.length, lo, hi);
+  const counts = new ValueCounts();
+  const at = (index: number) => numbers[index]!;
+  counts.addMany(lo, hi, 0, values.length, { labelAt: at, measureAt: at, measuresAreLabels: true });
+  return counts;
+}
+
+function written(counts: ValueCounts): Uint8Array {
+  const writer = new ByteWriter();
+  counts.write(writer);
+  return writer.finish();
+}
