@@ -55,8 +55,11 @@ const ENDS_EVERY_MS = 3000;
 const SEEK_TIMEOUT_MS = 1000;
 /** Leaving a group that does not answer. */
 const DISCONNECT_LIMIT_MS = 8000;
-/** Where librdkafka begins before a claim is open: at the end, where there is nothing to fetch in vain. */
-const AT_END = -1;
+/**
+ * Where librdkafka begins before a claim is open and is sought: at the committed position. Not at the end: it may ask for an end
+ * again a second later, whatever was sought meanwhile, and go on there.
+ */
+const AT_COMMITTED = -1001;
 
 export class RdkafkaSubscription implements Subscription, ClaimHost {
   readonly done: Promise<void>;
@@ -186,7 +189,7 @@ export class RdkafkaSubscription implements Subscription, ClaimHost {
   }
 
   #assign(places: readonly Place[]): void {
-    this.#tell(() => this.#consumer.incrementalAssign(places.map((place) => ({ ...place, offset: AT_END }))));
+    this.#tell(() => this.#consumer.incrementalAssign(places.map((place) => ({ ...place, offset: AT_COMMITTED }))));
     if (this.#stopping !== undefined || places.length === 0) return;
     this.#consumer.pause(places);
     this.#held.assign(places);

@@ -68,9 +68,6 @@ export const DELTA_SCHEMA = {
 /** CRC-64-AVRO of the parsing canonical form of `DELTA_SCHEMA`, little-endian; a test computes it anew. */
 export const DELTA_FINGERPRINT = Uint8Array.of(0x58, 0xe3, 0x4e, 0xf6, 0x93, 0xb1, 0xab, 0xd9);
 
-/** Of the schema before: its ledger had no `topicId`. */
-const FINGERPRINT_V1 = Uint8Array.of(0x62, 0x62, 0x5c, 0xf4, 0xa5, 0x31, 0xb0, 0x3c);
-
 /** Which flush of which partition a record belongs to. */
 export interface DeltaOrigin {
   readonly dataset: string;
@@ -148,8 +145,7 @@ export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
   if (record.length < 10 || record[0] !== 0xc3 || record[1] !== 0x01) {
     throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: not in Avro single-object encoding");
   }
-  const isV1 = hasFingerprint(record, FINGERPRINT_V1);
-  if (!isV1 && !hasFingerprint(record, DELTA_FINGERPRINT)) {
+  if (!DELTA_FINGERPRINT.every((byte, index) => record[2 + index] === byte)) {
     const state = "written with another schema, by another version of streamgauge";
     const advice = "Run one that reads it: in an upgrade the judges come first, then the profilers";
     throw new StreamgaugeError("SG_VERSION", `Cannot read delta: ${state}. ${advice}`);
@@ -163,7 +159,7 @@ export function decodeDelta(record: Uint8Array): DeltaPanePart | DeltaLedger {
     toOffset: reader.long(),
   };
   const branch = reader.long();
-  const delta = branch === 0 ? readPane(origin, reader) : branch === 1 ? readLedger(origin, reader, isV1) : undefined;
+  const delta = branch === 0 ? readPane(origin, reader) : branch === 1 ? readLedger(origin, reader) : undefined;
   if (delta === undefined || reader.remaining > 0) {
     throw new StreamgaugeError("SG_CORRUPT", "Cannot read delta: unknown kind or bytes left over");
   }
@@ -203,9 +199,9 @@ function readPane(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaPanePart 
   return { kind: "pane", origin, slice, paneStartMs, part, parts, bytes: reader.bytes() };
 }
 
-function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader, isV1: boolean): DeltaLedger {
+function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader): DeltaLedger {
   const partitionCount = reader.long();
-  const topicId = !isV1 && isPresent(reader, "topicId") ? reader.string() : undefined;
+  const topicId = isPresent(reader, "topicId") ? reader.string() : undefined;
   const caughtUp = reader.boolean();
   const ended = reader.boolean();
   const wallTimeMs = reader.long();
@@ -228,10 +224,6 @@ function readLedger(origin: DeltaOrigin, reader: AvroBinaryReader, isV1: boolean
       counts,
     },
   };
-}
-
-function hasFingerprint(record: Uint8Array, fingerprint: Uint8Array): boolean {
-  return fingerprint.every((byte, index) => record[2 + index] === byte);
 }
 
 function isPresent(reader: AvroBinaryReader, field: string): boolean {

@@ -15,8 +15,8 @@ import { TOPICS } from "./state-kit.ts";
 
 const FOLDER = fileURLToPath(new URL("./fixtures", import.meta.url));
 /** Of what is written: the state records (`state-records.ts`) and the deltas (`delta-codec.ts`); each has a fixture. */
-const VERSIONS = ["v1", "v2"];
-const CURRENT = "v2";
+const VERSIONS = ["v1"];
+const CURRENT = "v1";
 const PLACE = { topic: TOPICS.state, partition: 0 };
 const fileOf = (version: string) => `${FOLDER}/${version}/judge.json.gz`;
 
