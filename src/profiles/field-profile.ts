@@ -97,12 +97,12 @@ export class FieldProfile {
 
   #kind: FieldKind;
   #seed: number;
-  /** Everything but the dictionary is still to be read off it. */
-  #isPending: boolean;
-  /** Everything but the dictionary and the range was read off it, or can be. */
+  /** Everything but the dictionary and the range follows from it: what is there besides was read off it, or is empty. */
   #isDerived: boolean;
-  /** Of the values of which the rest is to be read off. */
-  #pendingKind: FieldKind;
+  /** It was read off, since the last change. */
+  #isRead = false;
+  /** Of the values of which the rest follows. */
+  #derivedKind: FieldKind;
   #zero = 0;
   #negative = 0;
   #empty = 0;
@@ -121,9 +121,8 @@ export class FieldProfile {
     this.level = options.level;
     this.#kind = options.kind;
     this.#seed = options.seed;
-    this.#isPending = KIND_STATES[options.kind].dictionary;
-    this.#isDerived = this.#isPending;
-    this.#pendingKind = options.kind;
+    this.#isDerived = KIND_STATES[options.kind].dictionary;
+    this.#derivedKind = options.kind;
   }
 
   get key(): string {
@@ -220,16 +219,12 @@ export class FieldProfile {
     this.level = options.level;
     this.#kind = options.kind;
     this.#seed = options.seed;
-    this.#isPending = KIND_STATES[options.kind].dictionary;
-    this.#isDerived = this.#isPending;
-    this.#pendingKind = options.kind;
+    this.#isDerived = KIND_STATES[options.kind].dictionary;
+    this.#derivedKind = options.kind;
     this.#counters = NO_COUNTS;
-    this.#moments?.clear();
-    this.#lengths?.clear();
+    this.#forgetRead();
     this.#range?.clear();
-    this.#quantiles?.clear(options.seed);
     this.#dictionary?.clear();
-    this.#histogram?.clear();
     this.#distinct = undefined;
     this.#frequent = undefined;
   }
@@ -245,12 +240,12 @@ export class FieldProfile {
       this.#range.updateMany(run.lo, run.hi, run.from, run.to);
     }
     // Two kinds of one class may keep different states.
-    if (kind !== this.#pendingKind) this.#settle();
+    if (this.#isDerived && kind !== this.#derivedKind) this.#detach();
+    if (this.#isRead) this.#forgetRead();
     const counted = states.dictionary ? this.#count(run) : run.from;
-    if (this.#isPending && counted === run.to) return;
-    const from = this.#isPending ? counted : run.from;
-    this.#settle();
-    this.#isDerived = false;
+    if (this.#isDerived && counted === run.to) return;
+    const from = this.#isDerived ? counted : run.from;
+    this.#detach();
     this.#updateStates(run, states, from);
     if (counted < run.to && states.dictionary) this.#updateDistinct(run, counted, states.frequent);
   }
@@ -268,10 +263,9 @@ export class FieldProfile {
     if (other.path !== this.path || other.class !== this.class) {
       throw new TypeError(`Cannot merge field profiles: ${other.key}, expected ${this.key}`);
     }
-    if (this.#mergePending(other)) return;
-    this.#settle();
+    if (this.#mergeDerived(other)) return;
+    this.#detach();
     other.#settle();
-    this.#isDerived = false;
     this.widen(other.#kind);
     this.#addCounters(other);
     if (other.#range !== undefined) {
@@ -330,8 +324,7 @@ export class FieldProfile {
   }
 
   write(writer: ByteWriter): void {
-    const isDerived = this.#isDerived && this.#dictionary?.isDecimal === true;
-    if (!isDerived) this.#settle();
+    const isDerived = this.#isDerived;
     writer.string(this.path);
     writer.u8(FIELD_KINDS.indexOf(this.#kind));
     writer.string(this.level ?? "");
@@ -351,7 +344,10 @@ export class FieldProfile {
     let present = 0;
     for (let i = 0; i < states.length; i++) if (states[i] !== undefined) present |= 1 << i;
     writer.u8(present);
-    for (const state of states) state?.write(writer);
+    for (const state of states) {
+      if (state === this.#dictionary) this.#dictionary?.write(writer, { withMeasures: isDerived });
+      else state?.write(writer);
+    }
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
@@ -372,13 +368,12 @@ export class FieldProfile {
     if (present & 32) field.#distinct = HllSketch.read(reader);
     if (present & 64) field.#frequent = FrequentItems.read(reader);
     if (present & 128) field.#histogram = LogLinearHistogram.read(reader);
-    const isDecimal = field.#dictionary?.isDecimal === true;
+    const isMeasured = field.#dictionary === undefined || field.#dictionary.isMeasured;
     const counters = [...DERIVED].some((i) => field.#counters[i] !== 0);
-    if (derived > 1 || (derived === 1 && (!isDecimal || counters || (present & ~(RANGE | DICTIONARY)) !== 0))) {
-      throw new StreamgaugeError("SG_CORRUPT", "Cannot read field profile: no counted numbers to read the rest off");
+    if (derived > 1 || (derived === 1 && (!isMeasured || counters || (present & ~(RANGE | DICTIONARY)) !== 0))) {
+      throw new StreamgaugeError("SG_CORRUPT", "Cannot read field profile: no counted values to read the rest off");
     }
     field.#isDerived = derived === 1;
-    field.#isPending = derived === 1;
     return field;
   }
 
@@ -402,15 +397,17 @@ export class FieldProfile {
     this.elements = counts[9]!;
   }
 
-  /** Joins counted values of which nothing was read off yet, if there is room for all; else changes nothing. */
-  #mergePending(other: FieldProfile): boolean {
+  /** Joins counted values from which the rest follows, if there is room for all; else changes nothing. */
+  #mergeDerived(other: FieldProfile): boolean {
     const theirs = other.#dictionary;
-    if (!this.#isPending || !other.#isPending || theirs === undefined) return false;
-    if (this.#pendingKind !== other.#pendingKind) return false;
+    if (!this.#isDerived || !other.#isDerived || theirs === undefined) return false;
+    if (this.#derivedKind !== other.#derivedKind) return false;
     if ((this.#dictionary?.totalCount ?? 0) + theirs.totalCount > MOST_PENDING) return false;
     this.#dictionary ??= new ValueCounts();
     if (!this.#dictionary.merge(theirs)) return false;
-    this.#addCounters(other);
+    this.#forgetRead();
+    const counters = other.#counters;
+    this.#counters = this.#counters.map((count, i) => (DERIVED.has(i) ? 0 : count + counters[i]!));
     if (other.#range === undefined) return true;
     this.#range ??= new LongRange();
     this.#range.merge(other.#range);
@@ -422,14 +419,34 @@ export class FieldProfile {
     this.#counters = this.#counters.map((count, i) => count + theirs[i]!);
   }
 
-  /** Reads off the counted values what was put off. */
+  /** From now on everything is kept by itself. */
+  #detach(): void {
+    this.#settle();
+    this.#isDerived = false;
+    this.#isRead = false;
+  }
+
+  /** What was read off the counted values is empty again. */
+  #forgetRead(): void {
+    this.#isRead = false;
+    this.#zero = 0;
+    this.#negative = 0;
+    this.#empty = 0;
+    this.#moments?.clear();
+    this.#lengths?.clear();
+    this.#quantiles?.clear(this.#seed);
+    this.#histogram?.clear();
+  }
+
+  /** Reads off the counted values what follows from them: the same whenever, and in whatever order they came. */
   #settle(): void {
-    if (!this.#isPending) return;
-    this.#isPending = false;
+    if (!this.#isDerived || this.#isRead) return;
+    this.#isRead = true;
     const dictionary = this.#dictionary;
     if (dictionary === undefined || dictionary.size === 0) return;
-    const { measures, counts, size, totalCount } = dictionary;
-    const states = KIND_STATES[this.#pendingKind];
+    const { size, totalCount } = dictionary;
+    const { measures, counts } = dictionary.byHash();
+    const states = KIND_STATES[this.#derivedKind];
     if (states.moments === "value") {
       this.#moments ??= new Moments();
       this.#moments.updateCounted(measures, counts, size);

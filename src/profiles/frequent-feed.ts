@@ -77,7 +77,7 @@ export function feedDictionary(items: FrequentItems, dictionary: ValueCounts): v
   for (let entry = 0; entry < size; entry++) if (counts[entry] === 1) singles++;
   let purged = mergePurged(items, singles);
   const { lo, hi } = dictionary;
-  for (let entry = 0; entry < size; entry++) {
+  for (const entry of dictionary.order()) {
     const count = counts[entry]!;
     if (count === 1 && purged > 0) purged--;
     else items.updateHash(lo[entry]!, hi[entry]!, count, () => textOf(dictionary.labelOf(entry)));

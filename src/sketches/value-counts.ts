@@ -14,6 +14,7 @@ const VERSION = 2;
 /** Forms of the bytes. */
 const LABELLED = 0;
 const DECIMALS = 1;
+const MEASURED = 2;
 /** Decimal places that are tried, fewest first. */
 const PLACES = [0, 1, 2, 3, 4, 5, 6];
 /** Scaled numbers up to here leave room for the index of an entry in a double. */
@@ -121,6 +122,27 @@ export class ValueCounts {
     return this.#measures;
   }
 
+  /** `measures` are there of every value. */
+  get isMeasured(): boolean {
+    return this.#measures.length >= this.size;
+  }
+
+  /** Measures and counts, ascending by hash; valid until the next call, of any. */
+  byHash(): { readonly measures: Float64Array; readonly counts: Float64Array } {
+    const { counts } = this.#table;
+    let place = 0;
+    for (const entry of this.#table.order()) {
+      VALUES[place] = this.#measures[entry]!;
+      ORDERED_COUNTS[place++] = counts[entry]!;
+    }
+    return { measures: VALUES, counts: ORDERED_COUNTS };
+  }
+
+  /** Entries, ascending by hash. */
+  order(): Uint16Array {
+    return this.#table.order();
+  }
+
   /** Hashes and counts of the values, in the same order. */
   get lo(): Int32Array {
     return this.#table.lo;
@@ -216,13 +238,14 @@ export class ValueCounts {
    * Version, u8 form, varint size, then
    * form 0, for each value, by hash: i32 low, i32 high, varint count, u8 kind of label and the label: 0 hidden, 1 string, 2 f64,
    * 3 low and high i32;
+   * form 2, as form 0, each value with its measure: varint 0: the label; 1: an f64 that follows; else 2 less;
    * form 1, where `isDecimal`: u8 decimal places, varint of the least value × 10^places (zigzag), then for each value, ascending:
    * varint count and, but for the last, varint of the distance to the next × 10^places.
    */
-  write(w: ByteWriter): void {
+  write(w: ByteWriter, { withMeasures = false } = {}): void {
     const places = this.#places();
     w.u8(VERSION);
-    w.u8(places === undefined ? LABELLED : DECIMALS);
+    w.u8(places !== undefined ? DECIMALS : withMeasures ? MEASURED : LABELLED);
     w.varint(this.size);
     if (places !== undefined) {
       this.#writeDecimals(w, places);
@@ -232,7 +255,9 @@ export class ValueCounts {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
-      writeLabel(w, this.labelOf(entry));
+      const label = this.labelOf(entry);
+      writeLabel(w, label);
+      if (withMeasures) writeMeasure(w, this.#measures[entry]!, label);
     }
   }
 
@@ -240,7 +265,7 @@ export class ValueCounts {
   static read(r: ByteReader): ValueCounts {
     r.version(VERSION, "ValueCounts");
     const form = r.u8();
-    if (form > DECIMALS) throw corrupt(`ValueCounts of form ${form}`);
+    if (form > MEASURED) throw corrupt(`ValueCounts of form ${form}`);
     const size = r.count(form === DECIMALS ? 1 : ENTRY_BYTES);
     if (size > ValueCounts.LIMIT) throw corrupt(`ValueCounts of ${size} values, expected at most ${ValueCounts.LIMIT}`);
     const values = new ValueCounts(size);
@@ -249,6 +274,7 @@ export class ValueCounts {
       return values;
     }
     const table = values.#table;
+    if (form === MEASURED) values.#measures = new Float64Array(table.lo.length);
     for (let i = 0; i < size; i++) {
       const lo = r.i32();
       const hi = r.i32();
@@ -257,7 +283,10 @@ export class ValueCounts {
       if (i > 0 && compareHashes(hi, lo, table.hi[i - 1]!, table.lo[i - 1]!) <= 0) {
         throw corrupt("ValueCounts with values out of order");
       }
-      values.#labels[table.appendAscending(lo, hi, count)] = readLabel(r);
+      const entry = table.appendAscending(lo, hi, count);
+      const label = readLabel(r);
+      values.#labels[entry] = label;
+      if (form === MEASURED) values.#measures[entry] = readMeasure(r, label);
       values.#totalCount += count;
     }
     if (values.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
@@ -344,6 +373,7 @@ export class ValueCounts {
 
 /** Scratch. */
 const VALUES = new Float64Array(ValueCounts.LIMIT);
+const ORDERED_COUNTS = new Float64Array(ValueCounts.LIMIT);
 const HASHES_LO = new Int32Array(ValueCounts.LIMIT);
 const HASHES_HI = new Int32Array(ValueCounts.LIMIT);
 const NO_MEASURES = new Float64Array(0);
@@ -392,6 +422,24 @@ function writeLabel(w: ByteWriter, label: ValueLabel): void {
     default:
       label satisfies never;
   }
+}
+
+/** See `write()`. */
+function writeMeasure(w: ByteWriter, measure: number, label: ValueLabel): void {
+  if (measure === label) w.varint(0);
+  else if (Number.isInteger(measure) && measure >= 0 && measure < MOST_SCALED) w.varint(measure + 2);
+  else {
+    w.varint(1);
+    w.f64(measure);
+  }
+}
+
+function readMeasure(r: ByteReader, label: ValueLabel): number {
+  const tag = r.varint();
+  if (tag === 1) return r.f64();
+  if (tag > 1) return tag - 2;
+  if (typeof label !== "number") throw corrupt("ValueCounts with a measure that is no number");
+  return label;
 }
 
 function readLabel(r: ByteReader): ValueLabel {
