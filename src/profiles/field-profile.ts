@@ -9,8 +9,9 @@
  * into a HyperLogLog and frequent items, which lose nothing by it, and goes. As only the true number of distinct values
  * decides, every split and order ends in the same tier.
  *
- * As long as values only come by `update()` and are counted exactly, nothing else is kept of them: counters, moments,
- * histogram and quantiles are read off the counted values when somebody asks for one of them (`#settle()`).
+ * As long as values are counted exactly, nothing else is kept of them: counters, moments, histogram and quantiles are read off
+ * the counted values, in the order of their hashes, when somebody asks for one of them (`#settle()`), and forgotten with the
+ * next change. So they do not show when somebody has asked, or that the field was written and read back.
  */
 import type { FieldKind } from "../core/column-batch.ts";
 import { StreamgaugeError } from "../core/errors.ts";
