@@ -31,9 +31,29 @@ describe("ValueCounts of decimal numbers", () => {
     }
   });
 
+  test("write({ withMeasures }) keeps the measures of values that are no decimal numbers", () => {
+    const measures = [1 / 3, -7, 5, 2 ** 60, 0];
+    const counts = new ValueCounts();
+    const words = Int32Array.from(measures, (_, index) => index);
+    counts.addMany(words, words, 0, measures.length, {
+      labelAt: (index) => (index % 2 === 0 ? `text ${index}` : measures[index]),
+      measureAt: (index) => measures[index]!,
+      measuresAreLabels: false,
+    });
+    const writer = new ByteWriter();
+    counts.write(writer, { withMeasures: true });
+    const copy = ValueCounts.read(new ByteReader(writer.finish()));
+    expect([...copy.entries()]).toEqual([...counts.entries()]);
+    expect([...copy.byHash().measures.subarray(0, 5)]).toEqual(measures);
+    expect(copy.isMeasured).toBe(true);
+    expect(ValueCounts.read(new ByteReader(written(counts))).isMeasured).toBe(false);
+  });
+
   test("read() refuses what write() does not make", () => {
     for (const bytes of [
-      [2, 2, 0],
+      [2, 3, 0],
+      // A value without a label, whose measure would be its label.
+      [2, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0],
       [2, 1, 0, 0],
       [2, 1, 1, 7, 2, 1],
       [2, 1, 1, 0, 2, 0],
