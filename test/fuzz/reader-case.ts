@@ -13,7 +13,7 @@ import { batchContents } from "../schemas/batch-contents.ts";
 
 export const LIMITS = { cpuMs: 50, bytes: 16_000_000 };
 /** A record that took too long is read again: the engine may have compiled meanwhile, which counts as CPU of the process. */
-const TIME_TRIES = 3;
+const TIME_TRIES = 25;
 /** Schemas of one seed: the generator begins with simple ones. */
 const SCHEMAS_PER_SEED = 8;
 const MAX_STRETCH = 65_536;
