@@ -92,10 +92,12 @@ async function firstPosition(
   context: StartContext,
 ): Promise<number> {
   const { startFrom } = context.options;
-  const knownId = context.knownIds.get(topic) ?? topicId;
+  const knownId = context.knownIds.get(topic);
+  // Where no broker has told the id, it may be the same.
+  const isNewTopic = topicId !== undefined && knownId !== undefined && topicId !== knownId;
+  const isNewPartition = own.partition >= (context.knownPartitions.get(topic) ?? 0);
   // Nobody asked for the records of a new partition, or of a new topic, to be skipped.
-  const isNew = own.partition >= (context.knownPartitions.get(topic) ?? 0) || topicId !== knownId;
-  if (startFrom === "earliest" || isNew) return own.start;
+  if (startFrom === "earliest" || isNewPartition || isNewTopic) return own.start;
   if (startFrom === "latest") return own.stable;
   return Math.max(own.start, await context.admin.offsetAtTime(topic, own.partition, startFrom));
 }

@@ -403,7 +403,7 @@ export class FieldProfile {
     const theirs = other.#dictionary;
     if (!this.#isDerived || !other.#isDerived || theirs === undefined) return false;
     if (this.#derivedKind !== other.#derivedKind) return false;
-    if ((this.#dictionary?.totalCount ?? 0) + theirs.totalCount > MOST_PENDING) return false;
+    if ((this.#dictionary?.totalCount ?? 0) + theirs.totalCount > MOST_COUNTED) return false;
     this.#dictionary ??= new ValueCounts();
     if (!this.#dictionary.merge(theirs)) return false;
     this.#forgetRead();
@@ -570,7 +570,7 @@ function exactBound(exact: bigint | undefined, rounded: number | undefined): num
 /** Of the counters, those that can be read off the counted values. */
 const DERIVED = new Set([5, 6, 7]);
 /** Reading off takes some 5 ns for each time that a value came: no more is put off than takes milliseconds. */
-const MOST_PENDING = 1_000_000;
+const MOST_COUNTED = 1_000_000;
 /** Bits of the states that are written though others can be read off them. */
 const RANGE = 4;
 const DICTIONARY = 16;

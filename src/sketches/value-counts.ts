@@ -115,7 +115,7 @@ export class ValueCounts {
 
   /**
    * What `ValueSource.measureAt()` said of each of the `size` values, in the order of their first coming: to be read before
-   * anything is added. Only where all came by `addMany()`, from bytes of which `isDecimal` holds, or from another of which
+   * anything is added. Only where all came by `addMany()`, from bytes that were written with them or of which `isDecimal` holds, or from another of which
    * one of the two is true.
    */
   get measures(): Float64Array {

@@ -1,6 +1,6 @@
 /**
  * The sketches of a field as `.profile` files hold them: bytes that Apache DataSketches reads. Absent where a field of
- * this kind has no such sketch, and where the values of a field must not be shown.
+ * this kind has no such sketch; frequent items also where the values of a field must not be shown.
  *
  * The exact tiers lose nothing: the dictionary of up to 4,096 values gives the HLL its hashes, and the frequent items
  * every value with its count.
