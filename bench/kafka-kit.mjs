@@ -121,12 +121,21 @@ export async function profileAll(address, client) {
   return { cpuNs: used };
 }
 
-export async function steady({ address, client, partitions, transactions }) {
+/**
+ * CPU and events of a second of one profiler, which shares the partitions of the topic with the others of `group`. It begins to
+ * measure when all have their part.
+ */
+export async function steady({ address, client, partitions, transactions, group, members = 1 }) {
   const log = kafkaLog(address, client);
+  const part = Math.floor(partitions / members);
   let [held, seen] = [0, 0];
-  const counting = wrapClaims(log, transactions, () => held++);
+  const counting = wrapClaims(log, transactions, (change) => {
+    held += change;
+  });
   const profiler = await profileTopic("steady", {
     log: counting,
+    group,
+    deployment: group,
     time: "clock",
     startFrom: "latest",
     onBatch: (batch) => {
@@ -136,18 +145,26 @@ export async function steady({ address, client, partitions, transactions }) {
   profiler.done.catch((error) => {
     throw error;
   });
-  while (held < partitions) await sleep(50);
+  while (held < part || (members > 1 && held > part + 1)) await sleep(50);
   // The first flush of every partition has been.
   await sleep(FLUSH_MS + 2000);
   const [before, startMs, seenBefore] = [process.cpuUsage(), performance.now(), seen];
   await sleep(STEADY_SECONDS * 1000);
   const seconds = (performance.now() - startMs) / 1000;
   const rate = (seen - seenBefore) / seconds;
-  if (rate < 0.8 * STEADY_PER_SECOND) throw new Error(`the load was ${rate} flights/s only`);
-  return { cpuMsPerSecond: cpuNs(before) / 1e6 / seconds };
+  return { cpuMsPerSecond: cpuNs(before) / 1e6 / seconds, rate };
 }
 
-export async function loaded(to, partitions, measure) {
+/** CPU of a second of `members` profilers together, under the steady load. */
+export async function steadily({ to, partitions, members = 1, start }) {
+  const group = `bench-${randomBytes(4).toString("hex")}`;
+  const all = await loaded(to, partitions, () => Promise.all(Array.from({ length: members }, () => start(group))));
+  const rate = all.reduce((sum, one) => sum + one.rate, 0);
+  if (rate < 0.8 * STEADY_PER_SECOND) throw new Error(`the load was ${rate} flights/s only`);
+  return all.reduce((sum, { cpuMsPerSecond }) => sum + cpuMsPerSecond, 0);
+}
+
+async function loaded(to, partitions, measure) {
   const values = await framedFlights();
   const producer = rawKafka(to).producer({ allowAutoTopicCreation: false });
   await producer.connect();
@@ -222,15 +239,19 @@ async function profileTopic(topic, options) {
   });
 }
 
-function wrapClaims(log, transactions, onClaimed) {
+function wrapClaims(log, transactions, onHeld) {
   return {
     subscribe: (options, handler) =>
       log.subscribe(options, {
         ...handler,
         claimed(claim) {
           if (!transactions) Object.defineProperty(claim, "commit", { value: (outputs) => log.append(outputs) });
-          onClaimed();
+          onHeld(1);
           return handler.claimed(claim);
+        },
+        lost(claim, reason) {
+          onHeld(-1);
+          handler.lost?.(claim, reason);
         },
       }),
   };

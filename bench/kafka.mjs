@@ -1,6 +1,6 @@
 // What reading from Kafka costs, against a broker that this script starts (needs Java and `node scripts/setup-kafka.mjs`):
 // CPU per flight of kafkajs alone, with avsc decoding every event, and of our profiler from Kafka to its deltas; the cost
-// of transactions at a flush every 5 s; and the time from start to the first flush on a group that exists.
+// of transactions at a flush every 5 s, with 64 partitions and three processes; and the time from start to the first flush on a group that exists.
 // `npm run build` first. Each measurement is a process of its own; variants are interleaved.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
@@ -11,27 +11,36 @@ import {
   fill,
   flights,
   kafkaLog,
-  loaded,
   median,
   print,
   profileAll,
   rawKafka,
   STEADY_PER_SECOND,
   startBroker,
+  steadily,
   steady,
 } from "./kafka-kit.mjs";
 
 const ROUNDS = 3;
-const STEADY_PARTITIONS = 32;
+const STEADY_PARTITIONS = 64;
+const STEADY_MEMBERS = 3;
 
 const [variant, address, group] = process.argv.slice(2);
-const steadily = (transactions) => steady({ address, client: "kafkajs", partitions: STEADY_PARTITIONS, transactions });
+const member = (transactions) =>
+  steady({
+    address,
+    client: "kafkajs",
+    group,
+    partitions: STEADY_PARTITIONS,
+    members: STEADY_MEMBERS,
+    transactions,
+  });
 const variants = {
   count: readAll,
   avsc: readAll,
   profiler: () => profileAll(address, "kafkajs"),
-  with: () => steadily(true),
-  without: () => steadily(false),
+  with: () => member(true),
+  without: () => member(false),
   start: firstFlush,
 };
 if (variant === undefined) await main();
@@ -57,14 +66,19 @@ async function main() {
     print("profiler ÷ kafkajs alone", profiled / bare, "×");
 
     const measured = (name) =>
-      loaded(broker.address, STEADY_PARTITIONS, () => child(import.meta.url, name, broker.address));
+      steadily({
+        to: broker.address,
+        partitions: STEADY_PARTITIONS,
+        members: STEADY_MEMBERS,
+        start: (by) => child(import.meta.url, name, broker.address, by),
+      });
     const ms = { without: [], with: [] };
     for (let round = 0; round < ROUNDS; round++) {
-      for (const name of Object.keys(ms)) ms[name].push((await measured(name)).cpuMsPerSecond);
+      for (const name of Object.keys(ms)) ms[name].push(await measured(name));
     }
     const [without, withThem] = [median(ms.without), median(ms.with)];
     print(
-      `${STEADY_PARTITIONS} partitions, ${STEADY_PER_SECOND} flights/s, deltas each 5 s, no transactions`,
+      `${STEADY_PARTITIONS} partitions, ${STEADY_MEMBERS} processes, ${STEADY_PER_SECOND} flights/s, deltas each 5 s, no transactions`,
       without,
       "ms CPU/s",
     );

@@ -5,12 +5,12 @@
 import {
   child,
   fill,
-  loaded,
   median,
   print,
   profileAll,
   STEADY_PER_SECOND,
   startBroker,
+  steadily,
   steady,
 } from "./kafka-kit.mjs";
 
@@ -18,12 +18,12 @@ const ROUNDS = 3;
 const STEADY_PARTITIONS = 64;
 const CLIENTS = ["kafkajs", "node-rdkafka"];
 
-const [variant, address, client] = process.argv.slice(2);
-const steadily = (transactions) => steady({ address, client, partitions: STEADY_PARTITIONS, transactions });
+const [variant, address, client, group] = process.argv.slice(2);
+const member = (transactions) => steady({ address, client, group, partitions: STEADY_PARTITIONS, transactions });
 const variants = {
   bulk: () => profileAll(address, client),
-  with: () => steadily(true),
-  without: () => steadily(false),
+  with: () => member(true),
+  without: () => member(false),
 };
 if (variant === undefined) await main();
 else {
@@ -35,13 +35,13 @@ async function main() {
   const broker = await startBroker();
   try {
     const { count } = await fill(broker.address, STEADY_PARTITIONS);
-    const measure = (name, by) => child(import.meta.url, name, broker.address, by);
+    const measure = (name, by, ofGroup = "") => child(import.meta.url, name, broker.address, by, ofGroup);
     const bulk = await eachClient(async (by) => (await measure("bulk", by)).cpuNs / count);
     compare("profiler from Kafka to deltas, in bulk", bulk, "ns/event");
     const what = `${STEADY_PARTITIONS} partitions, ${STEADY_PER_SECOND} flights/s, deltas each 5 s`;
     for (const name of ["without", "with"]) {
       const perSecond = await eachClient((by) =>
-        loaded(broker.address, STEADY_PARTITIONS, async () => (await measure(name, by)).cpuMsPerSecond),
+        steadily({ to: broker.address, partitions: STEADY_PARTITIONS, start: (ofGroup) => measure(name, by, ofGroup) }),
       );
       compare(`${what}, ${name} transactions`, perSecond, "ms CPU/s");
     }

@@ -63,8 +63,8 @@ await judge.stop();
 log.compact(topics.state);
 
 const state = log.records(topics.state, 0);
-const entries = new StateStore({ topic: topics.state, partition: 0 }).load(state);
-const unpacked = [...entries.values()].reduce((sum, { length }) => sum + length, 0);
+const entries = [...new StateStore({ topic: topics.state, partition: 0 }).read(state)];
+const unpacked = entries.reduce((sum, { value }) => sum + value.length, 0);
 globalThis.gc?.();
 const before = process.cpuUsage();
 const startMs = performance.now();
@@ -74,7 +74,7 @@ await new Promise((resolve, reject) => {
 const { user, system } = process.cpuUsage(before);
 console.log(
   JSON.stringify({
-    entries: entries.size,
+    entries: entries.length,
     stateMB: unpacked / 1e6,
     packedMB: state.reduce((sum, { value }) => sum + value.length, 0) / 1e6,
     cpuSeconds: (user + system) / 1e6,

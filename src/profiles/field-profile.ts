@@ -266,29 +266,14 @@ export class FieldProfile {
     }
     if (this.#mergeDerived(other)) return;
     this.#detach();
-    other.#settle();
     this.widen(other.#kind);
-    this.#addCounters(other);
     if (other.#range !== undefined) {
       this.#range ??= new LongRange();
       this.#range.merge(other.#range);
     }
-    if (other.#moments !== undefined) {
-      this.#moments ??= new Moments();
-      this.#moments.merge(other.#moments);
-    }
-    if (other.#lengths !== undefined) {
-      this.#lengths ??= new Moments();
-      this.#lengths.merge(other.#lengths);
-    }
-    if (other.#quantiles !== undefined) {
-      this.#quantiles ??= new KllSketch({ seed: this.#seed });
-      this.#quantiles.merge(other.#quantiles);
-    }
-    if (other.#histogram !== undefined) {
-      this.#histogram ??= new LogLinearHistogram();
-      this.#histogram.merge(other.#histogram);
-    }
+    this.#addCounters(other);
+    if (other.#isDerived) this.#readOff(other.#dictionary, other.#derivedKind);
+    else this.#mergeStates(other);
     this.#mergeDistinct(other);
   }
 
@@ -415,9 +400,31 @@ export class FieldProfile {
     return true;
   }
 
+  /** But for those that are read off counted values. */
   #addCounters(other: FieldProfile): void {
     const theirs = other.#counters;
-    this.#counters = this.#counters.map((count, i) => count + theirs[i]!);
+    const derived = other.#isDerived;
+    this.#counters = this.#counters.map((count, i) => (derived && DERIVED.has(i) ? count : count + theirs[i]!));
+  }
+
+  /** What is kept besides counters, range and distinct values. */
+  #mergeStates(other: FieldProfile): void {
+    if (other.#moments !== undefined) {
+      this.#moments ??= new Moments();
+      this.#moments.merge(other.#moments);
+    }
+    if (other.#lengths !== undefined) {
+      this.#lengths ??= new Moments();
+      this.#lengths.merge(other.#lengths);
+    }
+    if (other.#quantiles !== undefined) {
+      this.#quantiles ??= new KllSketch({ seed: this.#seed });
+      this.#quantiles.merge(other.#quantiles);
+    }
+    if (other.#histogram !== undefined) {
+      this.#histogram ??= new LogLinearHistogram();
+      this.#histogram.merge(other.#histogram);
+    }
   }
 
   /** From now on everything is kept by itself. */
@@ -443,11 +450,15 @@ export class FieldProfile {
   #settle(): void {
     if (!this.#isDerived || this.#isRead) return;
     this.#isRead = true;
-    const dictionary = this.#dictionary;
+    this.#readOff(this.#dictionary, this.#derivedKind);
+  }
+
+  /** Takes in what follows from counted values of a kind. */
+  #readOff(dictionary: ValueCounts | undefined, kind: FieldKind): void {
     if (dictionary === undefined || dictionary.size === 0) return;
     const { size, totalCount } = dictionary;
     const { measures, counts } = dictionary.byHash();
-    const states = KIND_STATES[this.#derivedKind];
+    const states = KIND_STATES[kind];
     if (states.moments === "value") {
       this.#moments ??= new Moments();
       this.#moments.updateCounted(measures, counts, size);

@@ -7,7 +7,7 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems } from "../sketches/frequent-items.ts";
-import type { ValueCounts, ValueLabel } from "../sketches/value-counts.ts";
+import type { ValueCounts } from "../sketches/value-counts.ts";
 
 /** The text of a value, asked for only when it becomes an item. */
 export interface TextSource {
@@ -80,12 +80,8 @@ export function feedDictionary(items: FrequentItems, dictionary: ValueCounts): v
   for (const entry of dictionary.order()) {
     const count = counts[entry]!;
     if (count === 1 && purged > 0) purged--;
-    else items.updateHash(lo[entry]!, hi[entry]!, count, () => textOf(dictionary.labelOf(entry)));
+    else items.updateHash(lo[entry]!, hi[entry]!, count, () => dictionary.labelOf(entry));
   }
-}
-
-function textOf(label: ValueLabel): string | undefined {
-  return label === undefined ? undefined : String(label);
 }
 
 /** Returns for how many of the values that came once this stands. */

@@ -2,12 +2,16 @@
  * Bytes that tell when they are damaged:
  *
  *     content … | 64-bit hash of the content, little-endian low word first
+ *
+ * Of more than one block of content it is the hash of the blocks' hashes: a hash of megabytes at once does not fit into the
+ * memory of the hash kernel.
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import { ByteReader, type ByteWriter } from "../sketches/bytes.ts";
 import { hashByteRanges } from "../sketches/hash.ts";
 
 const SEAL_BYTES = 8;
+const BLOCK_BYTES = 256 * 1024;
 
 /** What was written, sealed. */
 export function sealed(writer: ByteWriter): Uint8Array {
@@ -45,8 +49,19 @@ export function readSealed<T>(what: string, bytes: Uint8Array, read: (reader: By
 }
 
 function sealOf(content: Uint8Array): { lo: number; hi: number } {
+  if (content.length <= BLOCK_BYTES) return hashOf(content);
+  const words = new Int32Array(2 * Math.ceil(content.length / BLOCK_BYTES));
+  for (let from = 0, word = 0; from < content.length; from += BLOCK_BYTES) {
+    const { lo, hi } = hashOf(content.subarray(from, from + BLOCK_BYTES));
+    words[word++] = lo;
+    words[word++] = hi;
+  }
+  return sealOf(new Uint8Array(words.buffer));
+}
+
+function hashOf(bytes: Uint8Array): { lo: number; hi: number } {
   const lo = new Int32Array(1);
   const hi = new Int32Array(1);
-  hashByteRanges(content, Int32Array.of(0), Int32Array.of(content.length), 1, lo, hi);
+  hashByteRanges(bytes, Int32Array.of(0), Int32Array.of(bytes.length), 1, lo, hi);
   return { lo: lo[0]!, hi: hi[0]! };
 }

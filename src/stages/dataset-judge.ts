@@ -19,6 +19,7 @@ import { windowSummary } from "../profiles/window-summary.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import type { ProfileOps } from "../windows/profile-ops.ts";
+import { compareSlices } from "../windows/window-store.ts";
 import {
   type ClosedWindow,
   type TrackerEvent,
@@ -30,6 +31,7 @@ import {
   PROFILE_KEY,
   readTracker,
   SERIES_KEY,
+  type StoredDataset,
   seriesKey,
   seriesOfKey,
   TRACKER_KEY,
@@ -39,6 +41,7 @@ import { JudgeTelemetry } from "./judge-telemetry.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
+import { Stints } from "./stints.ts";
 
 /** Random choices of the sketches that the judge merges into; any constant will do. */
 const MERGE_SEED = 0x6a756467;
@@ -83,20 +86,16 @@ export class DatasetJudge {
 
   /**
    * Goes on where `checkpoint()` was called. What was made with other windows or detector options is dropped, and said so.
-   * Gives way to other events between two series: with many of them it takes longer than a member of a group may be silent.
+   * Gives way to other events now and then.
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
-  async restore(entries: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  async restore({ entries, profiles }: StoredDataset): Promise<void> {
     const { dataset, logger } = this.#options;
     const stored = entries.get(TRACKER_KEY);
     if (stored === undefined) return;
     // Absent: written by a version that told nothing of the ledger.
     const ledger = entries.get(LEDGER_KEY);
     if (ledger !== undefined) this.#ledger.restore(JSON.parse(textOf(ledger)));
-    const profiles = new Map<string, Profile>();
-    for (const [key, bytes] of entries) {
-      if (key.startsWith(PROFILE_KEY)) profiles.set(key.slice(PROFILE_KEY.length), Profile.read(bytes));
-    }
     const state = readTracker(stored);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
@@ -110,12 +109,11 @@ export class DatasetJudge {
     }
     this.#names = state.names;
     this.#incidents.restore(state.incidents);
+    const stints = new Stints();
     for (const [key, bytes] of entries) {
       if (!key.startsWith(SERIES_KEY)) continue;
       this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, profiles);
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
+      await stints.worked(bytes.length);
     }
     for (const key of profiles.keys()) this.#storedProfiles.add(key);
     this.#storedChange = state.tracker.change;
@@ -153,35 +151,30 @@ export class DatasetJudge {
 
   /** Takes in one flush of one partition. */
   apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
-    const outputs: OutputRecord[] = [];
-    // All slices of a window make one tick of the incident, wherever they stand.
-    const ticks = new Map<string, Judged[]>();
-    const endTicks = () => {
-      for (const tick of ticks.values()) outputs.push(...this.#incident(tick, context));
-      ticks.clear();
-    };
     const touched = new Set<SeriesJudge>();
+    const late = new Map<SeriesJudge, ClosedWindow<Profile>[]>();
+    const closed: Judged[] = [];
     const events = this.#tracker.apply(entry, panes);
-    outputs.push(...this.#tellOfLedger(entry, events, context));
-    const positions = positionsOf(entry.topic, this.#tracker.positions);
+    const outputs = this.#tellOfLedger(entry, events, context);
     for (const event of events) {
       this.telemetry.event(event);
       if (event.kind !== "closed") {
         this.#log(event);
         continue;
       }
-      for (const judged of this.#judge(event, touched)) {
-        const { startMs, endMs, slice } = judged.window;
-        const key = `${startMs}|${endMs}`;
-        // Closed and revised, or revised twice: one after the other.
-        if (ticks.get(key)?.some(({ window }) => window.slice === slice)) endTicks();
-        const tick = ticks.get(key);
-        if (tick === undefined) ticks.set(key, [judged]);
-        else tick.push(judged);
-        outputs.push(...windowOutputs(judged, positions, context));
-      }
+      const series = this.#seriesFor(event);
+      if (series === undefined) continue;
+      touched.add(series);
+      if (series.isNew(event)) closed.push(series.close(event));
+      else late.set(series, [...(late.get(series) ?? []), event]);
     }
-    endTicks();
+    const revised = [...late].flatMap(([series, inputs]) => series.revise(inputs));
+    const positions = positionsOf(entry.topic, this.#tracker.positions);
+    // A window that closed and is revised in the same flush is told of twice, one after the other.
+    for (const told of [closed, revised.sort(byWindow)]) {
+      for (const judged of told) outputs.push(...windowOutputs(judged, positions, context));
+      for (const tick of ticksOf(told)) outputs.push(...this.#incident(tick, context));
+    }
     for (const series of touched) series.settle();
     return outputs;
   }
@@ -200,16 +193,12 @@ export class DatasetJudge {
     return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
   }
 
-  #judge(closed: ClosedWindow<Profile>, touched: Set<SeriesJudge>): readonly Judged[] {
-    const { slice } = closed.window;
-    if (slice !== "all" && closed.empty && !this.#series.has(seriesKey(slice, closed.sizeMs))) {
-      // A slice's series begins with its first event, as that of the whole does.
-      return [];
-    }
-    const series = this.#seriesOf(slice, closed.sizeMs);
-    this.#changedSeries.add(seriesKey(slice, closed.sizeMs));
-    touched.add(series);
-    return series.take(closed);
+  #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<Profile>): SeriesJudge | undefined {
+    const key = seriesKey(slice, sizeMs);
+    // A slice's series begins with its first event, as that of the whole does.
+    if (slice !== "all" && empty && !this.#series.has(key)) return undefined;
+    this.#changedSeries.add(key);
+    return this.#seriesOf(slice, sizeMs);
   }
 
   #seriesOf(slice: string, sizeMs: number): SeriesJudge {
@@ -310,6 +299,23 @@ export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Pro
     seasonWindows: (sizeMs) => (dataset.detect.season === "auto" ? seasonWindows(sizeMs) : dataset.detect.season),
     ops: PROFILE_OPS,
   };
+}
+
+/** All slices of a window make one tick of the incident, wherever they stand. */
+function ticksOf(told: readonly Judged[]): Iterable<readonly Judged[]> {
+  const ticks = new Map<string, Judged[]>();
+  for (const judged of told) {
+    const key = `${judged.window.startMs}|${judged.window.endMs}`;
+    const tick = ticks.get(key);
+    if (tick === undefined) ticks.set(key, [judged]);
+    else tick.push(judged);
+  }
+  return ticks.values();
+}
+
+/** By end, then size, then slice, `all` first. */
+function byWindow({ window: a }: Judged, { window: b }: Judged): number {
+  return a.endMs - b.endMs || b.startMs - a.startMs || compareSlices(a.slice, b.slice);
 }
 
 /** One day or ten windows, whichever is less, unless configured. */

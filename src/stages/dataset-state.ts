@@ -7,6 +7,7 @@
  *     series|<sizeMs>|<slice>          models, and the windows that can be revised
  */
 import { FieldNames } from "../profiles/field-names.ts";
+import { Profile } from "../profiles/profile.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { TrackerState } from "../windows/window-tracker.ts";
@@ -40,6 +41,18 @@ export function readTracker(bytes: Uint8Array): TrackerEntry {
     incidents: JSON.parse(reader.string()) as unknown,
     names: FieldNames.read(reader.bytes()),
   }));
+}
+
+/** What is stored of a dataset, entry by entry; `profiles` are read at once, so that their bytes can go. */
+export class StoredDataset {
+  readonly entries = new Map<string, Uint8Array>();
+  readonly profiles = new Map<string, Profile>();
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  take(key: string, value: Uint8Array): void {
+    if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), Profile.read(value));
+    else this.entries.set(key, value);
+  }
 }
 
 /** Name of a series behind `SERIES_KEY`. */

@@ -18,9 +18,10 @@ import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
 import { type StateEntry, StateStore } from "../state/state-records.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
-import { datasetOfKey, POSITION_KEY } from "./dataset-state.ts";
+import { datasetOfKey, POSITION_KEY, StoredDataset } from "./dataset-state.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
 import { observeLog } from "./observed-log.ts";
+import { Stints } from "./stints.ts";
 
 export interface JudgeOptions {
   readonly log: Log;
@@ -114,9 +115,22 @@ class Shard {
   async restore(): Promise<void> {
     const { checkpoints, logger, topics } = this.#options;
     if (checkpoints === undefined) return;
-    const entries = this.#store.load(await this.#claim.restore(topics.state));
+    const stints = new Stints();
+    const datasets = new Map<string, StoredDataset>();
+    let stored: Uint8Array | undefined;
+    let count = 0;
+    for (const { key, value } of this.#store.read(await this.#claim.restore(topics.state))) {
+      count++;
+      if (key === POSITION_KEY) stored = value;
+      const place = datasetOfKey(key);
+      if (place !== undefined && this.#judges.has(place.dataset)) {
+        const own = datasets.get(place.dataset) ?? new StoredDataset();
+        datasets.set(place.dataset, own);
+        own.take(place.rest, value);
+      }
+      await stints.worked(value.length);
+    }
     this.#checkpointAtMs = checkpoints.clock.monotonicMs();
-    const stored = entries.get(POSITION_KEY);
     if (stored === undefined) {
       if (this.#claim.position > 0) {
         logger.warn(
@@ -127,19 +141,9 @@ class Shard {
       return;
     }
     this.#position = positionOf(stored);
-    const byDataset = new Map<string, Map<string, Uint8Array>>();
-    for (const [key, value] of entries) {
-      const place = datasetOfKey(key);
-      if (place === undefined) continue;
-      const own = byDataset.get(place.dataset) ?? new Map<string, Uint8Array>();
-      byDataset.set(place.dataset, own.set(place.rest, value));
-    }
-    for (const [dataset, own] of byDataset) await this.#judges.get(dataset)?.restore(own);
+    for (const [dataset, own] of datasets) await this.#judges.get(dataset)?.restore(own);
     this.#claim.seek(this.#position);
-    logger.info(
-      { partition: this.#claim.partition, position: this.#position, entries: entries.size },
-      "state restored",
-    );
+    logger.info({ partition: this.#claim.partition, position: this.#position, entries: count }, "state restored");
   }
 
   take(batch: RecordBatch): Promise<void> {
@@ -165,7 +169,9 @@ class Shard {
 
   async #take(batch: RecordBatch): Promise<void> {
     const { checkpoints } = this.#options;
+    const stints = new Stints();
     for (const record of batch.records) {
+      await stints.worked(record.value?.length ?? 0);
       const flush = this.#flushOf(record, batch);
       this.#position = this.#assembler.position(record.offset + 1);
       if (flush === undefined) continue;

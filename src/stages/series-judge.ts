@@ -148,23 +148,43 @@ export class SeriesJudge {
     for (const { input } of this.#revisable) yield input;
   }
 
-  /**
-   * Judges a window that has closed, or one again with its late events. First in the result is that window, then those
-   * later ones whose outcome changed. A slice may be told of first in the late events of a window that closed long ago:
-   * it is learned where it belongs.
-   */
-  take(input: WindowInput): Judged[] {
+  /** Whether the window is later than all that were judged: `close()` is for it, and `revise()` for others. */
+  isNew({ index }: WindowInput): boolean {
     const newest = this.#revisable.at(-1);
-    if (newest === undefined || input.index > newest.input.index) return [this.#close(input)];
-    const at = this.#revisable.findIndex((entry) => entry.input.index >= input.index);
-    const target = this.#revisable[at];
-    if (target?.input.index === input.index) {
-      target.input = input;
-    } else {
-      const entry = { input, metrics: [], score: NOT_JUDGED, contents: contentsOf(input.profile), revision: -1 };
-      this.#revisable.splice(at, 0, entry);
+    return newest === undefined || index > newest.input.index;
+  }
+
+  /** Judges a window that has closed. */
+  close(input: WindowInput): Judged {
+    const entry: Entry = { input, ...judgeAndLearn(this.#models(), input, this.#options), revision: 0 };
+    if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
+    return this.#judged(entry);
+  }
+
+  /**
+   * Judges windows again with their late events, all in one go over the windows since. In the result are those windows, and those
+   * later ones whose outcome changed, in order of time. A slice may be told of first in the late events of a window that closed
+   * long ago: it is learned where it belongs.
+   */
+  revise(inputs: readonly WindowInput[]): Judged[] {
+    const revised = new Set<Entry>();
+    for (const input of inputs) revised.add(this.#entryOf(input));
+    const from = this.#revisable.findIndex((entry) => revised.has(entry));
+    const models = copyOf(this.#settled);
+    this.#newest = models;
+    const told: Judged[] = [];
+    for (const [position, entry] of this.#revisable.entries()) {
+      if (position < from) {
+        learn(models, entry);
+        continue;
+      }
+      const before = entry.score.outcome;
+      Object.assign(entry, judgeAndLearn(models, entry.input, this.#options));
+      if (!revised.has(entry) && entry.score.outcome === before) continue;
+      entry.revision++;
+      told.push(this.#judged(entry));
     }
-    return this.#judgeAgain(at);
+    return told;
   }
 
   /**
@@ -183,28 +203,17 @@ export class SeriesJudge {
     }
   }
 
-  #close(input: WindowInput): Judged {
-    const entry: Entry = { input, ...judgeAndLearn(this.#models(), input, this.#options), revision: 0 };
-    if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
-    return this.#judged(entry);
-  }
-
-  #judgeAgain(from: number): Judged[] {
-    const models = copyOf(this.#settled);
-    this.#newest = models;
-    const told: Judged[] = [];
-    for (const [position, entry] of this.#revisable.entries()) {
-      if (position < from) {
-        learn(models, entry);
-        continue;
-      }
-      const before = entry.score.outcome;
-      Object.assign(entry, judgeAndLearn(models, entry.input, this.#options));
-      if (position !== from && entry.score.outcome === before) continue;
-      entry.revision++;
-      told.push(this.#judged(entry));
+  /** What is kept of the window, with the new input; made where it belongs if need be. */
+  #entryOf(input: WindowInput): Entry {
+    const at = this.#revisable.findIndex((entry) => entry.input.index >= input.index);
+    const known = this.#revisable[at];
+    if (known?.input.index === input.index) {
+      known.input = input;
+      return known;
     }
-    return told;
+    const entry = { input, metrics: [], score: NOT_JUDGED, contents: contentsOf(input.profile), revision: -1 };
+    this.#revisable.splice(at, 0, entry);
+    return entry;
   }
 
   #models(): Models {

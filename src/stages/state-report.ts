@@ -87,7 +87,7 @@ export interface SeriesKnowledge {
 }
 
 export function reportPartition(records: readonly LogRecord[], place: StateStoreOptions): PartitionReport {
-  const entries = new StateStore(place).examine(records);
+  const entries = [...new StateStore(place).examine(records)];
   const problems = entries.flatMap(({ problem }) => problem ?? []);
   let position: number | null = null;
   const stored = entries.find(({ key }) => key === POSITION_KEY)?.value;
@@ -119,7 +119,7 @@ export function reportKnowledge(
   place: StateStoreOptions,
   dataset: string,
 ): DatasetKnowledge | undefined {
-  const entries = groupByDataset(new StateStore(place).examine(records)).get(dataset);
+  const entries = groupByDataset([...new StateStore(place).examine(records)]).get(dataset);
   if (entries === undefined) return undefined;
   const values = new Map<string, Uint8Array>();
   for (const { key, value, problem } of entries) {

@@ -83,21 +83,19 @@ export class StateStore {
   }
 
   /**
-   * The entries in the newest records of every key of the partition.
+   * The entries in the newest records of every key of the partition, each unpacked when it is asked for.
    * @throws {StreamgaugeError} `SG_CORRUPT` when one is damaged, not whole, or of a version this program does not know.
    */
-  load(records: readonly LogRecord[]): Map<string, Uint8Array> {
-    const entries = new Map<string, Uint8Array>();
+  *read(records: readonly LogRecord[]): Generator<StateEntry> {
     for (const { key, value, problem } of this.examine(records)) {
       if (problem !== undefined) throw new StreamgaugeError("SG_CORRUPT", problem.sentence);
-      if (value !== undefined) entries.set(key, value);
+      if (value !== undefined) yield { key, value };
     }
-    return entries;
   }
 
-  /** As `load()`, but what cannot be used is an entry with a problem. */
-  examine(records: readonly LogRecord[]): StoredEntry[] {
-    const found = new Map<string, { record: LogRecord; part: Part | undefined; sentence: string | undefined }[]>();
+  /** As `read()`, but what cannot be used is an entry with a problem. */
+  *examine(records: readonly LogRecord[]): Generator<StoredEntry> {
+    const found = new Map<string, StoredPart[]>();
     this.#parts.clear();
     for (const record of records) {
       if (record.key === null || record.value === null) continue;
@@ -108,29 +106,7 @@ export class StateStore {
       // Parts of an earlier, larger version are tombstoned with the next change.
       this.#parts.set(key, Math.max(this.#parts.get(key) ?? 0, number + 1));
     }
-    return [...found].map(([key, records]) => {
-      const parts = records.flatMap(({ part }) => part ?? []);
-      const sequence = Math.max(0, ...parts.map((part) => part.sequence));
-      const stored = {
-        key,
-        packedBytes: records.reduce((sum, { record }) => sum + record.value!.length, 0),
-        sequence,
-        timestampMs: Math.max(...records.map(({ record }) => record.timestampMs)),
-      };
-      const first = records.find(({ sentence }) => sentence !== undefined) ?? records[0]!;
-      const problem = (sentence: string): StoredEntry => {
-        const place = { topic: this.#topic, partition: this.#partition, offset: first.record.offset };
-        return { ...stored, value: undefined, problem: { ...place, sentence } };
-      };
-      if (first.sentence !== undefined) return problem(first.sentence);
-      try {
-        const value = joinParts(parts);
-        if (value !== undefined) return { ...stored, value };
-      } catch {
-        // What does not unpack is not whole.
-      }
-      return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first.record)})`);
-    });
+    for (const [key, stored] of found) yield this.#entryOf(key, stored);
   }
 
   /** Records that replace the changed entries and delete those that are gone; to be committed in one transaction. */
@@ -159,7 +135,30 @@ export class StateStore {
     return records;
   }
 
-  #read(record: LogRecord, number: number): { part: Part | undefined; sentence: string | undefined } {
+  #entryOf(key: string, records: readonly StoredPart[]): StoredEntry {
+    const parts = records.flatMap(({ part }) => part ?? []);
+    const stored = {
+      key,
+      packedBytes: records.reduce((sum, { record }) => sum + record.value!.length, 0),
+      sequence: Math.max(0, ...parts.map((part) => part.sequence)),
+      timestampMs: Math.max(...records.map(({ record }) => record.timestampMs)),
+    };
+    const first = records.find(({ sentence }) => sentence !== undefined) ?? records[0]!;
+    const problem = (sentence: string): StoredEntry => {
+      const place = { topic: this.#topic, partition: this.#partition, offset: first.record.offset };
+      return { ...stored, value: undefined, problem: { ...place, sentence } };
+    };
+    if (first.sentence !== undefined) return problem(first.sentence);
+    try {
+      const value = joinParts(parts);
+      if (value !== undefined) return { ...stored, value };
+    } catch {
+      // What does not unpack is not whole.
+    }
+    return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first.record)})`);
+  }
+
+  #read(record: LogRecord, number: number): Omit<StoredPart, "record"> {
     const place = this.#placeOf(record);
     try {
       const part = readPart(record, place);
@@ -198,6 +197,14 @@ interface Part {
   /** Of the whole entry, unpacked. */
   readonly length: number;
   readonly bytes: Uint8Array;
+}
+
+/** One of the two is there. */
+interface StoredPart {
+  readonly record: LogRecord;
+  readonly part: Part | undefined;
+  /** Why it cannot be read. */
+  readonly sentence: string | undefined;
 }
 
 function writePart({ sequence, part, parts, length, bytes }: Part): Uint8Array {

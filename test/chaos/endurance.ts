@@ -1,12 +1,13 @@
 /**
- * `npm run chaos -- --endure`: figures of a deployment over time. A judge's state of tens of megabytes is built up first (windows
- * of a minute that can be revised for four hours of event time); then processes are killed evenly (`--kills`), or none is, and
+ * `npm run chaos -- --endure`: figures of a deployment over time. A judge's state is built up first (windows of a minute that can
+ * be revised for an hour and a half of event time, `--window-events` in each: the default makes a hundred megabytes); then processes are killed evenly (`--kills`), or none is, and
  * memory is looked at each half minute, the heap after a forced collection.
  */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/core/random.ts";
-import { until } from "../kafka/deployment-kit.ts";
+import { StateStore } from "../../src/state/state-records.ts";
+import { type Cluster, type CommittedRecord, until } from "../kafka/deployment-kit.ts";
 import { DEPLOYMENT, INPUT, PROFILER_GROUP, startDeployment } from "./deployment.ts";
 import { Fleet } from "./fleet.ts";
 import { Load } from "./load.ts";
@@ -21,27 +22,40 @@ interface EnduranceOptions {
   readonly kills: number;
   /** Events a second. */
   readonly rate: number;
+  /** Events of a window of a minute of event time. @default 16,000 */
+  readonly windowEvents?: number;
   /** @default "kafkajs" */
   readonly client?: "kafkajs" | "node-rdkafka";
 }
 
-const EVENTS_PER_WINDOW = 1200;
-const REVISE_WINDOWS = 240;
+/** Of one slice in four: as many values as are still counted one by one, which takes most bytes. */
+const WINDOW_EVENTS = 16_000;
+const REVISE_WINDOWS = 90;
+/** Events a second while the state is built up. */
+const BUILD_RATE = 6000;
+/** Behind the load by at most so many seconds of it. */
+const CAUGHT_UP_S = 12;
+/** From then on to the first kill. */
+const CALM_MS = 60_000;
 const LOOK_EVERY_MS = 30_000;
 /** Of a run whose memory is looked at, what comes before is not counted. */
 const WARM_SHARE = 1 / 3;
 const STATE = "sg.state";
+/** In the key of a record that says how far the state was read, and is none of it. */
+const SENTINEL_MARK = 0;
 
-/** Resident set and heap, bytes. */
+/** Largest resident set until then, that of the moment, and the heap, bytes; longest wait of its event loop since the look before. */
 interface Look {
   readonly atMs: number;
   readonly process: string;
+  readonly peakRss: number;
   readonly rss: number;
   readonly heap: number;
+  readonly stallMs: number;
 }
 
 export async function runEndurance(options: EnduranceOptions, say: (line: string) => void): Promise<void> {
-  const { seed, durationMs, partitions, processes, kills, rate } = options;
+  const { seed, durationMs, partitions, processes, kills, rate, windowEvents = WINDOW_EVENTS } = options;
   const deployment = await startDeployment(1, partitions, options.client, {
     windows: "1m",
     reviseFor: `${REVISE_WINDOWS}m`,
@@ -51,17 +65,19 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
   try {
     const fleet = new Fleet({ cluster, config, deployment: DEPLOYMENT, topic: INPUT, say });
     await fleet.start(processes);
-    const generator = new TripGenerator({ seed, schemaId, stepMs: MINUTE_MS / EVENTS_PER_WINDOW });
-    const load = new Load({ ...options, brokers: cluster.addresses(), topic: INPUT, generator });
+    const generator = new TripGenerator({ seed, schemaId, stepMs: MINUTE_MS / windowEvents });
+    const loadOf = (perSecond: number) =>
+      new Load({ ...options, rate: perSecond, brokers: cluster.addresses(), topic: INPUT, generator });
+    const building = loadOf(BUILD_RATE);
+    building.start();
+    const builtAtMs = generator.atMs + REVISE_WINDOWS * MINUTE_MS;
+    while (generator.atMs < builtAtMs) await sleep(1000);
+    await building.end(0);
+    const load = loadOf(rate);
     load.start();
-    const query = { groupId: PROFILER_GROUP, topics: [INPUT] };
-    await until("every partition is counted", async () => {
-      const [positions] = await cluster.asAdmin((admin) => admin.fetchOffsets(query));
-      return positions?.partitions.filter(({ offset }) => Number(offset) > 0).length === partitions;
-    });
-    const buildMs = (1000 * EVENTS_PER_WINDOW * REVISE_WINDOWS) / rate;
-    say(`the state is built up for ${Math.round(buildMs / 1000)} s`);
-    await sleep(buildMs);
+    await until("the profilers have caught up", async () => (await lagOf(cluster)) < CAUGHT_UP_S * rate);
+    say("the state is built up");
+    await sleep(CALM_MS);
     const startedMs = Date.now();
     const random = new SeededRandom(seed);
     const looks: Look[] = [];
@@ -73,8 +89,9 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
       }
     })();
     while (Date.now() < end) {
-      for (const { name, pid, heap } of await fleet.heaps()) {
-        looks.push({ atMs: Date.now(), process: name, rss: peakRss(pid), heap });
+      for (const { name, pid, ...told } of await fleet.looks()) {
+        const sets = { peakRss: memory(pid, "VmHWM"), rss: memory(pid, "VmRSS") };
+        looks.push({ atMs: Date.now(), process: name, ...sets, ...told });
       }
       await sleep(Math.min(LOOK_EVERY_MS, Math.max(0, end - Date.now())));
     }
@@ -85,11 +102,10 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
     const committed = await cluster.committed("sg.profiles", STATE);
     const lines = ledgerLines(committed.filter(({ topic }) => topic === "sg.profiles"));
     const states = committed.filter(({ topic }) => topic === STATE);
-    const newest = new Map(states.map(({ key, value }) => [String(key), value?.length ?? 0]));
-    say(
-      `judge's state: ${megabytes([...newest.values()].reduce((sum, bytes) => sum + bytes, 0))} packed, ${newest.size} records`,
-    );
-    const calm = rateOf(lines, startedMs - Math.min(buildMs / 2, MINUTE_MS), startedMs);
+    const newest = [...new Map(states.map((record) => [String(record.key), record])).values()];
+    const packed = newest.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    say(`judge's state: ${megabytes(unpackedBytes(newest))}, ${megabytes(packed)} packed, ${newest.length} records`);
+    const calm = rateOf(lines, startedMs - CALM_MS, startedMs);
     const counted = rateOf(lines, startedMs, end);
     say(`events a second: ${calm.toFixed(0)} before, ${counted.toFixed(0)} then: ${(counted / calm).toFixed(2)}`);
     if (kills > 0) {
@@ -107,14 +123,38 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
   }
 }
 
+/** Records of the input that the profilers have not committed. */
+async function lagOf(cluster: Cluster): Promise<number> {
+  return cluster.asAdmin(async (admin) => {
+    const [group] = await admin.fetchOffsets({ groupId: PROFILER_GROUP, topics: [INPUT] });
+    const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    const ends = await admin.fetchTopicOffsets(INPUT);
+    return ends.reduce(
+      (sum, { partition, high }) => sum + Number(high) - Math.max(0, committed.get(partition) ?? 0),
+      0,
+    );
+  });
+}
+
+function unpackedBytes(newest: readonly CommittedRecord[]): number {
+  const records = newest.flatMap((record) =>
+    record.key?.includes(SENTINEL_MARK) === false ? [{ ...record, headers: [] }] : [],
+  );
+  const entries = new StateStore({ topic: STATE, partition: 0 }).read(records);
+  return [...entries].reduce((sum, { value }) => sum + value.length, 0);
+}
+
 function firstAfter(records: readonly { readonly timestampMs: number }[], atMs: number): number {
   const later = records.filter(({ timestampMs }) => timestampMs > atMs).map(({ timestampMs }) => timestampMs);
   return later.reduce((first, timestampMs) => Math.min(first, timestampMs), Number.POSITIVE_INFINITY);
 }
 
 function* memoryLines(looks: readonly Look[], fromMs: number): Generator<string> {
-  const rss = Math.max(...looks.map((look) => look.rss));
-  yield `largest resident set: ${megabytes(rss)}`;
+  const largest = looks.reduce((most, look) => (look.peakRss > most.peakRss ? look : most));
+  const then = `${megabytes(largest.rss)} and ${megabytes(largest.heap)} of heap when it was seen`;
+  yield `largest resident set: ${megabytes(largest.peakRss)} (${largest.process}; ${then})`;
+  const stalls = looks.map(({ stallMs }) => stallMs / 1000);
+  yield `longest wait of an event loop in half a minute: p50 ${quantile(stalls, 0.5)?.toFixed(1)} s, largest ${quantile(stalls, 1)?.toFixed(1)} s`;
   for (const name of new Set(looks.map(({ process }) => process))) {
     const own = looks.filter((look) => look.process === name && look.atMs >= fromMs);
     if (own.length < 4) continue;
@@ -131,10 +171,11 @@ function spread(timesMs: readonly number[]): string {
   return timesMs.length === 0 ? "none" : `p50 ${seconds(0.5)}, p95 ${seconds(0.95)} of ${timesMs.length}`;
 }
 
-/** VmHWM, bytes; 0: it is gone. */
-function peakRss(pid: number): number {
+/** A line of the process' status, bytes; 0: it is gone. */
+function memory(pid: number, line: "VmHWM" | "VmRSS"): number {
   try {
-    return 1024 * Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return 1024 * Number(new RegExp(`${line}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0);
   } catch {
     return 0;
   }

@@ -107,13 +107,16 @@ export class Fleet {
     this.#at(victim).process.send({ slowMs, forMs });
   }
 
-  /** Of those who answer: bytes of the heap after a collection. */
-  async heaps(): Promise<{ readonly name: string; readonly pid: number; readonly heap: number }[]> {
+  /** Of those who answer: bytes of the heap after a collection, and the longest wait of the event loop since the last call. */
+  async looks(): Promise<
+    { readonly name: string; readonly pid: number; readonly heap: number; readonly stallMs: number }[]
+  > {
     const asked = this.#members.filter(({ mayEnd, isFrozen }) => !mayEnd && !isFrozen);
     const answers = asked.map(({ name, process }) =>
       Promise.race([process.ask({ heap: true }), process.ended().then(() => undefined)]).then((answer) => {
-        const heap = (answer as { readonly heap: number } | undefined)?.heap;
-        return heap === undefined || process.pid === undefined ? [] : [{ name, pid: process.pid, heap }];
+        const told = answer as { readonly heap: number; readonly stallMs: number } | undefined;
+        const { pid } = process;
+        return told === undefined || pid === undefined ? [] : [{ name, pid, heap: told.heap, stallMs: told.stallMs }];
       }),
     );
     return (await Promise.all(answers)).flat();

@@ -1,6 +1,6 @@
 /**
  * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
- * [--others N] [--rate R] [--client kafkajs|node-rdkafka] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
+ * [--others N] [--rate R] [--window-events N] [--client kafkajs|node-rdkafka] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
  * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` and `--endure` are runs of their own: see
  * `recreate.ts` and `endurance.ts`.
  */
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     "broker-kills": { type: "string" },
     others: { type: "string" },
     rate: { type: "string" },
+    "window-events": { type: "string" },
     client: { type: "string", default: "kafkajs" },
     plant: { type: "string" },
     keep: { type: "boolean", default: false },
@@ -56,7 +57,11 @@ if (values.recreate) {
   for (const finding of findings) say(`  ${finding}`);
   process.exitCode = findings.length === 0 ? 0 : 1;
 } else if (values.endure) {
-  await runEndurance(options, say);
+  const windowEvents = values["window-events"];
+  await runEndurance(
+    { ...options, ...(windowEvents !== undefined && { windowEvents: number("window-events", windowEvents) }) },
+    say,
+  );
 } else {
   const report = await runChaos(options, say);
   say(summary(report, replay));

@@ -5,11 +5,12 @@
  *
  * $CHAOS_PLANT plants a fault that a run has to find: see `fleet.ts`.
  *
- * Messages to the parent: { claimed: "<transactional id>" }, { heap: <bytes> }. From it: { at: <point>, signal }, { slowMs, forMs },
+ * Messages to the parent: { claimed: "<transactional id>" }, { heap: <bytes>, stallMs }. From it: { at: <point>, signal }, { slowMs, forMs },
  * or { heap: true }.
  */
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -17,6 +18,8 @@ import { runInNewContext } from "node:vm";
 const dist = dirname(dirname(process.argv[1]));
 const { kafkaLibrary, loadKafkaLibrary } = await import(pathToFileURL(join(dist, "consumers/kafka-library.js")).href);
 
+const delay = monitorEventLoopDelay();
+delay.enable();
 let armed;
 let slowUntilMs = 0;
 let slowMs = 0;
@@ -24,9 +27,11 @@ let slowMs = 0;
 process.on("message", (message) => {
   if (message.at !== undefined) armed = message;
   if (message.heap === true) {
+    const stallMs = delay.max / 1e6;
     setFlagsFromString("--expose-gc");
     runInNewContext("gc")();
-    process.send?.({ heap: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers });
+    process.send?.({ heap: process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers, stallMs });
+    delay.reset();
   }
   if (message.slowMs !== undefined) {
     slowMs = message.slowMs;

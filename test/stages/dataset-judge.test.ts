@@ -6,6 +6,7 @@ import { topicNames } from "../../src/core/topics.ts";
 import type { AlertRecord } from "../../src/core/verdict.ts";
 import { Profile } from "../../src/profiles/profile.ts";
 import { DatasetJudge } from "../../src/stages/dataset-judge.ts";
+import { StoredDataset } from "../../src/stages/dataset-state.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -153,9 +154,9 @@ describe("DatasetJudge of a ledger that is not whole", () => {
   /** What the state topic would hold, without the entry of the key. */
   const restored = async (judge: DatasetJudge, without?: string) => {
     const next = judgeOf();
-    await next.restore(
-      new Map(judge.checkpoint().changed.flatMap(({ key, value }) => (key === without ? [] : [[key, value]]))),
-    );
+    const stored = new StoredDataset();
+    for (const { key, value } of judge.checkpoint().changed) if (key !== without) stored.take(key, value);
+    await next.restore(stored);
     return next;
   };
 

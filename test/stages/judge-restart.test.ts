@@ -17,6 +17,7 @@ import { frame } from "../../src/schemas/wire-format.ts";
 import { startJudge } from "../../src/stages/judge.ts";
 import { startProfiler } from "../../src/stages/profiler.ts";
 import { StateStore } from "../../src/state/state-records.ts";
+import { entriesOf } from "../state/state-entries.ts";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -309,7 +310,7 @@ describe("StateStore", () => {
     return [...newest.values()];
   };
 
-  test("load() gives what write() was given, in parts where an entry is large, and drops what is gone", () => {
+  test("read() gives what write() was given, in parts where an entry is large, and drops what is gone", () => {
     const first = store();
     const written = first.write(
       [
@@ -326,7 +327,7 @@ describe("StateStore", () => {
       ),
     ).toBe(true);
     const second = store();
-    expect(texts(second.load(asLog(written)))).toEqual(
+    expect(texts(entriesOf(second, asLog(written)))).toEqual(
       texts(
         new Map([
           ["a", large],
@@ -336,16 +337,16 @@ describe("StateStore", () => {
     );
     const changed = [...written, ...second.write([{ key: "a", value: large.subarray(0, 10) }], ["b"], 8)];
     const third = store();
-    expect(texts(third.load(asLog(changed)))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
+    expect(texts(entriesOf(third, asLog(changed)))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
     expect(asLog(changed).length).toBe(1);
   });
 
-  test("load() refuses an entry of which a part is missing, older than the others, or damaged", () => {
+  test("read() refuses an entry of which a part is missing, older than the others, or damaged", () => {
     const first = store();
     const old = asLog(first.write([{ key: "a", value: large }], [], 0));
     const fresh = asLog(first.write([{ key: "a", value: large.map((byte) => byte ^ 1) }], [], 0));
     const refuses = (records: readonly LogRecord[]) =>
-      expect(() => store().load(records)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
+      expect(() => entriesOf(store(), records)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
     refuses(fresh.slice(1));
     refuses(fresh.slice(0, -1));
     refuses([fresh[0]!, fresh[1]!, old[2]!]);
@@ -354,7 +355,7 @@ describe("StateStore", () => {
       value[at]! ^= 16;
       refuses([fresh[0]!, { ...fresh[1]!, value }, fresh[2]!]);
     }
-    expect(store().load(fresh).size).toBe(1);
+    expect(entriesOf(store(), fresh).size).toBe(1);
   });
 });
 

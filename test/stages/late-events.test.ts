@@ -97,4 +97,16 @@ describe("DatasetJudge.apply()", () => {
     ]);
     expect(lines).toContain("4 origin=EWR r0 4");
   });
+
+  test("tells every window once that the late events of a flush changed, in order of time", () => {
+    const days = [0, 1, 2, 3, 4];
+    const inTime = days.map((day) => ({ rows: { [`${day} all`]: 10 }, toDay: day + 1, atDay: day + 1 }));
+    const late = { rows: { "3 all": 5, "1 all": 2, "2 all": 1 }, toDay: 5, atDay: 6 };
+    expect(told(9, [...inTime, late])).toEqual([
+      ...days.map((day) => `${day} all r0 10`),
+      "1 all r1 12",
+      "2 all r1 11",
+      "3 all r1 15",
+    ]);
+  });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sealed } from "../../src/profiles/sealed-bytes.ts";
 import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { StateStore } from "../../src/state/state-records.ts";
+import { entriesOf } from "./state-entries.ts";
 import { newestOf } from "./state-kit.ts";
 
 const PLACE = { topic: "sg.state", partition: 3, writer: "streamgauge 9.9.9" };
@@ -20,16 +21,16 @@ describe("StateStore", () => {
     );
     expect(written.length).toBeGreaterThan(keys.length);
     const reader = new StateStore(PLACE);
-    const loaded = reader.load(newestOf(written));
+    const loaded = entriesOf(reader, newestOf(written));
     expect([...loaded.keys()].sort()).toEqual([...keys].sort());
     expect(Buffer.compare(loaded.get(keys[0]!)!, large)).toBe(0);
     for (const key of keys.slice(1)) expect(Buffer.from(loaded.get(key)!).toString()).toBe(key);
     // What is gone is gone with all of its parts, and with none of another's.
     const left = newestOf([...written, ...reader.write([], [keys[0]!], 2)]);
-    expect([...new StateStore(PLACE).load(left).keys()].sort()).toEqual(keys.slice(1).sort());
+    expect([...entriesOf(new StateStore(PLACE), left).keys()].sort()).toEqual(keys.slice(1).sort());
   });
 
-  test("load() refuses a version that it does not know: who wrote it, and what to do", () => {
+  test("read() refuses a version that it does not know: who wrote it, and what to do", () => {
     const [record] = newestOf(new StateStore(PLACE).write([{ key: "a", value: text("b") }], [], 1));
     const rest = new ByteReader(record!.value!.subarray(1, -8));
     const writer = new ByteWriter();
@@ -40,10 +41,14 @@ describe("StateStore", () => {
       "Cannot read the judge's state: streamgauge 9.9.9 wrote record sg.state[3]@0 as version 2, this program knows 1. " +
       'Run that version, or let this one begin anew with "streamgauge state reset --all"';
     const refusal = expect.objectContaining({ code: "SG_CORRUPT", exitCode: 4, message: sentence });
-    expect(() => new StateStore(PLACE).load([newer])).toThrowError(refusal);
+    expect(() => entriesOf(new StateStore(PLACE), [newer])).toThrowError(refusal);
     // A damaged byte is not mistaken for another version.
     const damaged = { ...record!, value: record!.value!.map((byte, at) => (at === 0 ? 2 : byte)) };
-    expect(() => new StateStore(PLACE).load([damaged])).toThrowError(/damaged/);
-    expect(new StateStore(PLACE).examine([newer])[0]!.problem).toMatchObject({ partition: 3, offset: 0, sentence });
+    expect(() => entriesOf(new StateStore(PLACE), [damaged])).toThrowError(/damaged/);
+    expect([...new StateStore(PLACE).examine([newer])][0]!.problem).toMatchObject({
+      partition: 3,
+      offset: 0,
+      sentence,
+    });
   });
 });

@@ -132,7 +132,7 @@ describe("resetState()", () => {
     const once = stateAfter(reset());
     const twice = reset(once);
     expect(twice.outputs.filter(({ topic }) => topic === TOPICS.alerts)).toEqual([]);
-    const entries = (records: readonly LogRecord[]) => [...new StateStore(PLACE).load(records)];
+    const entries = (records: readonly LogRecord[]) => [...new StateStore(PLACE).read(records)];
     expect(entries(newestOf([...once, ...twice.outputs]))).toEqual(entries(once));
   });
 
