@@ -103,7 +103,8 @@ class LatestRecords {
     const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
     if (name.startsWith(SENTINEL_PREFIX)) return value === null ? undefined : Buffer.from(value).toString();
     this.#latest.delete(name);
-    if (value !== null) this.#latest.set(name, record);
+    // A copy: the record's own bytes would keep all of the fetch that it came with.
+    if (value !== null) this.#latest.set(name, { ...record, value: new Uint8Array(value) });
     return undefined;
   }
 

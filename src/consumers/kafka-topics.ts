@@ -136,9 +136,19 @@ function creation(spec: TopicSpec): ITopicConfig {
   };
 }
 
+/**
+ * What is written again and again is read as a whole after each failure: a broker's defaults would let it grow to a gigabyte
+ * before the first compaction.
+ */
+const COMPACTION = {
+  "cleanup.policy": "compact",
+  "segment.bytes": String(32 * 1024 * 1024),
+  "min.cleanable.dirty.ratio": "0.3",
+};
+
 function configOf({ compacted, retentionMs }: TopicSpec): Record<string, string> {
   return {
-    ...(compacted === true ? { "cleanup.policy": "compact" } : {}),
+    ...(compacted === true ? COMPACTION : {}),
     ...(retentionMs === undefined ? {} : { "retention.ms": Number.isFinite(retentionMs) ? String(retentionMs) : "-1" }),
   };
 }

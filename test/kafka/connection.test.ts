@@ -270,7 +270,7 @@ describeWithKafka("KafkaConnection", () => {
       code: "SG_CONFIG",
       message:
         "Cannot create topics: this user may not. Have an administrator create " +
-        "sg.profiles (partitions=1, retention.ms=-1), sg.state (partitions=3, cleanup.policy=compact); " +
+        "sg.profiles (partitions=1, retention.ms=-1), sg.state (partitions=3, cleanup.policy=compact, segment.bytes=33554432, min.cleanable.dirty.ratio=0.3); " +
         "if they are there, grant this user Read and Write",
     });
     await log.close();
