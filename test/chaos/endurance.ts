@@ -24,6 +24,8 @@ interface EnduranceOptions {
   readonly rate: number;
   /** Events of a window of a minute of event time. @default 16,000 */
   readonly windowEvents?: number;
+  /** Folder for what each process logged. @default none */
+  readonly logs?: string;
   /** @default "kafkajs" */
   readonly client?: "kafkajs" | "node-rdkafka";
 }
@@ -63,7 +65,7 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
   });
   const { cluster, schemaId, config } = deployment;
   try {
-    const fleet = new Fleet({ cluster, config, deployment: DEPLOYMENT, topic: INPUT, say });
+    const fleet = new Fleet({ cluster, config, deployment: DEPLOYMENT, topic: INPUT, logs: options.logs, say });
     await fleet.start(processes);
     const generator = new TripGenerator({ seed, schemaId, stepMs: MINUTE_MS / windowEvents });
     const loadOf = (perSecond: number) =>

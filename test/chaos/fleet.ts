@@ -2,6 +2,7 @@
  * The processes of `streamgauge run`, and who supervises them: one that is gone is started anew, as a service manager
  * does. Knows which process holds which partition, from what `preload.mjs` tells.
  */
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT_CODES } from "../../src/core/errors.ts";
@@ -43,6 +44,8 @@ interface FleetOptions {
   readonly deployment: string;
   readonly topic: string;
   readonly plant?: Plant | undefined;
+  /** Folder for what each process logged. @default none */
+  readonly logs?: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -150,7 +153,10 @@ export class Fleet {
       const { claimed } = message as { readonly claimed?: string };
       if (claimed !== undefined) this.#claimed(member, claimed);
     });
-    void process.ended().then((code) => this.#replace(index, member, code));
+    void process.ended().then((code) => {
+      this.#keepLog(member);
+      return this.#replace(index, member, code);
+    });
     return member;
   }
 
@@ -159,6 +165,13 @@ export class Fleet {
     const prefix = `${deployment}.${topic}.`;
     if (id.startsWith(`${deployment}.sg.profiles.`)) this.#judge = member;
     if (id.startsWith(prefix)) this.#holders.set(Number(id.slice(prefix.length)), member);
+  }
+
+  #keepLog({ name, process }: Member): void {
+    const { logs } = this.#options;
+    if (logs === undefined) return;
+    mkdirSync(logs, { recursive: true });
+    writeFileSync(join(logs, `${name.replace(" ", "-")}.log`), process.stderr);
   }
 
   async #replace(index: number, member: Member, code: number | null): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * `npm run chaos -- --minutes N --seed S [--brokers 1|3] [--partitions P] [--processes K] [--kills N] [--broker-kills N]
- * [--others N] [--rate R] [--window-events N] [--client kafkajs|node-rdkafka] [--plant NAME] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
+ * [--others N] [--rate R] [--window-events N] [--client kafkajs|node-rdkafka] [--plant NAME] [--logs FOLDER] [--keep]`: one run of chaos on a real Kafka. Exit code 1 when something is found, as it
  * must be with a planted fault. `--keep` leaves the brokers' logs on the disk when something is found. `--recreate` and `--endure` are runs of their own: see
  * `recreate.ts` and `endurance.ts`.
  */
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     "window-events": { type: "string" },
     client: { type: "string", default: "kafkajs" },
     plant: { type: "string" },
+    logs: { type: "string" },
     keep: { type: "boolean", default: false },
     recreate: { type: "boolean", default: false },
     endure: { type: "boolean", default: false },
@@ -47,6 +48,7 @@ const options: ChaosOptions = {
   client: values.client,
   keepsLogs: values.keep,
   ...Object.fromEntries(given),
+  ...(values.logs !== undefined && { logs: values.logs }),
   ...(values.plant !== undefined && { plant: plantNamed(values.plant) }),
 };
 

@@ -44,6 +44,8 @@ export interface ChaosOptions {
   readonly plant?: Plant;
   /** Where something is found, the brokers' logs stay on the disk. @default false */
   readonly keepsLogs?: boolean;
+  /** Folder for what each process logged. @default none */
+  readonly logs?: string;
 }
 
 /** So many that a window's distinct values are more than are counted exactly. */
@@ -68,6 +70,7 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       deployment: DEPLOYMENT,
       topic: INPUT,
       plant: options.plant,
+      logs: options.logs,
       say: timed,
     });
     await fleet.start(processes);
