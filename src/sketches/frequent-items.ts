@@ -11,7 +11,8 @@
  * the median from at least half of the counters + 1, so maximumError <= totalWeight / ((counters + 1) / 2): 1/96.5 = 1.04 % for
  * the default of 256 slots = 192 counters, however it was merged. An item that is not kept occurs at most maximumError times.
  *
- * Items are 64-bit hashes (`hash.ts` says of what); text comes along as a label, asked for only when an item is newly kept.
+ * Items are 64-bit hashes (`hash.ts` says of what); a label comes along, asked for only when an item is newly kept. A number
+ * stays one until its text is read: most items go with a purge before that.
  * Longs beyond 2^53 and texts that are no UTF-8 are items of their own, also where labels are equal. Empty: no items, error 0.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
@@ -27,6 +28,9 @@ const LOAD = 0.75;
 /** What an entry takes at least in bytes: hash, count, label tag. */
 const ENTRY_BYTES = 10;
 
+/** `undefined`: the item has no text to show. */
+export type ItemLabel = string | number | bigint | undefined;
+
 export interface FrequentItem {
   /** Absent: the item has no text to show. */
   readonly label: string | undefined;
@@ -41,7 +45,7 @@ export class FrequentItems {
   readonly capacity: number;
   readonly #mostItems: number;
   readonly #table = new HashTable();
-  #labels: (string | undefined)[] = [];
+  readonly #labels: ItemLabel[] = [];
   #maximumError = 0;
   #totalWeight = 0;
 
@@ -83,7 +87,7 @@ export class FrequentItems {
    * Counts an item `count` times; `label` is called only when it is newly kept.
    * @throws {RangeError} when `count` is not a positive integer.
    */
-  updateHash(lo: number, hi: number, count: number, label: () => string | undefined): void {
+  updateHash(lo: number, hi: number, count: number, label: () => ItemLabel): void {
     if (!(count > 0) || !Number.isSafeInteger(count)) {
       throw new RangeError(`Cannot update FrequentItems: count is ${count}, expected a positive integer`);
     }
@@ -122,7 +126,7 @@ export class FrequentItems {
     // The sort is stable: equal counts stay in the order of their hashes.
     const order = Array.from(this.#table.order()).sort((a, b) => counts[b]! - counts[a]!);
     return order.slice(0, limit).map((entry) => ({
-      label: this.#labels[entry],
+      label: textOf(this.#labels[entry]),
       lo: lo[entry]!,
       hi: hi[entry]!,
       estimate: counts[entry]! + this.#maximumError,
@@ -145,7 +149,7 @@ export class FrequentItems {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
-      const label = this.#labels[entry];
+      const label = textOf(this.#labels[entry]);
       w.u8(label === undefined ? 0 : 1);
       if (label !== undefined) w.string(label);
     }
@@ -202,4 +206,8 @@ export class FrequentItems {
     labels.fill(undefined, table.size);
     this.#maximumError += amount;
   }
+}
+
+function textOf(label: ItemLabel): string | undefined {
+  return label === undefined ? undefined : String(label);
 }
