@@ -111,7 +111,8 @@ export class HashTable {
 
   /** Adds an entry behind all others in the order of hashes, to a table that was empty or was made by this alone. */
   appendAscending(lo: number, hi: number, count: number): number {
-    if (this.size > 0 && !this.#isAscending) throw new Error("Cannot append to HashTable in order: it has other entries");
+    if (this.size > 0 && !this.#isAscending)
+      throw new Error("Cannot append to HashTable in order: it has other entries");
     if (this.size === this.lo.length) this.#grow();
     this.#slots = undefined;
     const entry = this.#put(lo, hi, count);

@@ -352,7 +352,8 @@ export class ValueCounts {
       counts[i] = count;
       this.#totalCount += count;
     }
-    if (!areDecimals(measures, size, factor, MOST_SCALED)) throw corrupt("ValueCounts with more decimal places than a double has");
+    if (!areDecimals(measures, size, factor, MOST_SCALED))
+      throw corrupt("ValueCounts with more decimal places than a double has");
     if (this.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
     hashDoubles(measures, size, HASHES_LO, HASHES_HI);
     for (let i = 0; i < size; i++) this.#table.append(HASHES_LO[i]!, HASHES_HI[i]!, counts[i]!);

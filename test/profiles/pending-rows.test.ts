@@ -78,7 +78,10 @@ describe("PendingRows", () => {
 
   test("a group too large to wait comes behind the rows that waited, in one batch with groups that go on waiting", () => {
     const rows = Array.from({ length: 150 }, (_, i): Row => [[`text ${i}`], [i % 7 === 0 ? null : i]]);
-    const batch = batchOf([fieldOf("s", "string"), fieldOf("n", "long")], rows.map(([s, n]) => [s!, n!.map(wide)]));
+    const batch = batchOf(
+      [fieldOf("s", "string"), fieldOf("n", "long")],
+      rows.map(([s, n]) => [s!, n!.map(wide)]),
+    );
     const profiler = new BatchProfiler({ labels: SHOW });
     const groups = [Profile.empty(1), Profile.empty(1)];
     for (const few of [(row: number) => row < 3, (row: number) => row > 20, (row: number) => row < 30]) {
@@ -96,7 +99,10 @@ describe("PendingRows", () => {
 
   test("long arrays and long texts do not wait without end", () => {
     const fields = [fieldOf("list", "array"), fieldOf("list[]", "string", { level: 0 })];
-    const rows: Row[] = [[[20_000], Array<string>(20_000).fill("ab")], [[1], ["x".repeat(100_000)]]];
+    const rows: Row[] = [
+      [[20_000], Array<string>(20_000).fill("ab")],
+      [[1], ["x".repeat(100_000)]],
+    ];
     const groups = [Profile.empty(1), Profile.empty(1)];
     const profiler = new BatchProfiler({ labels: SHOW });
     profiler.begin(batchOf(fields, rows), factsOf(2));

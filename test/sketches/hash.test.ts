@@ -289,8 +289,13 @@ function byRanges(hasher: Hasher, bytes: Uint8Array, starts: Int32Array, lengths
 
 /** Of each value by itself. */
 function asciiOf(hasher: Hasher, bytes: Uint8Array, starts: Int32Array, lengths: Int32Array): boolean[] {
-  const isAscii = Array.from(starts, (start, i) => bytes.subarray(start, start + lengths[i]!).every((byte) => byte < 128));
-  const told = Array.from(starts, (_, i) => byRanges(hasher, bytes, starts.subarray(i, i + 1), lengths.subarray(i)).isAscii);
+  const isAscii = Array.from(starts, (start, i) =>
+    bytes.subarray(start, start + lengths[i]!).every((byte) => byte < 128),
+  );
+  const told = Array.from(
+    starts,
+    (_, i) => byRanges(hasher, bytes, starts.subarray(i, i + 1), lengths.subarray(i)).isAscii,
+  );
   expect(told).toEqual(isAscii);
   return told;
 }
