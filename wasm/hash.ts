@@ -9,6 +9,8 @@
 const SEED: u64 = 9001;
 const C1: u64 = 0x87c3_7b91_1142_53d5;
 const C2: u64 = 0x4cf5_ad43_2745_937f;
+/** Set in bytes that are no ASCII. */
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
 
@@ -31,9 +33,10 @@ export function hashWords(lows: usize, highs: usize, count: i32, lo: usize, hi: 
 
 /**
  * Byte strings, each from `origin` plus its start, a sum that may pass 2^32 and comes out at the right place; 16 bytes
- * behind each can be read.
+ * behind each can be read. True: all bytes are ASCII.
  */
-export function hashBytes(origin: usize, starts: usize, lengths: usize, count: i32, lo: usize, hi: usize): void {
+export function hashBytes(origin: usize, starts: usize, lengths: usize, count: i32, lo: usize, hi: usize): bool {
+  let seen: u64 = 0;
   for (let i = 0; i < count; i++) {
     const at = (<usize>i) << 2;
     const from = origin + load<u32>(starts + at);
@@ -43,20 +46,29 @@ export function hashBytes(origin: usize, starts: usize, lengths: usize, count: i
     const blocksEnd = from + (length & ~15);
     let position = from;
     for (; position < blocksEnd; position += 16) {
-      h1 ^= mixedFirst(load<u64>(position));
+      const first = load<u64>(position);
+      const second = load<u64>(position, 8);
+      seen |= first | second;
+      h1 ^= mixedFirst(first);
       h1 = (rotl(h1, 27) + h2) * 5 + 0x52dc_e729;
-      h2 ^= mixedSecond(load<u64>(position, 8));
+      h2 ^= mixedSecond(second);
       h2 = (rotl(h2, 31) + h1) * 5 + 0x3849_5ab5;
     }
     const rest = length & 15;
     if (rest > 8) {
-      h2 ^= mixedSecond(load<u64>(position, 8) & lowBytes(rest - 8));
-      h1 ^= mixedFirst(load<u64>(position));
+      const first = load<u64>(position);
+      const second = load<u64>(position, 8) & lowBytes(rest - 8);
+      seen |= first | second;
+      h2 ^= mixedSecond(second);
+      h1 ^= mixedFirst(first);
     } else if (rest > 0) {
-      h1 ^= mixedFirst(load<u64>(position) & lowBytes(rest));
+      const first = load<u64>(position) & lowBytes(rest);
+      seen |= first;
+      h1 ^= mixedFirst(first);
     }
     finish(h1, h2, length, lo + at, hi + at);
   }
+  return (seen & HIGH_BITS) == 0;
 }
 
 function keyOf(value: f64): u64 {

@@ -5,8 +5,10 @@
  */
 import type { ColumnBatch } from "../core/column-batch.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
+import { hashByteColumns } from "../sketches/hash.ts";
 import { ColumnRun } from "./column-run.ts";
 import type { LabelPolicy } from "./labels.ts";
+import { PendingPlan } from "./pending-rows.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
 
@@ -27,16 +29,27 @@ export interface BatchProfilerOptions {
   readonly ignore?: ReadonlySet<string>;
 }
 
+/** In the order of the batch's columns. */
+interface PreparedColumns {
+  readonly all: readonly PreparedColumn[];
+  readonly ofBytes: readonly PreparedColumn[];
+  readonly pending: PendingPlan;
+}
+
+/** Groups of fewer rows of a batch wait for others. */
+const LEAST_SPREAD_ROWS = 64;
+
 export class BatchProfiler {
   readonly #labels: LabelPolicy;
   readonly #ignore: ReadonlySet<string>;
   /** A batch keeps its columns, so what is derived from their fields is made once. */
-  readonly #prepared = new WeakMap<ColumnBatch["columns"], readonly PreparedColumn[]>();
+  readonly #prepared = new WeakMap<ColumnBatch["columns"], PreparedColumns>();
   readonly #run: ColumnRun;
 
   #batch: ColumnBatch | undefined;
   #facts: RowFacts | undefined;
   #columns: readonly PreparedColumn[] = [];
+  #pending: PendingPlan | undefined;
 
   /** Content hash of each row. */
   #rowLo = new Int32Array(0);
@@ -51,6 +64,8 @@ export class BatchProfiler {
   #valueOrder = new Int32Array(0);
   #valueStart = new Int32Array(0);
   #nulls = new Int32Array(0);
+  /** 1: the rows of the group wait in its profile. */
+  #isPending = new Uint8Array(0);
   #cursor = new Int32Array(0);
   #words = new Int32Array(0);
   #moreWords = new Int32Array(0);
@@ -70,10 +85,13 @@ export class BatchProfiler {
     const rowCount = batch.rowCount;
     this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
     this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
-    this.#columns = this.#columnsOf(batch);
-    for (const [i, column] of this.#columns.entries()) {
-      column.prepare(batch.columns[i]!, batch.arena);
-      if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi);
+    const { all, ofBytes, pending } = this.#columnsOf(batch);
+    this.#columns = all;
+    this.#pending = pending;
+    for (let i = 0; i < all.length; i++) all[i]!.prepare(batch.columns[i]!, batch.arena);
+    hashByteColumns(batch.arena, batch.arenaLength, ofBytes);
+    for (const column of all) {
+      if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi, rowCount);
       column.separateNonFinite();
     }
     this.#payload = grownDoubles(this.#payload, rowCount);
@@ -94,7 +112,7 @@ export class BatchProfiler {
     if (batch === undefined || facts === undefined) throw new Error("Cannot add groups: no batch has begun");
     if (batch.rowCount === 0 || groups.length === 0) return;
     this.#sortRows(groupOfRow, groups.length, batch.rowCount);
-    const whole = this.#wholeGroup(groups.length, batch.rowCount);
+    const whole = batch.rowCount < LEAST_SPREAD_ROWS ? undefined : this.#wholeGroup(groups.length, batch.rowCount);
     const only = whole === undefined ? undefined : groups[whole];
     if (only !== undefined) {
       this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#rowLo, this.#rowHi);
@@ -102,7 +120,10 @@ export class BatchProfiler {
       return;
     }
     this.#addRowGroups(groups, facts);
-    for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
+    if (this.#keepPending(groupOfRow, groups, batch.rowCount)) {
+      for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
+    }
+    for (const column of this.#columns) this.#addNonFinite(column, groupOfRow, groups);
   }
 
   /** Lets go of the batch. */
@@ -110,16 +131,19 @@ export class BatchProfiler {
     this.#batch = undefined;
     this.#facts = undefined;
     this.#columns = [];
+    this.#pending = undefined;
     this.#run.release();
   }
 
-  #columnsOf(batch: ColumnBatch): readonly PreparedColumn[] {
+  #columnsOf(batch: ColumnBatch): PreparedColumns {
     let columns = this.#prepared.get(batch.columns);
     if (columns === undefined) {
       const fields = batch.columns.map((column) => column.field);
-      columns = fields.map(
+      const all = fields.map(
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
+      const ofBytes = all.filter((column) => column.states.identity === "bytes");
+      columns = { all, ofBytes, pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)) };
       this.#prepared.set(batch.columns, columns);
     }
     return columns;
@@ -225,6 +249,33 @@ export class BatchProfiler {
     field.update(this.#run, column.field.kind);
   }
 
+  /** Lets the rows of small groups wait in their profiles; says whether there are groups that do not. */
+  #keepPending(groupOfRow: Int32Array, groups: readonly Profile[], rowCount: number): boolean {
+    const starts = this.#groupStart;
+    const plan = this.#pending!;
+    if (this.#isPending.length < groups.length) this.#isPending = new Uint8Array(2 * groups.length);
+    const isPending = this.#isPending;
+    let others = 0;
+    let waiting = 0;
+    for (let group = 0; group < groups.length; group++) {
+      const size = starts[group + 1]! - starts[group]!;
+      const waits = size > 0 && size < LEAST_SPREAD_ROWS && groups[group]!.hasRoomFor(plan.columns.length);
+      isPending[group] = waits ? 1 : 0;
+      if (waits) waiting++;
+      else if (size > 0) others++;
+    }
+    if (waiting === 0) return true;
+    plan.begin();
+    for (let row = 0; row < rowCount; row++) {
+      const group = groupOfRow[row]!;
+      if (group < 0 || isPending[group] === 0) continue;
+      const rows = groups[group]!.pendingRows(plan);
+      plan.take(row, rows);
+      if (rows.isFull) groups[group]!.spreadPending();
+    }
+    return others > 0;
+  }
+
   #addColumnGroups(
     column: PreparedColumn,
     groupOfRow: Int32Array,
@@ -243,7 +294,7 @@ export class BatchProfiler {
     const starts = dense ? this.#groupStart : this.#valueStart;
     this.#run.useGathered(column, order, starts[groups.length]!);
     for (let group = 0; group < groups.length; group++) {
-      if (this.#groupStart[group + 1] === this.#groupStart[group]) continue;
+      if (this.#groupStart[group + 1] === this.#groupStart[group] || this.#isPending[group] === 1) continue;
       const profile = groups[group]!;
       const field = profile.field(column.key, column.field, column.level);
       const from = starts[group]!;
@@ -256,6 +307,9 @@ export class BatchProfiler {
       this.#run.select(from, to);
       field.update(this.#run, column.field.kind);
     }
+  }
+
+  #addNonFinite(column: PreparedColumn, groupOfRow: Int32Array, groups: readonly Profile[]): void {
     for (let i = 0; i < column.nonFiniteCount; i++) {
       const profile = groups[groupOfRow[column.nonFiniteRows[i]!]!];
       if (profile === undefined) continue;

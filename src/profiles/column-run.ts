@@ -108,15 +108,12 @@ export class ColumnRun implements FieldRun {
     }
   }
 
-  textAt(index: number): () => string | undefined {
+  lazyLabelAt(index: number): () => Label {
     this.#index = index;
-    return this.#text;
+    return this.#lazyLabel;
   }
 
-  readonly #text = (): string | undefined => {
-    const label = this.labelAt(this.#index);
-    return label === undefined ? undefined : String(label);
-  };
+  readonly #lazyLabel = (): Label => this.labelAt(this.#index);
 
   #indexOf(place: number): number {
     return this.#order === undefined ? place : this.#order[place]!;

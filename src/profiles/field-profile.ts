@@ -26,14 +26,14 @@ import { Moments } from "../sketches/moments.ts";
 import { ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
 import { FIELD_KINDS, type FieldClass, fieldKey, KIND_STATES, type KindStates, widerKind } from "./field-kinds.ts";
-import { feedDictionary, feedFrequent, type TextSource } from "./frequent-feed.ts";
+import { feedDictionary, feedFrequent, type LazyLabels } from "./frequent-feed.ts";
 import type { Label } from "./labels.ts";
 
 /**
  * Values `[from, to)` of one field, as the batch profiler hands them over: NaN and ±∞ taken out, −0 turned into 0.
  * Which arrays are filled depends on the kind's identity and states (`KIND_STATES`).
  */
-export interface FieldRun extends TextSource {
+export interface FieldRun extends LazyLabels {
   readonly from: number;
   readonly to: number;
   /** Numbers as in `Column.numbers`. */

@@ -6,13 +6,13 @@
  * Error: those are the items of a sketch of their own, which saw nothing else, purged all of them, and is merged. So the
  * bounds hold as for any merge of frequent items.
  */
-import { FrequentItems } from "../sketches/frequent-items.ts";
+import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
 
-/** The text of a value, asked for only when it becomes an item. */
-export interface TextSource {
+/** The label of a value, asked for only when it becomes an item. */
+export interface LazyLabels {
   /** The function is the same one every time: it speaks of the value that was last named. */
-  textAt(index: number): () => string | undefined;
+  lazyLabelAt(index: number): () => ItemLabel;
 }
 
 /** Counts the hashes `[from, to)` once each. */
@@ -22,12 +22,12 @@ export function feedFrequent(
   hi: Int32Array,
   from: number,
   to: number,
-  source: TextSource,
+  source: LazyLabels,
 ): void {
   for (let start = from; start < to; start += MOST_VALUES) {
     const end = Math.min(to, start + MOST_VALUES);
     if (end - start < PURGED.totalWeight) {
-      for (let i = start; i < end; i++) items.updateHash(lo[i]!, hi[i]!, 1, source.textAt(i));
+      for (let i = start; i < end; i++) items.updateHash(lo[i]!, hi[i]!, 1, source.lazyLabelAt(i));
     } else {
       feedCounted(items, lo, hi, start, end, source);
     }
@@ -40,7 +40,7 @@ function feedCounted(
   hi: Int32Array,
   from: number,
   to: number,
-  source: TextSource,
+  source: LazyLabels,
 ): void {
   SLOTS.fill(0);
   for (let i = from; i < to; i++) {
@@ -66,7 +66,7 @@ function feedCounted(
   for (let i = from; i < to; i++) {
     const count = COUNTS[i - from]!;
     if (count === 1 && purged > 0) purged--;
-    else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.textAt(i));
+    else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.lazyLabelAt(i));
   }
 }
 

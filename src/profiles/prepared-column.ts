@@ -8,10 +8,22 @@
  */
 import type { Column, FieldDescriptor } from "../core/column-batch.ts";
 import type { ValuePolicy } from "../core/config.ts";
-import { hashByteRanges, hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
+import { hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
+import type { ByteColumn } from "../sketches/murmur3.ts";
 import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
 
-export class PreparedColumn {
+/** Values of several columns, in the same arrays. */
+export interface GatheredValues {
+  numbers: Float64Array<ArrayBuffer>;
+  lo: Int32Array<ArrayBuffer>;
+  hi: Int32Array<ArrayBuffer>;
+  hashLo: Int32Array<ArrayBuffer>;
+  hashHi: Int32Array<ArrayBuffer>;
+  starts: Int32Array<ArrayBuffer>;
+  lengths: Int32Array<ArrayBuffer>;
+}
+
+export class PreparedColumn implements ByteColumn {
   readonly field: FieldDescriptor;
   readonly key: string;
   readonly level: string | undefined;
@@ -32,6 +44,8 @@ export class PreparedColumn {
   hashHi = new Int32Array(0);
   /** Every value is shown as its number. */
   numbersAreLabels = false;
+  /** Of bytes: none is above 127. */
+  isAscii = false;
   nullCount = 0;
   nullRows: Int32Array = new Int32Array(0);
   nonFiniteCount = 0;
@@ -57,7 +71,7 @@ export class PreparedColumn {
     this.#pathHi = path.hi | 1;
   }
 
-  /** Points to the values of the batch and hashes them. */
+  /** Points to the values of the batch, and hashes them if they are numbers: bytes are left to `hashByteColumns()`. */
   prepare(column: Column, arena: Uint8Array): void {
     const count = column.count;
     this.count = count;
@@ -80,11 +94,35 @@ export class PreparedColumn {
     this.#hash(count);
   }
 
+  /** Points to the values `[from, to)` of those that were gathered from several batches; the text lies in `arena`. */
+  useGathered(values: GatheredValues, arena: Buffer, from: number, to: number): void {
+    this.count = to;
+    this.numbers = values.numbers;
+    this.lo = values.lo;
+    this.hi = values.hi;
+    this.starts = values.starts;
+    this.lengths = values.lengths;
+    this.hashLo = values.hashLo;
+    this.hashHi = values.hashHi;
+    this.arena = arena;
+    this.numbersAreLabels = this.policy === "show" && this.states.identity !== "bytes";
+    if (this.states.identity !== "long") return;
+    for (let i = from; i < to; i++) if (!Number.isSafeInteger(values.numbers[i]!)) this.numbersAreLabels = false;
+  }
+
   /** Adds each value to the content hash of its row. */
-  addToRowHashes(rowLo: Int32Array, rowHi: Int32Array): void {
+  addToRowHashes(rowLo: Int32Array, rowHi: Int32Array, rowCount: number): void {
     const { count, rows, hashLo, hashHi } = this;
     let factorLo = this.#pathLo;
     let factorHi = this.#pathHi;
+    if (this.field.level < 0 && count === rowCount) {
+      // One value in each row: value i is that of row i.
+      for (let row = 0; row < count; row++) {
+        rowLo[row] = rowLo[row]! + Math.imul(hashLo[row]!, factorLo);
+        rowHi[row] = rowHi[row]! + Math.imul(hashHi[row]!, factorHi);
+      }
+      return;
+    }
     if (this.field.level < 0) {
       for (let i = 0; i < count; i++) {
         const row = rows[i]!;
@@ -112,7 +150,7 @@ export class PreparedColumn {
   /** Length of a text: code points of strings, bytes of the others. */
   sizeAt(index: number): number {
     const length = this.lengths[index]!;
-    if (this.field.kind !== "string") return length;
+    if (this.field.kind !== "string" || this.isAscii) return length;
     const { arena } = this;
     const start = this.starts[index]!;
     // Every code point has exactly one byte that is not a continuation byte.
@@ -167,7 +205,6 @@ export class PreparedColumn {
         this.#hashUnsafe(count);
         return;
       case "bytes":
-        hashByteRanges(this.arena, this.starts, this.lengths, count, this.hashLo, this.hashHi);
         return;
       default:
         this.states.identity satisfies never;

@@ -14,6 +14,7 @@ import { ByteWriter } from "../sketches/bytes.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
 import { Moments } from "../sketches/moments.ts";
 import { FieldProfile, fieldSeed } from "./field-profile.ts";
+import { type PendingPlan, PendingRows } from "./pending-rows.ts";
 import { readSealed, sealed } from "./sealed-bytes.ts";
 
 /** A profile of 2,048 fields is beyond what a person reads; what is over is counted, not kept. */
@@ -49,14 +50,15 @@ export class Profile {
   readonly violations = new Map<ViolationReason, number>();
   /** Decoded rows by schema id. */
   readonly schemaRows = new Map<number, number>();
-  /** By `fieldKey()`. */
-  readonly fields = new Map<string, FieldProfile>();
   /** Payload bytes of the decoded rows. */
   readonly payload: Moments;
   /** Broker timestamp − event time of the decoded rows, milliseconds. */
   readonly lag: Moments;
   /** Content of the decoded rows. */
   readonly contents: HashSample;
+  readonly #fields = new Map<string, FieldProfile>();
+  /** Rows that count, but are not in the fields yet. */
+  #pending: PendingRows | undefined;
   /** Fields of before `clear()`, to be taken up again. */
   readonly #spare = new Map<string, FieldProfile>();
 
@@ -75,6 +77,36 @@ export class Profile {
     });
   }
 
+  /** By `fieldKey()`. */
+  get fields(): Map<string, FieldProfile> {
+    this.spreadPending();
+    return this.#fields;
+  }
+
+  /** Whether so many fields more are within the limit, whichever they are: what is beyond it is counted at once. */
+  hasRoomFor(fields: number): boolean {
+    return this.#fields.size + fields <= FIELDS_MAX;
+  }
+
+  /** Where rows of these columns wait. */
+  pendingRows(plan: PendingPlan): PendingRows {
+    if (this.#pending?.plan !== plan) {
+      this.spreadPending();
+      this.#pending = new PendingRows(plan);
+    }
+    return this.#pending;
+  }
+
+  /** Gives the rows that wait to the fields. */
+  spreadPending(): void {
+    const pending = this.#pending;
+    if (pending === undefined || pending.rowCount === 0) return;
+    // The fields are asked for while rows go to them.
+    this.#pending = undefined;
+    pending.spread(this);
+    this.#pending = pending;
+  }
+
   /** As new with this seed; keeps the fields' arrays for what comes. */
   clear(seed: number): void {
     this.seed = seed >>> 0;
@@ -85,8 +117,9 @@ export class Profile {
     this.lag.clear();
     this.contents.clear();
     this.#spare.clear();
-    for (const [key, field] of this.fields) this.#spare.set(key, field);
-    this.fields.clear();
+    this.#pending?.clear();
+    for (const [key, field] of this.#fields) this.#spare.set(key, field);
+    this.#fields.clear();
   }
 
   /** Decoded rows: valid and invalid. */
@@ -238,15 +271,15 @@ export class Profile {
 
   /** Keeps the field if it is among the first `FIELDS_MAX`; one that goes for it is counted. */
   #admit(key: string, field: FieldProfile): boolean {
-    if (this.fields.size >= FIELDS_MAX) {
+    if (this.#fields.size >= FIELDS_MAX) {
       let last = key;
-      for (const known of this.fields.keys()) if (known > last) last = known;
+      for (const known of this.#fields.keys()) if (known > last) last = known;
       if (last === key) return false;
-      const evicted = this.fields.get(last);
+      const evicted = this.#fields.get(last);
       this.valuesLeftOut += (evicted?.values ?? 0) + (evicted?.nulls ?? 0);
-      this.fields.delete(last);
+      this.#fields.delete(last);
     }
-    this.fields.set(key, field);
+    this.#fields.set(key, field);
     return true;
   }
 }

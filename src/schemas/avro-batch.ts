@@ -1,4 +1,5 @@
 import type { Column, ColumnBatch, FieldDescriptor } from "../core/column-batch.ts";
+import type { AvroProgram } from "./avro-interpreter.ts";
 import {
   AT_CAPACITY,
   AT_COUNT,
@@ -25,8 +26,10 @@ const NO_NUMBERS = new Float64Array(0);
 /** Views of a column's part of the slab, made anew when that has moved. */
 class AvroColumn implements Column {
   readonly field: FieldDescriptor;
+  readonly #batch: AvroBatch;
   readonly #slab: ColumnSlab;
   readonly #offset: number;
+  readonly #isInEveryRow: boolean;
   #version = -1;
   #rows = NO_INTEGERS;
   #numbers = NO_NUMBERS;
@@ -34,13 +37,16 @@ class AvroColumn implements Column {
   #third = NO_INTEGERS;
   #nullRows = NO_INTEGERS;
 
-  constructor(field: FieldDescriptor, slab: ColumnSlab, index: number) {
+  constructor(field: FieldDescriptor, batch: AvroBatch, index: number, isInEveryRow: boolean) {
     this.field = field;
-    this.#slab = slab;
+    this.#batch = batch;
+    this.#slab = batch.slab;
     this.#offset = index * COLUMN_WORDS;
+    this.#isInEveryRow = isInEveryRow;
   }
 
   get count(): number {
+    if (this.#isInEveryRow) return this.#batch.rowCount;
     return this.#slab.table[this.#offset + AT_COUNT]!;
   }
 
@@ -103,6 +109,9 @@ class AvroColumn implements Column {
   }
 }
 
+/** What a batch needs to know of the program that fills it. */
+type BatchLayout = Pick<AvroProgram, "fields" | "everyRow" | "symbols">;
+
 export class AvroBatch implements ColumnBatch {
   readonly fields: readonly FieldDescriptor[];
   readonly columns: readonly Column[];
@@ -118,13 +127,13 @@ export class AvroBatch implements ColumnBatch {
   readonly #symbols: Uint8Array;
 
   /** `symbols` stands in front of the arena. */
-  constructor(fields: readonly FieldDescriptor[], symbols: Uint8Array, rowCapacity: number) {
+  constructor({ fields, everyRow, symbols }: BatchLayout, rowCapacity: number) {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
     this.fields = fields;
-    this.slab = new ColumnSlab(fields, rowCapacity);
-    this.columns = fields.map((field, index) => new AvroColumn(field, this.slab, index));
+    this.slab = new ColumnSlab(fields, everyRow, rowCapacity);
+    this.columns = fields.map((field, index) => new AvroColumn(field, this, index, everyRow.has(index)));
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);
     this.payloadBytes = new Int32Array(rowCapacity);

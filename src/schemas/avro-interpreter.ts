@@ -1,7 +1,8 @@
 /**
  * The machine that runs reader programs. A program is a flat array of integers and holds no text of the schema, so no
  * schema can become code. Each instruction is an opcode and its operands (below). A column of -1 means: check the
- * bytes, record nothing. `depth` counts records, arrays and maps from the start of the main program or routine.
+ * bytes, record nothing; one from `EVERY_ROW` on, which is taken off it: each row has exactly one value, whose place is the row.
+ * `depth` counts records, arrays and maps from the start of the main program or routine.
  *
  * The `switch` has the numbers of the opcodes for its cases, and their names behind them.
  */
@@ -76,9 +77,14 @@ export const OP_NEXT = 19;
 export const OP_CALL = 20;
 export const OP_RETURN = 21;
 
+/** More than any column. */
+export const EVERY_ROW = 1 << 20;
+
 export interface AvroProgram {
   readonly code: Int32Array;
   readonly fields: readonly FieldDescriptor[];
+  /** Columns with exactly one value, and no null, in every row. */
+  readonly everyRow: ReadonlySet<number>;
   /** Enum symbols, which stand in front of each arena, and where each one is. */
   readonly symbols: Uint8Array;
   readonly symbolStarts: Int32Array;
@@ -162,6 +168,10 @@ export class AvroInterpreter {
           if (byte < 0x80) {
             value = (byte >>> 1) ^ -(byte & 1);
             pos++;
+          } else if (pos + 1 < end && bytes[pos + 1]! < 0x80) {
+            const bits = (byte & 0x7f) | (bytes[pos + 1]! << 7);
+            value = (bits >>> 1) ^ -(bits & 1);
+            pos += 2;
           } else {
             const next = readVarint32(words, bytes, pos, end);
             if (next < 0) return this.#refuseVarint(next, pos, end);
@@ -245,7 +255,9 @@ export class AvroInterpreter {
           let highBits = 0;
           let i = from;
           for (; i + 4 <= pos; i += 4) highBits |= view.getInt32(i, true);
-          for (; i < pos; i++) highBits |= bytes[i]!;
+          // The last four bytes once more rather than the rest one by one.
+          if (length >= 4) highBits |= view.getInt32(pos - 4, true);
+          else for (; i < pos; i++) highBits |= bytes[i]!;
           if ((highBits & 0x80808080) !== 0 && !isUtf8(bytes, from, pos)) invalidUtf8 = 1;
           index = code[pc + 1]!;
           form = STORE_BYTES;
@@ -445,16 +457,24 @@ export class AvroInterpreter {
           throw new Error(`Cannot run the reader program: no opcode ${code[pc]} (at ${pc})`);
       }
       if (index < 0) continue;
-      const entry = index * COLUMN_WORDS;
-      const at = table[entry + AT_COUNT]!;
-      if (at === table[entry + AT_CAPACITY]!) {
-        slab.grow(index);
-        slabWords = slab.words;
-        slabNumbers = slab.numbers;
+      let entry = 0;
+      let at = row;
+      let place = 0;
+      if (index >= EVERY_ROW) {
+        entry = (index - EVERY_ROW) * COLUMN_WORDS;
+        place = table[entry + AT_WORDS]! + row;
+      } else {
+        entry = index * COLUMN_WORDS;
+        at = table[entry + AT_COUNT]!;
+        if (at === table[entry + AT_CAPACITY]!) {
+          slab.grow(index);
+          slabWords = slab.words;
+          slabNumbers = slab.numbers;
+        }
+        table[entry + AT_COUNT] = at + 1;
+        place = table[entry + AT_WORDS]! + at;
+        slabWords[place] = row;
       }
-      table[entry + AT_COUNT] = at + 1;
-      let place = table[entry + AT_WORDS]! + at;
-      slabWords[place] = row;
       if (form !== STORE_BYTES) slabNumbers[table[entry + AT_NUMBERS]! + at] = value;
       if (form === STORE_NUMBER) continue;
       const stride = table[entry + AT_STRIDE]!;

@@ -19,25 +19,28 @@ export function readVarint64(words: Words, bytes: Uint8Array, from: number, end:
   let pos = from;
   let low = 0;
   let high = 0;
-  for (let shift = 0; ; shift += 7) {
+  let byte = 0x80;
+  for (let shift = 0; shift < 28 && byte >= 0x80; shift += 7) {
     if (pos >= end) return VARINT_TRUNCATED;
-    const byte = bytes[pos]!;
+    byte = bytes[pos]!;
     pos++;
-    const bits = byte & 0x7f;
-    if (shift < 28) {
-      low |= bits << shift;
-    } else if (shift === 28) {
-      low |= bits << 28;
-      high = bits >>> 4;
-    } else {
-      high |= bits << (shift - 32);
-    }
-    if (byte < 0x80) {
+    low |= (byte & 0x7f) << shift;
+  }
+  if (byte >= 0x80) {
+    // The fifth byte lies in both words.
+    if (pos >= end) return VARINT_TRUNCATED;
+    byte = bytes[pos]!;
+    pos++;
+    low |= byte << 28;
+    high = (byte & 0x7f) >>> 4;
+    for (let shift = 3; byte >= 0x80; shift += 7) {
+      if (pos >= end) return VARINT_TRUNCATED;
+      byte = bytes[pos]!;
+      pos++;
       // The tenth byte has room for one bit.
-      if (shift === 63 && byte > 1) return VARINT_MALFORMED;
-      break;
+      if (shift === 31 && byte > 1) return VARINT_MALFORMED;
+      high |= (byte & 0x7f) << shift;
     }
-    if (shift === 63) return VARINT_MALFORMED;
   }
   const sign = -(low & 1);
   words.lo = ((low >>> 1) | (high << 31)) ^ sign;

@@ -5,6 +5,7 @@
  */
 import {
   type AvroProgram,
+  EVERY_ROW,
   OP_BOOLEAN,
   OP_BYTES,
   OP_CALL,
@@ -45,8 +46,10 @@ class ProgramCompiler {
   readonly #callTargets: number[] = [];
   readonly #enums = new Map<AvroEnum, number>();
   readonly #symbols: string[] = [];
+  readonly #everyRow = new Set<number>();
 
   compile(tree: FieldTree): AvroProgram {
+    this.#markEveryRow(tree.root);
     this.#node(tree.root, 0);
     this.#emit(OP_END);
     const starts: number[] = [];
@@ -58,7 +61,19 @@ class ProgramCompiler {
     }
     const writesText = tree.fields.some((field) => field.kind === "uuid");
     for (const at of this.#callTargets) this.#code[at] = starts[this.#code[at]!]!;
-    return { code: Int32Array.from(this.#code), fields: tree.fields, writesText, ...this.#symbolTables() };
+    const code = Int32Array.from(this.#code);
+    return { code, fields: tree.fields, everyRow: this.#everyRow, writesText, ...this.#symbolTables() };
+  }
+
+  /** Finds the columns that are neither in a union nor below an array or map. */
+  #markEveryRow(node: FieldNode): void {
+    if (node.form === "record") for (const child of node.children) this.#markEveryRow(child);
+    else if (node.form === "value" || node.form === "array" || node.form === "map") this.#everyRow.add(node.column);
+  }
+
+  /** What an instruction says of its column. */
+  #operand(column: number): number {
+    return this.#everyRow.has(column) ? column + EVERY_ROW : column;
   }
 
   /** `depth` is that of the record, array or map around. */
@@ -126,41 +141,42 @@ class ProgramCompiler {
   }
 
   #value(type: AvroLeaf, column: number): void {
+    const operand = this.#operand(column);
     switch (type.kind) {
       case "null":
         break;
       case "boolean":
-        this.#emit(OP_BOOLEAN, column);
+        this.#emit(OP_BOOLEAN, operand);
         break;
       case "int":
-        this.#emit(OP_INT, column);
+        this.#emit(OP_INT, operand);
         break;
       case "long": {
         const ticks = ticksPerMillisecond(type.logical?.name);
-        if (ticks === 1) this.#emit(OP_LONG, column);
-        else this.#emit(OP_TICKS, column, ticks);
+        if (ticks === 1) this.#emit(OP_LONG, operand);
+        else this.#emit(OP_TICKS, operand, ticks);
         break;
       }
       case "float":
-        this.#emit(OP_FLOAT, column);
+        this.#emit(OP_FLOAT, operand);
         break;
       case "double":
-        this.#emit(OP_DOUBLE, column);
+        this.#emit(OP_DOUBLE, operand);
         break;
       case "string":
-        this.#emit(OP_STRING, column);
+        this.#emit(OP_STRING, operand);
         break;
       case "bytes":
-        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_BYTES, column, type.logical.scale);
-        else this.#emit(OP_BYTES, column);
+        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_BYTES, operand, type.logical.scale);
+        else this.#emit(OP_BYTES, operand);
         break;
       case "fixed":
-        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_FIXED, column, type.logical.scale, type.size);
-        else if (type.logical?.name === "uuid") this.#emit(OP_UUID_FIXED, column);
-        else this.#emit(OP_FIXED, column, type.size);
+        if (type.logical?.name === "decimal") this.#emit(OP_DECIMAL_FIXED, operand, type.logical.scale, type.size);
+        else if (type.logical?.name === "uuid") this.#emit(OP_UUID_FIXED, operand);
+        else this.#emit(OP_FIXED, operand, type.size);
         break;
       case "enum":
-        this.#emit(OP_ENUM, column, this.#firstSymbol(type), type.symbols.length);
+        this.#emit(OP_ENUM, operand, this.#firstSymbol(type), type.symbols.length);
         break;
     }
   }
@@ -170,7 +186,7 @@ class ProgramCompiler {
     const start = this.#code.length;
     body();
     this.#code[start - 1] = this.#code.length;
-    this.#emit(OP_NEXT, column, Math.min(minItemBytes, 0x7fffffff), start);
+    this.#emit(OP_NEXT, this.#operand(column), Math.min(minItemBytes, 0x7fffffff), start);
   }
 
   #union(type: AvroUnion, nullColumns: readonly number[], branch: (index: number) => void): void {

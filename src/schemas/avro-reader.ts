@@ -47,7 +47,7 @@ class ProgramReader implements AvroReader {
   }
 
   createBatch(rowCapacity: number): AvroBatch {
-    return new AvroBatch(this.fields, this.#program.symbols, rowCapacity);
+    return new AvroBatch(this.#program, rowCapacity);
   }
 
   read(batch: ColumnBatch, bytes: Uint8Array, from: number, to: number): "ok" | UndecodableReason {

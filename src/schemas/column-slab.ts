@@ -4,7 +4,8 @@
  *
  *     rows | low words, or starts of bytes | high words, or lengths of bytes
  *
- * the latter two as its storage wants. Its doubles lie from `AT_NUMBERS` on, the rows of its nulls from `AT_NULL_WORDS` on.
+ * the latter two as its storage wants. Where every row has one value, the rows are 0, 1, 2 … from the start, and the table
+ * counts nothing. Its doubles lie from `AT_NUMBERS` on, the rows of its nulls from `AT_NULL_WORDS` on.
  * What has to grow moves to the end of its array; the place where it was is lost until `release()`.
  */
 import type { FieldDescriptor } from "../core/column-batch.ts";
@@ -33,12 +34,15 @@ export class ColumnSlab {
   /** Counts the times that arrays moved. */
   version = 0;
   readonly #fields: readonly FieldDescriptor[];
+  readonly #everyRow: ReadonlySet<number>;
   readonly #firstCapacity: number;
   #wordsUsed = 0;
   #numbersUsed = 0;
 
-  constructor(fields: readonly FieldDescriptor[], capacity: number) {
+  /** `everyRow`: columns with exactly one value, and no null, in each of at most `capacity` rows. */
+  constructor(fields: readonly FieldDescriptor[], everyRow: ReadonlySet<number>, capacity: number) {
     this.#fields = fields;
+    this.#everyRow = everyRow;
     this.#firstCapacity = capacity;
     this.table = new Int32Array(fields.length * COLUMN_WORDS);
     this.#layOut();
@@ -113,7 +117,12 @@ export class ColumnSlab {
     this.#wordsUsed = 0;
     this.#numbersUsed = 0;
     this.table.fill(0);
-    for (let index = 0; index < this.#fields.length; index++) this.#place(index, this.#firstCapacity);
+    for (let index = 0; index < this.#fields.length; index++) {
+      this.#place(index, this.#firstCapacity);
+      if (!this.#everyRow.has(index)) continue;
+      const rows = this.table[index * COLUMN_WORDS + AT_WORDS]!;
+      for (let row = 0; row < this.#firstCapacity; row++) this.words[rows + row] = row;
+    }
   }
 
   /** Gives a column room for `capacity` values. */

@@ -11,7 +11,8 @@
  * the median from at least half of the counters + 1, so maximumError <= totalWeight / ((counters + 1) / 2): 1/96.5 = 1.04 % for
  * the default of 256 slots = 192 counters, however it was merged. An item that is not kept occurs at most maximumError times.
  *
- * Items are 64-bit hashes (`hash.ts` says of what); text comes along as a label, asked for only when an item is newly kept.
+ * Items are 64-bit hashes (`hash.ts` says of what); a label comes along, asked for only when an item is newly kept. A number
+ * stays one until its text is read: most items go with a purge before that.
  * Longs beyond 2^53 and texts that are no UTF-8 are items of their own, also where labels are equal. Empty: no items, error 0.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
@@ -27,7 +28,7 @@ const LOAD = 0.75;
 /** What an entry takes at least in bytes: hash, count, label tag. */
 const ENTRY_BYTES = 10;
 
-/** What an item is shown as; a number becomes text only when somebody reads it. */
+/** `undefined`: the item has no text to show. */
 export type ItemLabel = string | number | bigint | undefined;
 
 export interface FrequentItem {
@@ -44,7 +45,7 @@ export class FrequentItems {
   readonly capacity: number;
   readonly #mostItems: number;
   readonly #table = new HashTable();
-  #labels: ItemLabel[] = [];
+  readonly #labels: ItemLabel[] = [];
   #maximumError = 0;
   #totalWeight = 0;
 

@@ -19,6 +19,8 @@ const STARTS = new Int32Array(MOST_ENTRIES + 1);
 const KEPT_PER_ENTRY = 16;
 /** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs five arrays. */
 const QUICK_GROWTH_BELOW = 512;
+/** But for one step: states of some fifty events are the many ones, whose memory counts. */
+const SMALL = 32;
 
 export class HashTable {
   size = 0;
@@ -58,13 +60,17 @@ export class HashTable {
     }
   }
 
-  /** Counts the hashes `[from, to)` once each, up to the first that has no entry; returns where that is, or `to`. */
-  countKnown(lo: Int32Array, hi: Int32Array, from: number, to: number): number {
-    const slots = this.#slots ?? this.#makeIndex();
-    const mask = slots.length - 1;
-    const knownLo = this.lo;
-    const knownHi = this.hi;
-    const counts = this.counts;
+  /**
+   * Counts the hashes `[from, to)` once each, new ones as entries of their own, up to the first that would be one more than
+   * `limit` entries; returns where that is, or `to`. `firsts[k]` says where the k-th of the new entries came from.
+   */
+  countMany(lo: Int32Array, hi: Int32Array, from: number, to: number, limit: number, firsts: Int32Array): number {
+    let slots = this.#slots ?? this.#makeIndex();
+    let mask = slots.length - 1;
+    let knownLo = this.lo;
+    let knownHi = this.hi;
+    let counts = this.counts;
+    let fresh = 0;
     for (let i = from; i < to; i++) {
       const low = lo[i]!;
       const high = hi[i]!;
@@ -74,8 +80,23 @@ export class HashTable {
         slot = (slot + 1) & mask;
         entry = slots[slot]! - 1;
       }
-      if (entry < 0) return i;
-      counts[entry] = counts[entry]! + 1;
+      if (entry >= 0) {
+        counts[entry] = counts[entry]! + 1;
+        continue;
+      }
+      if (this.size === limit) return i;
+      firsts[fresh++] = i;
+      if (this.size < knownLo.length) {
+        slots[slot] = this.#put(low, high, 1) + 1;
+        continue;
+      }
+      this.#grow();
+      knownLo = this.lo;
+      knownHi = this.hi;
+      counts = this.counts;
+      slots = this.#slots ?? this.#makeIndex();
+      mask = slots.length - 1;
+      this.#index(slots, this.#put(low, high, 1));
     }
     return to;
   }
@@ -84,18 +105,19 @@ export class HashTable {
   append(lo: number, hi: number, count: number): number {
     if (this.size === this.lo.length) this.#grow();
     const entry = this.#put(lo, hi, count);
-    this.#isAscending = false;
     if (this.#slots !== undefined) this.#index(this.#slots, entry);
     return entry;
   }
 
   /** Adds an entry behind all others in the order of hashes, to a table that was empty or was made by this alone. */
   appendAscending(lo: number, hi: number, count: number): number {
-    this.#isAscending = this.size === 0 || this.#isAscending;
-    if (!this.#isAscending) throw new Error("Cannot append to HashTable in order: it has other entries");
+    if (this.size > 0 && !this.#isAscending)
+      throw new Error("Cannot append to HashTable in order: it has other entries");
     if (this.size === this.lo.length) this.#grow();
     this.#slots = undefined;
-    return this.#put(lo, hi, count);
+    const entry = this.#put(lo, hi, count);
+    this.#isAscending = true;
+    return entry;
   }
 
   /** As new, but for its arrays: these stay unless they are far larger than what was in them. */
@@ -176,6 +198,7 @@ export class HashTable {
   #put(lo: number, hi: number, count: number): number {
     const entry = this.size++;
     this.#order = undefined;
+    this.#isAscending = false;
     this.lo[entry] = lo;
     this.hi[entry] = hi;
     this.counts[entry] = count;
@@ -203,7 +226,7 @@ export class HashTable {
   #grow(): void {
     const full = this.lo.length;
     if (full >= MOST_ENTRIES) throw new RangeError(`Cannot grow HashTable: it holds ${this.size} entries`);
-    this.#resize(full < QUICK_GROWTH_BELOW ? full * 4 : full * 2);
+    this.#resize(full < QUICK_GROWTH_BELOW && full !== SMALL ? full * 4 : full * 2);
   }
 
   #resize(capacity: number): void {

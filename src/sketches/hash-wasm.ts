@@ -1,6 +1,6 @@
 /** The hash kernels of `wasm/hash.ts`: batches are copied into the module's memory, and the hashes out of it. */
 import { HASH_WASM_BASE64 } from "./hash-wasm-module.ts";
-import { type Hasher, PLAIN_HASHER } from "./murmur3.ts";
+import { type ByteColumn, type Hasher, PLAIN_HASHER } from "./murmur3.ts";
 import { instantiate, type WasmMemory } from "./wasm-host.ts";
 
 /** Values at a time: input and output then stay in the processor's nearer caches. */
@@ -74,22 +74,57 @@ class WasmHasher implements Hasher {
     count: number,
     outLo: Int32Array,
     outHi: Int32Array,
-  ): void {
+  ): boolean {
+    let isAscii = true;
     for (let from = 0; from < count; ) {
       const span = spanOf(starts, lengths, from, Math.min(count, from + BATCH_VALUES));
-      const size = span.to - from;
       if (span.end - span.start > INPUT_BYTES) {
         const one = (array: Int32Array) => array.subarray(from, span.to);
-        PLAIN_HASHER.hashByteRanges(bytes, one(starts), one(lengths), 1, one(outLo), one(outHi));
+        const plain = PLAIN_HASHER.hashByteRanges(bytes, one(starts), one(lengths), 1, one(outLo), one(outHi));
+        isAscii = plain && isAscii;
       } else {
         this.#input.set(bytes.subarray(span.start, span.end));
-        this.#starts.set(starts.subarray(from, span.to));
-        this.#lengths.set(lengths.subarray(from, span.to));
-        this.#kernels.hashBytes(-span.start, STARTS, LENGTHS, size, OUT_LO, OUT_HI);
-        this.#copyOut(from, size, outLo, outHi);
+        isAscii = this.#hashInput(-span.start, starts, lengths, from, span.to, outLo, outHi) && isAscii;
       }
       from = span.to;
     }
+    return isAscii;
+  }
+
+  hashByteColumns(bytes: Uint8Array, length: number, columns: readonly ByteColumn[]): void {
+    let values = 0;
+    for (const column of columns) values += column.count;
+    const isHeld = length <= Math.min(INPUT_BYTES, values * MOST_SPACING_BYTES);
+    if (isHeld) this.#input.set(bytes.subarray(0, length));
+    for (const column of columns) {
+      const { starts, lengths, count, hashLo, hashHi } = column;
+      if (!isHeld) {
+        column.isAscii = this.hashByteRanges(bytes, starts, lengths, count, hashLo, hashHi);
+        continue;
+      }
+      column.isAscii = true;
+      for (let from = 0; from < count; from += BATCH_VALUES) {
+        const to = Math.min(count, from + BATCH_VALUES);
+        if (!this.#hashInput(0, starts, lengths, from, to, hashLo, hashHi)) column.isAscii = false;
+      }
+    }
+  }
+
+  /** Hashes the ranges `[from, to)`, at most a batch, of what was copied to `origin` + its place; returns whether it is ASCII. */
+  #hashInput(
+    origin: number,
+    starts: Int32Array,
+    lengths: Int32Array,
+    from: number,
+    to: number,
+    outLo: Int32Array,
+    outHi: Int32Array,
+  ): boolean {
+    this.#starts.set(starts.subarray(from, to));
+    this.#lengths.set(lengths.subarray(from, to));
+    const isAscii = this.#kernels.hashBytes(origin, STARTS, LENGTHS, to - from, OUT_LO, OUT_HI) === 1;
+    this.#copyOut(from, to - from, outLo, outHi);
+    return isAscii;
   }
 
   #copyOut(from: number, size: number, outLo: Int32Array, outHi: Int32Array): void {
@@ -124,5 +159,5 @@ interface Span {
 interface HashKernels {
   hashDoubles(values: number, count: number, lo: number, hi: number): void;
   hashWords(lows: number, highs: number, count: number, lo: number, hi: number): void;
-  hashBytes(origin: number, starts: number, lengths: number, count: number, lo: number, hi: number): void;
+  hashBytes(origin: number, starts: number, lengths: number, count: number, lo: number, hi: number): number;
 }

@@ -22,9 +22,14 @@
  */
 import { SeededRandom } from "../core/random.ts";
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { decimalPlaces, isPlaces, unzigzag, zigzag } from "./decimals.ts";
 import { boundsOf, sorted, sortRange } from "./sort.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+/** In place of the decimal places: values are written as they are. */
+const NO_PLACES = 0xff;
+/** Scaled values up to here, and the distances between them, are exact. */
+const MOST_SCALED = 2 ** 51;
 /** 1.33 % rank error in about 5 KB. */
 const DEFAULT_K = 200;
 const LEAST_K = 8;
@@ -183,7 +188,8 @@ export class KllSketch {
 
   /**
    * Version, varint k, i32 state of the coins, varint count, then (when not 0) f64 min, f64 max, u8 levels, varint size of
-   * each, f64 values level by level, each level ascending.
+   * each, u8 decimal places of all values (255: more than `decimalPlaces()` tries), then level by level its values, ascending:
+   * without places as f64; else, of the values × 10^places, the first as a zigzag varint, then varints of the distances.
    */
   write(w: ByteWriter): void {
     w.u8(VERSION);
@@ -196,13 +202,17 @@ export class KllSketch {
     w.u8(this.#levels.length);
     for (const level of this.#levels) w.varint(level.size);
     // The order within level 0 is of no effect: sorting it makes the bytes of an exact sketch independent of arrival.
-    const base = this.#levels[0]!.values.slice(0, this.#levels[0]!.size);
-    sortRange(base, 0, base.length);
-    w.f64s(base, 0, base.length);
-    for (let h = 1; h < this.#levels.length; h++) {
-      const level = this.#levels[h]!;
-      w.f64s(level.values, 0, level.size);
+    const levels = this.levels();
+    const values = new Float64Array(levels.reduce((items, level) => items + level.length, 0));
+    let filled = 0;
+    for (const level of levels) {
+      values.set(level, filled);
+      filled += level.length;
     }
+    const places = decimalPlaces(values, filled, MOST_SCALED);
+    w.u8(places ?? NO_PLACES);
+    if (places === undefined) w.f64s(values, 0, filled);
+    else for (const level of levels) writeDecimals(w, level, 10 ** places);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
@@ -216,12 +226,25 @@ export class KllSketch {
     const min = r.f64();
     const max = r.f64();
     const sizes = readSizes(r, k, count);
+    const places = r.u8();
+    if (places !== NO_PLACES && !isPlaces(places)) throw corrupt(`KllSketch of ${places} decimal places`);
+    const least = places === NO_PLACES ? 8 : 1;
+    const items = sizes.reduce((sum, size) => sum + size, 0);
+    if (items * least > r.remaining) throw corrupt(`KllSketch with ${items} values, but ${r.remaining} bytes are left`);
     for (let h = 0; h < sizes.length; h++) {
       const level = sketch.#level(h);
       level.reserve(sizes[h]!);
       let previous = min;
+      let scaled = 0;
       for (let i = 0; i < sizes[h]!; i++) {
-        const value = r.f64();
+        let value: number;
+        if (places === NO_PLACES) {
+          value = r.f64();
+        } else {
+          scaled += i === 0 ? unzigzag(r.varint()) : r.varint();
+          if (!(Math.abs(scaled) <= MOST_SCALED)) throw corrupt(`KllSketch with ${scaled} of ${places} decimal places`);
+          value = scaled / 10 ** places;
+        }
         if (!(value >= previous && value <= max))
           throw corrupt(`KllSketch with ${value} after ${previous} in level ${h}`);
         level.values[i] = value;
@@ -369,8 +392,16 @@ function readSizes(r: ByteReader, k: number, count: number): number[] {
       `KllSketch with ${items} values of weight ${weight}, expected at most ${capacity} of weight ${count}`,
     );
   }
-  if (items * 8 > r.remaining) throw corrupt(`KllSketch with ${items} values, but ${r.remaining} bytes are left`);
   return sizes;
+}
+
+function writeDecimals(w: ByteWriter, values: Float64Array, factor: number): void {
+  let before = 0;
+  for (let i = 0; i < values.length; i++) {
+    const scaled = Math.round(values[i]! * factor);
+    w.varint(i === 0 ? zigzag(scaled) : scaled - before);
+    before = scaled;
+  }
 }
 
 function capacityOf(k: number, depth: number): number {

@@ -40,14 +40,20 @@ export class LogLinearHistogram {
 
   /** Takes `values[from, to)`, without NaN and ±∞. */
   updateMany(values: Float64Array, from: number, to: number): void {
-    for (let i = from; i < to; i++) {
-      const value = values[i]!;
-      if (value - value !== 0) continue;
-      if (value > 0) this.#positive.add(magnitudeKey(value), 1);
-      else if (value < 0) this.#negative.add(magnitudeKey(value), 1);
-      else this.#zero++;
-      this.#totalCount++;
+    const positive = this.#positive.countMany(values, from, to, 1);
+    let zero = 0;
+    let skipped = 0;
+    if (positive < to - from) {
+      for (let i = from; i < to; i++) {
+        const value = values[i]!;
+        if (value === 0) zero++;
+        else if (value - value !== 0) skipped++;
+      }
     }
+    const rest = to - from - positive - zero - skipped;
+    if (rest > 0) this.#negative.countMany(values, from, to, -1);
+    this.#zero += zero;
+    this.#totalCount += positive + zero + rest;
   }
 
   /** Takes each of `values[0, size)`, all of them finite, `counts[i]` times. */
@@ -171,6 +177,26 @@ class KeyWindow {
       index = key - this.#base;
     }
     this.#counts[index]! += count;
+  }
+
+  /** Counts the finite ones of `values[from, to)` that are of this sign, and says how many there were. */
+  countMany(values: Float64Array, from: number, to: number, sign: 1 | -1): number {
+    let base = this.#base;
+    let counts = this.#counts;
+    let taken = 0;
+    for (let i = from; i < to; i++) {
+      const magnitude = values[i]! * sign;
+      if (!(magnitude > 0 && magnitude < Number.POSITIVE_INFINITY)) continue;
+      const key = magnitudeKey(magnitude);
+      if (key < base || key >= base + counts.length) {
+        this.#cover(key, key);
+        base = this.#base;
+        counts = this.#counts;
+      }
+      counts[key - base] = counts[key - base]! + 1;
+      taken++;
+    }
+    return taken;
   }
 
   /** Several keys, in order one way or the other, for which room is made once. */

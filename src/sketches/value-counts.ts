@@ -7,6 +7,7 @@
  * Merging is exact in any order. Empty: size 0. The labels -0 and 0 are one, and so is every NaN.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
+import { areDecimals, decimalPlaces, isPlaces, unzigzag, zigzag } from "./decimals.ts";
 import { hashDoubles } from "./hash.ts";
 import { compareHashes, HashTable } from "./hash-table.ts";
 
@@ -15,8 +16,6 @@ const VERSION = 2;
 const LABELLED = 0;
 const DECIMALS = 1;
 const MEASURED = 2;
-/** Decimal places that are tried, fewest first. */
-const PLACES = [0, 1, 2, 3, 4, 5, 6];
 /** Scaled numbers up to here leave room for the index of an entry in a double. */
 const MOST_SCALED = 2 ** 40;
 /** What an entry takes at least in bytes: hash, count, label tag. */
@@ -98,19 +97,16 @@ export class ValueCounts {
     if (table.size === 0) this.#measuresAreLabels = source.measuresAreLabels;
     else if (this.#measuresAreLabels !== source.measuresAreLabels) this.#makeLabels();
     const withLabels = !this.#measuresAreLabels;
-    let i = from;
-    while (i < to) {
-      i = table.countKnown(lo, hi, i, to);
-      if (i === to || table.size === ValueCounts.LIMIT) break;
-      const label = withLabels ? checkedLabel(source.labelAt(i)) : undefined;
-      const entry = table.append(lo[i]!, hi[i]!, 1);
-      if (withLabels) this.#labels[entry] = label;
-      if (entry >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
-      this.#measures[entry] = source.measureAt(i);
-      i++;
+    const known = table.size;
+    const end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
+    if (table.size > this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
+    for (let entry = known; entry < table.size; entry++) {
+      const first = FIRSTS[entry - known]!;
+      if (withLabels) this.#labels[entry] = checkedLabel(source.labelAt(first));
+      this.#measures[entry] = source.measureAt(first);
     }
-    this.#totalCount += i - from;
-    return i;
+    this.#totalCount += end - from;
+    return end;
   }
 
   /**
@@ -306,7 +302,7 @@ export class ValueCounts {
       if (typeof label !== "number") return undefined;
       VALUES[entry] = label;
     }
-    const places = PLACES.find((tried) => areDecimals(VALUES, size, 10 ** tried));
+    const places = decimalPlaces(VALUES, size, MOST_SCALED);
     if (size === 0 || places === undefined) return undefined;
     hashDoubles(VALUES, size, HASHES_LO, HASHES_HI);
     const { lo, hi } = this.#table;
@@ -331,7 +327,7 @@ export class ValueCounts {
     for (let i = 0; i < size; i++) {
       const scaled = Math.floor(keys[i]! / ValueCounts.LIMIT);
       if (i > 0) w.varint(scaled - before);
-      else w.varint(scaled < 0 ? -2 * scaled - 1 : 2 * scaled);
+      else w.varint(zigzag(scaled));
       w.varint(this.#table.counts[keys[i]! - scaled * ValueCounts.LIMIT]!);
       before = scaled;
     }
@@ -339,7 +335,7 @@ export class ValueCounts {
 
   #readDecimals(r: ByteReader, size: number): void {
     const places = r.u8();
-    if (size === 0 || !PLACES.includes(places)) throw corrupt(`ValueCounts of ${size} values of ${places} places`);
+    if (size === 0 || !isPlaces(places)) throw corrupt(`ValueCounts of ${size} values of ${places} places`);
     const factor = 10 ** places;
     const measures = new Float64Array(this.#table.lo.length);
     const counts = new Float64Array(size);
@@ -347,7 +343,7 @@ export class ValueCounts {
     for (let i = 0; i < size; i++) {
       const step = r.varint();
       if (i > 0) scaled += step;
-      else scaled = step % 2 === 1 ? -(step + 1) / 2 : step / 2;
+      else scaled = unzigzag(step);
       const count = r.varint();
       if (count === 0 || (i > 0 && step === 0) || Math.abs(scaled) > MOST_SCALED) {
         throw corrupt(`ValueCounts with ${count} times ${scaled} after a step of ${step}`);
@@ -356,7 +352,8 @@ export class ValueCounts {
       counts[i] = count;
       this.#totalCount += count;
     }
-    if (!areDecimals(measures, size, factor)) throw corrupt("ValueCounts with more decimal places than a double has");
+    if (!areDecimals(measures, size, factor, MOST_SCALED))
+      throw corrupt("ValueCounts with more decimal places than a double has");
     if (this.#totalCount > Number.MAX_SAFE_INTEGER) throw corrupt("ValueCounts with a total beyond 2^53");
     hashDoubles(measures, size, HASHES_LO, HASHES_HI);
     for (let i = 0; i < size; i++) this.#table.append(HASHES_LO[i]!, HASHES_HI[i]!, counts[i]!);
@@ -372,6 +369,7 @@ export class ValueCounts {
 }
 
 /** Scratch. */
+const FIRSTS = new Int32Array(ValueCounts.LIMIT);
 const VALUES = new Float64Array(ValueCounts.LIMIT);
 const ORDERED_COUNTS = new Float64Array(ValueCounts.LIMIT);
 const HASHES_LO = new Int32Array(ValueCounts.LIMIT);
@@ -382,15 +380,6 @@ function grown(array: Float64Array<ArrayBuffer>, capacity: number): Float64Array
   const larger = new Float64Array(capacity);
   larger.set(array);
   return larger;
-}
-
-/** Whether each value is an integer divided by `factor`, to the last bit. */
-function areDecimals(values: Float64Array, size: number, factor: number): boolean {
-  for (let i = 0; i < size; i++) {
-    const scaled = Math.round(values[i]! * factor);
-    if (!(Math.abs(scaled) <= MOST_SCALED) || scaled / factor !== values[i]) return false;
-  }
-  return true;
 }
 
 function checkedLabel(label: ValueLabel): ValueLabel {

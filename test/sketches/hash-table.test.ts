@@ -61,6 +61,40 @@ describe("HashTable", () => {
     );
   });
 
+  test("countMany() counts each hash, and stops before the first that would be an entry too many", () => {
+    const few = fc.array(fc.record({ lo: fc.integer({ min: -20, max: 20 }), hi: fc.integer({ min: 0, max: 2 }) }), {
+      maxLength: 300,
+    });
+    fc.assert(
+      fc.property(few, fc.nat(150), fc.nat(5), (hashes, limit, before) => {
+        const lo = Int32Array.from(hashes, (one) => one.lo);
+        const hi = Int32Array.from(hashes, (one) => one.hi);
+        const table = new HashTable();
+        const expected = new Map<string, Entry>();
+        const from = Math.min(before, hashes.length, limit);
+        for (let i = 0; i < from; i++) {
+          if (table.find(lo[i]!, hi[i]!) < 0) table.append(lo[i]!, hi[i]!, 3);
+          expected.set(`${lo[i]} ${hi[i]}`, { lo: lo[i]!, hi: hi[i]!, count: 3 });
+        }
+        const known = table.size;
+        const firsts = new Int32Array(limit);
+        const end = table.countMany(lo, hi, from, hashes.length, limit, firsts);
+        const fresh: number[] = [];
+        let last = from;
+        for (; last < hashes.length; last++) {
+          const key = `${lo[last]} ${hi[last]}`;
+          const count = expected.get(key)?.count ?? 0;
+          if (count === 0 && expected.size === limit) break;
+          if (count === 0) fresh.push(last);
+          expected.set(key, { lo: lo[last]!, hi: hi[last]!, count: count + 1 });
+        }
+        expect(end).toBe(last);
+        expect([...firsts.subarray(0, table.size - known)]).toEqual(fresh);
+        expectHolds(table, [...expected.values()]);
+      }),
+    );
+  });
+
   test("appendAscending() refuses to follow append()", () => {
     const table = new HashTable();
     table.append(5, 5, 1);
