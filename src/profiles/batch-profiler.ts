@@ -7,6 +7,7 @@ import type { ColumnBatch } from "../core/column-batch.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
 import { ColumnRun } from "./column-run.ts";
 import type { LabelPolicy } from "./labels.ts";
+import { NullPatterns } from "./null-patterns.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
 
@@ -33,6 +34,7 @@ export class BatchProfiler {
   /** A batch keeps its columns, so what is derived from their fields is made once. */
   readonly #prepared = new WeakMap<ColumnBatch["columns"], readonly PreparedColumn[]>();
   readonly #run: ColumnRun;
+  readonly #patterns = new NullPatterns();
 
   #batch: ColumnBatch | undefined;
   #facts: RowFacts | undefined;
@@ -71,8 +73,10 @@ export class BatchProfiler {
     this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
     this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
     this.#columns = this.#columnsOf(batch);
+    this.#patterns.begin(rowCount);
     for (const [i, column] of this.#columns.entries()) {
       column.prepare(batch.columns[i]!, batch.arena);
+      this.#patterns.add(batch.columns[i]!, rowCount, column.absence);
       if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi);
       column.separateNonFinite();
     }
@@ -210,6 +214,7 @@ export class BatchProfiler {
     profile.payload.updateMany(payload, from, to);
     profile.lag.updateMany(lag, from, to);
     profile.contents.addMany(lo, hi, from, to);
+    this.#patterns.countInto(profile.patterns, order, from, to);
   }
 
   #addWholeColumn(column: PreparedColumn, profile: Profile): void {
