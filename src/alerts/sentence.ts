@@ -133,8 +133,6 @@ function causePhrase(cause: Cause): string {
       return `${observed} of ${field} reads as a date, ${expected}`;
     case "unseen_pattern_share":
       return `${observed} of ${field} has a pattern of characters not seen before, ${expected}`;
-    case "outside_share":
-      return `${observed} of ${field} is outside its usual limits, ${expected}`;
     case "rare_pattern_share":
       return `${observed} of the events have a rare combination of absent fields${field && ` (${field})`}, ${expected}`;
     case "empty_rate":

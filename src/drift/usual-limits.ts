@@ -1,6 +1,6 @@
 /**
- * Between which bins the values of past windows usually lay: the median of the least bins of the windows, and of the largest, and
- * one bin more to either side. A single wild window does not move it.
+ * Between which bins the values of past windows usually lay: the median of the least bins of the windows, and of the largest. So half
+ * of the windows have something beyond a limit, and a single wild one does not move it.
  */
 import type { WindowCounts } from "./pooled-counts.ts";
 
@@ -17,6 +17,5 @@ export function usualLimits(windows: readonly WindowCounts[]): Limits | undefine
   // Of an even number the outer one: the limit is a bin that was reached.
   const least = keys.map((lo) => lo[0]!).sort((a, b) => a - b);
   const largest = keys.map((lo) => lo.at(-1)!).sort((a, b) => a - b);
-  // Half of the windows reach beyond their median, but few a whole bin further.
-  return { least: least[Math.ceil(keys.length / 2) - 1]! - 1, largest: largest[Math.floor(keys.length / 2)]! + 1 };
+  return { least: least[Math.ceil(keys.length / 2) - 1]!, largest: largest[Math.floor(keys.length / 2)]! };
 }

@@ -29,14 +29,15 @@ export const REFERENCE_METRICS = {
     scored: true,
     kinds: new Set(["enum", "uuid", "string"]),
   },
+  // Measured on the flights: scored, it makes 15 incidents of 11, and finds no fault that was missed.
   outsideShare: {
     name: "outside_share",
     formula:
-      "values beyond the usual limits / values; limits = median of the least and of the largest bins of the reference's windows, and a bin more",
+      "values beyond the usual limits / values; limits = median of the least and of the largest bins of the reference's windows",
     kind: "share",
     from: ["histogram", "binReference"],
     error: "exact; the limits are those of bins, 12.5 % wide",
-    scored: true,
+    scored: false,
     kinds: new Set([...NUMBERS, ...SIZED]),
   },
   unseenPatternShare: {

@@ -128,11 +128,6 @@ const PHRASES: Readonly<Record<string, readonly [metric: string, more: Parameter
     { observed: 0.4, low: 0, high: 0.01 },
     "40 % of `fare` has a pattern of characters not seen before, expected 0–1 %",
   ],
-  outside_share: [
-    "outside_share(fare)",
-    { observed: 0.4, low: 0, high: 0.01 },
-    "40 % of `fare` is outside its usual limits, expected 0–1 %",
-  ],
   rare_pattern_share: [
     "rare_pattern_share()",
     { observed: 0.4, low: 0, high: 0.01 },

@@ -371,8 +371,8 @@ function bruteForce(past: readonly Window[], now: Window): Map<string, number> {
     return bins.length === 0 ? [] : [[Math.min(...bins), Math.max(...bins)] as const];
   });
   if (extremes.length * 2 >= past.length) {
-    const least = extremes.map(([bin]) => bin).sort((a, b) => a - b)[Math.ceil(extremes.length / 2) - 1]! - 1;
-    const largest = extremes.map(([, bin]) => bin).sort((a, b) => b - a)[Math.ceil(extremes.length / 2) - 1]! + 1;
+    const least = extremes.map(([bin]) => bin).sort((a, b) => a - b)[Math.ceil(extremes.length / 2) - 1]!;
+    const largest = extremes.map(([, bin]) => bin).sort((a, b) => b - a)[Math.ceil(extremes.length / 2) - 1]!;
     const isOutside = (value: unknown) =>
       LogLinearHistogram.binOf(value as number) < least || LogLinearHistogram.binOf(value as number) > largest;
     figures.set("outside_share(delay)", share(delays, isOutside));
