@@ -130,7 +130,7 @@ const PHRASES: Readonly<Record<string, readonly [metric: string, more: Parameter
   ],
   rare_pattern_share: [
     "rare_pattern_share()",
-    { observed: 0.4, low: 0, high: 0.01 },
+    { fields: ["fare"], observed: 0.4, low: 0, high: 0.01 },
     "40 % of the events have a rare combination of absent fields (`fare`), expected 0–1 %",
   ],
   future_share: [

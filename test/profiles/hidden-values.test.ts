@@ -13,7 +13,8 @@ const SECRET = "Qwx7Zk";
 /** Everything that is told or kept of a window of `distinct` different texts. */
 function said(policy: "show" | "hide", distinct: number): string {
   const labels = { policyOf: () => policy, hashLabel: () => "hmac:0" };
-  const rows = Array.from({ length: distinct + 10 }, (_, i): Row => [[`${SECRET}-${i % distinct}`]]);
+  // The first one often: it is a frequent item, too.
+  const rows = Array.from({ length: distinct + 500 }, (_, i): Row => [[`${SECRET}-${i < distinct ? i : 0}`]]);
   const profile: Profile = profileOf([fieldOf("token", "string")], rows, { labels });
   const reference = new ReferenceWindows({ size: 2 });
   for (let window = 0; window < 2; window++) reference.learn(contentsOf(profile));
@@ -27,6 +28,6 @@ describe("values: hide", () => {
   test.each([3, 5_000])("no state and no metric of %d different texts shows one", (distinct) => {
     expect(said("hide", distinct)).not.toContain(SECRET);
     // Shown, they are found: the test can fail.
-    expect(said("show", distinct).includes(SECRET)).toBe(distinct === 3);
+    expect(said("show", distinct)).toContain(SECRET);
   });
 });
