@@ -123,6 +123,18 @@ function causePhrase(cause: Cause): string {
       return `${observed} of ${field} is zero, ${expected}`;
     case "negative_rate":
       return `${observed} of ${field} is negative, ${expected}`;
+    case "non_integer_rate":
+      return `${observed} of ${field} is not an integer, ${expected}`;
+    case "blank_rate":
+      return `${observed} of ${field} is blank text, ${expected}`;
+    case "number_like_rate":
+      return `${observed} of ${field} reads as a number, ${expected}`;
+    case "date_like_rate":
+      return `${observed} of ${field} reads as a date, ${expected}`;
+    case "unseen_pattern_share":
+      return `${observed} of ${field} has a pattern of characters not seen before, ${expected}`;
+    case "rare_pattern_share":
+      return `${observed} of the events have a rare combination of absent fields${field && ` (${field})`}, ${expected}`;
     case "empty_rate":
       return `${observed} of ${field} is empty text, ${expected}`;
     case "true_rate":

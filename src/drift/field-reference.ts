@@ -1,13 +1,14 @@
 /**
- * What the last windows knew of one field: its values, where every window counted them exactly, and its histogram.
- * Nothing is said before all windows of the reference have seen the field.
+ * What the last windows knew of one field: its values, or in windows of too many a sample that chooses the same values in all
+ * of them, and its histogram or, of texts, their patterns. Nothing is said before all windows of the reference have seen the field.
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { PooledCounts, type WindowCounts } from "./pooled-counts.ts";
+import { ALL_COUNTED, PooledCounts, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
 import { populationStabilityIndex } from "./psi.ts";
-import { countedValues, type FieldContents, readBins, writeBins } from "./window-contents.ts";
+import { usualLimits } from "./usual-limits.ts";
+import { type FieldContents, readBins, valuesOf, writeBins } from "./window-contents.ts";
 
 /** Groups of about equal share in the reference: the usual ten. */
 const HISTOGRAM_GROUPS = 10;
@@ -18,9 +19,15 @@ interface ValueShare {
   readonly share: number;
 }
 
+/** A share, and the values that it is of. */
+export interface ShareOf {
+  readonly share: number;
+  readonly n: number;
+}
+
 interface WindowRecord {
-  /** Absent: too many distinct values to be counted. */
-  readonly values: WindowCounts | undefined;
+  /** Absent: there were too many different ones over all windows. */
+  readonly values: SampledCounts | undefined;
   readonly bins: WindowCounts;
 }
 
@@ -34,6 +41,7 @@ export class FieldReference {
   #bins = new PooledCounts();
   #groups: readonly HistogramGroup[] | undefined;
   #top: ReturnType<PooledCounts["top"]> | undefined;
+  #limits: ReturnType<typeof usualLimits>;
 
   /** `topValues` most frequent values of the reference have a share of their own. */
   constructor(topValues: number) {
@@ -45,20 +53,46 @@ export class FieldReference {
     return this.#records.every((record) => record === undefined);
   }
 
-  /** Share of values that no window of the reference had; `undefined`: it cannot be told. */
-  unseenShare(field: FieldProfile, size: number): number | undefined {
-    const dictionary = field.dictionary;
-    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return undefined;
+  /** Share of values that no window of the reference had, among those that all would have kept; `undefined`: it cannot be told. */
+  unseenShare(field: FieldProfile, size: number): ShareOf | undefined {
+    if (!this.#knowsValues(size)) return undefined;
+    const { lo, hi, counts, completeBelow } = valuesOf(field).values;
+    const below = Math.min(completeBelow, ...this.#records.map((record) => record?.values?.completeBelow ?? 0));
     let unseen = 0;
-    const { lo, hi, counts } = countedValues(dictionary, field.class === "text").values;
-    for (let i = 0; i < lo.length; i++) if (this.#values.countOf(lo[i]!, hi[i]!) === 0) unseen += counts[i]!;
-    return unseen / dictionary.totalCount;
+    let n = 0;
+    for (let i = 0; i < lo.length; i++) {
+      if (hi[i]! >>> 0 >= below) continue;
+      n += counts[i]!;
+      if (this.#values.countOf(lo[i]!, hi[i]!) === 0) unseen += counts[i]!;
+    }
+    return n === 0 ? undefined : { share: unseen / n, n };
+  }
+
+  /** Share of the values beyond the limits that the windows of the reference usually kept. */
+  outsideShare({ histogram }: FieldProfile, size: number): ShareOf | undefined {
+    if (histogram === undefined || histogram.totalCount === 0 || !this.#isFull(size)) return undefined;
+    this.#limits ??= usualLimits(this.#records.flatMap((record) => record?.bins ?? []));
+    const limits = this.#limits;
+    if (limits === undefined) return undefined;
+    let outside = 0;
+    for (const { key, count } of histogram.bins()) if (key < limits.least || key > limits.largest) outside += count;
+    return { share: outside / histogram.totalCount, n: histogram.totalCount };
+  }
+
+  /** Share of the texts of a pattern that no window of the reference had. */
+  unseenPatternShare({ shapes }: FieldProfile, size: number): ShareOf | undefined {
+    if (shapes?.isExact !== true || shapes.totalCount === 0 || !this.#isFull(size)) return undefined;
+    // Of a window of too many patterns none is kept.
+    if (this.#records.some((record) => record?.bins.lo.length === 0)) return undefined;
+    let unseen = 0;
+    for (const { pattern, count } of shapes.patterns()) if (this.#bins.countOf(pattern, 0) === 0) unseen += count;
+    return { share: unseen / shapes.totalCount, n: shapes.totalCount };
   }
 
   /** Shares of the most frequent values of the reference that have a label. */
   topShares(field: FieldProfile, size: number): readonly ValueShare[] {
     const dictionary = field.dictionary;
-    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsValues(size)) return [];
+    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsAllValues(size)) return [];
     return this.#topOfReference().flatMap(({ lo, hi, label }) =>
       label === undefined ? [] : [{ label, share: dictionary.countOf(lo, hi) / dictionary.totalCount }],
     );
@@ -68,7 +102,7 @@ export class FieldReference {
   stability(field: FieldProfile, size: number): number | undefined {
     if (field.histogram !== undefined) return this.#histogramStability(field.histogram, size);
     const dictionary = field.dictionary;
-    if (field.class !== "text" || dictionary === undefined || !this.#knowsValues(size)) return undefined;
+    if (field.class !== "text" || dictionary === undefined || !this.#knowsAllValues(size)) return undefined;
     const top = this.#topOfReference();
     const reference = top.map(({ count }) => count);
     const current = top.map(({ lo, hi }) => dictionary.countOf(lo, hi));
@@ -82,6 +116,7 @@ export class FieldReference {
   learn(field: FieldContents | undefined, size: number): void {
     this.#groups = undefined;
     this.#top = undefined;
+    this.#limits = undefined;
     while (this.#records.length >= size) this.#forgetOldest();
     if (field === undefined) {
       this.#records.push(undefined);
@@ -98,8 +133,8 @@ export class FieldReference {
 
   /**
    * u8 open · varint values, each i32 lo, i32 hi, u8 has a label, label · varint records, each u8 (0 absent, 1 without
-   * values, 2 with), then the bins as (varint key + 2^16, varint count), then the values as (varint distance in the
-   * list above, varint count).
+   * values, 2 with), then the bins as (varint key + 2^16, varint count), then the values as varint limit and (varint distance in
+   * the list above, varint count).
    */
   write(writer: ByteWriter): void {
     writer.u8(this.#isOpen ? 1 : 0);
@@ -153,6 +188,10 @@ export class FieldReference {
     return this.#isFull(size) && this.#records.every((record) => record?.values !== undefined);
   }
 
+  #knowsAllValues(size: number): boolean {
+    return this.#isFull(size) && this.#records.every((record) => record?.values?.completeBelow === ALL_COUNTED);
+  }
+
   #isFull(size: number): boolean {
     return this.#records.length === size && this.#records.every((record) => record !== undefined);
   }
@@ -178,7 +217,7 @@ export class FieldReference {
     return this.#top;
   }
 
-  #learnValues({ values, labels }: FieldContents): WindowCounts | undefined {
+  #learnValues({ values, labels }: FieldContents): SampledCounts | undefined {
     if (this.#isOpen || values === undefined) return undefined;
     if (this.#values.add(values, labels)) return values;
     this.#isOpen = true;
@@ -233,7 +272,8 @@ function writeRecord(
   writer.u8(record.values === undefined ? WITHOUT_VALUES : WITH_VALUES);
   writeBins(writer, record.bins);
   if (record.values === undefined) return;
-  const { lo, hi, counts } = record.values;
+  const { lo, hi, counts, completeBelow } = record.values;
+  writer.varint(completeBelow);
   writer.varint(lo.length);
   let index = 0;
   for (let i = 0; i < lo.length; i++) {
@@ -245,9 +285,11 @@ function writeRecord(
 }
 
 /** The places of the values in the pool go into `places`. */
-function readValues(reader: ByteReader, poolLo: Int32Array, poolHi: Int32Array, places: number[]): WindowCounts {
+function readValues(reader: ByteReader, poolLo: Int32Array, poolHi: Int32Array, places: number[]): SampledCounts {
+  const completeBelow = reader.varint();
   const size = reader.count(2);
-  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
+  const counts = new Float64Array(size);
+  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts, completeBelow };
   let place = -1;
   for (let i = 0; i < size; i++) {
     place += reader.varint() + 1;

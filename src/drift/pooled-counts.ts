@@ -16,6 +16,14 @@ export interface WindowCounts {
   readonly counts: Float64Array;
 }
 
+/** Values of one window that are chosen by their hashes. */
+export interface SampledCounts extends WindowCounts {
+  /** All values whose high word, unsigned, is below this are there: `ALL_COUNTED` where none is left out. */
+  readonly completeBelow: number;
+}
+
+export const ALL_COUNTED: number = 2 ** 32;
+
 export class PooledCounts {
   readonly #table = new HashTable();
   readonly #labels: (string | undefined)[] = [];

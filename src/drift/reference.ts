@@ -3,20 +3,21 @@
  * nor alarming — which windows those are is for the caller to say, by learning them or not. One bad window among them
  * would make its bad values known.
  *
- * `unseen_share(f)`: share of the values that no window of the reference had · `share(f=v)`: share of each of the most
- * frequent values of the reference · `psi(f)`: population stability index, for people: it earns the detector nothing.
- * All are left out until the reference is full, and until every window of it has known the field.
+ * What is compared stands in `REFERENCE_METRICS`. All is left out until the reference is full, and until every window of it has
+ * known the field.
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import { type MetricValue, metricId } from "../core/metric.ts";
-import type { MetricEntry } from "../profiles/catalogue.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
+import type { MetricEntry } from "../profiles/metric-entry.ts";
 import { namedFields } from "../profiles/metrics.ts";
 import type { Profile } from "../profiles/profile.ts";
+import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
-import { FieldReference } from "./field-reference.ts";
+import { FieldReference, type ShareOf } from "./field-reference.ts";
+import { PatternReference } from "./pattern-reference.ts";
 import type { WindowContents } from "./window-contents.ts";
 
 export interface ReferenceOptions {
@@ -33,29 +34,6 @@ export interface ReferenceMetricsOptions {
   readonly eventTimeField?: string;
 }
 
-/** What is read off a window and its reference, for the documentation and for the figures themselves. */
-export const REFERENCE_METRICS = {
-  unseenShare: {
-    name: "unseen_share",
-    formula: "values that no window of the reference had / values; numbers and texts of at most 4,096 distinct values",
-    kind: "share",
-    scored: true,
-  },
-  share: {
-    name: "share",
-    formula: "share(field=value): this value / values, for the 16 most frequent values of the reference; texts",
-    kind: "share",
-    scored: true,
-  },
-  // Measured: it earns the detector nothing, and its noise grows as the window gets smaller.
-  psi: {
-    name: "psi",
-    formula: "population stability index over ten groups of the reference's histogram, or its 16 most frequent texts",
-    kind: "value",
-    scored: false,
-  },
-} as const satisfies Record<string, MetricEntry>;
-
 const SIZE_DEFAULT = 28;
 const SIZE_MAX = 1024;
 const TOP_VALUES_DEFAULT = 16;
@@ -68,6 +46,7 @@ export class ReferenceWindows {
   #count = 0;
   /** By field key. */
   readonly #fields = new Map<string, FieldReference>();
+  #patterns = new PatternReference();
 
   constructor(options: ReferenceOptions = {}) {
     this.size = checked("size", options.size ?? SIZE_DEFAULT, SIZE_MAX);
@@ -87,28 +66,32 @@ export class ReferenceWindows {
   metrics(profile: Profile, options: ReferenceMetricsOptions = {}): MetricValue[] {
     if (!this.isFull) return [];
     const metrics: MetricValue[] = [];
-    for (const { name, field } of namedFields(profile, options.names ?? new FieldNames())) {
+    const fields = namedFields(profile, options.names ?? new FieldNames());
+    const keys = fields.map(({ field }) => field.key);
+    const rare = this.#patterns.rareShare(profile.patterns, keys, this.size);
+    if (rare !== undefined) {
+      const blamed = fields.filter(({ field }) => field.key === rare.field).map(({ name }) => name);
+      metrics.push(metricOf(RARE_PATTERN_SHARE, undefined, blamed, rare));
+    }
+    for (const { name, field } of fields) {
       const reference = this.#fields.get(field.key);
       if (reference === undefined || field.path === options.eventTimeField) continue;
-      if (field.class === "number" || field.class === "text") this.#valueMetrics(reference, field, name, metrics);
-      const psi = reference.stability(field, this.size);
-      if (psi === undefined) continue;
-      const n = field.histogram?.totalCount ?? field.values;
-      metrics.push(metricOf(REFERENCE_METRICS.psi, name, name, psi, n));
+      this.#fieldMetrics(reference, field, name, metrics);
     }
     return metrics;
   }
 
   /** Takes a window into the reference; the oldest one beyond `size` goes. */
-  learn(contents: WindowContents): void {
-    for (const key of contents.keys()) {
+  learn({ fields, patterns }: WindowContents): void {
+    this.#patterns.learn(patterns, this.size);
+    for (const key of fields.keys()) {
       if (this.#fields.has(key)) continue;
       const reference = new FieldReference(this.topValues);
       reference.skip(this.#count);
       this.#fields.set(key, reference);
     }
     for (const [key, reference] of this.#fields) {
-      reference.learn(contents.get(key), this.size);
+      reference.learn(fields.get(key), this.size);
       if (reference.isGone) this.#fields.delete(key);
     }
     this.#count = Math.min(this.size, this.#count + 1);
@@ -120,6 +103,7 @@ export class ReferenceWindows {
     writer.varint(this.size);
     writer.varint(this.topValues);
     writer.varint(this.#count);
+    this.#patterns.write(writer);
     const fields = [...this.#fields].sort((a, b) => (a[0] < b[0] ? -1 : 1));
     writer.varint(fields.length);
     for (const [key, reference] of fields) {
@@ -135,6 +119,7 @@ export class ReferenceWindows {
       if (reader.u32() !== MAGIC) throw new StreamgaugeError("SG_CORRUPT", "Cannot read reference: unknown version");
       const reference = new ReferenceWindows({ size: reader.varint(), topValues: reader.varint() });
       reference.#count = reader.varint();
+      reference.#patterns = PatternReference.read(reader);
       for (let left = reader.count(4); left > 0; left--) {
         const key = reader.string();
         reference.#fields.set(key, FieldReference.read(reader, reference.topValues));
@@ -143,25 +128,39 @@ export class ReferenceWindows {
     });
   }
 
-  #valueMetrics(reference: FieldReference, field: FieldProfile, name: string, metrics: MetricValue[]): void {
-    const unseen = reference.unseenShare(field, this.size);
-    if (unseen === undefined) return;
-    const n = field.dictionary?.totalCount ?? 0;
-    metrics.push(metricOf(REFERENCE_METRICS.unseenShare, name, name, unseen, n));
-    if (field.class !== "text") return;
-    const named = new Set<string>();
-    for (const { label, share } of reference.topShares(field, this.size)) {
-      // Long values that begin alike are cut to the same label; an id stands for one value, the more frequent one.
-      if (named.has(label)) continue;
-      named.add(label);
-      metrics.push(metricOf(REFERENCE_METRICS.share, `${name}=${label}`, name, share, n));
+  #fieldMetrics(reference: FieldReference, field: FieldProfile, name: string, metrics: MetricValue[]): void {
+    const { unseenShare, share, outsideShare, unseenPatternShare, psi } = REFERENCE_METRICS;
+    const put = (entry: MetricEntry, argument: string, measured: ShareOf | undefined) => {
+      if (measured !== undefined) metrics.push(metricOf(entry, argument, [name], measured));
+    };
+    if (field.class === "number" || field.class === "text") {
+      put(unseenShare, name, reference.unseenShare(field, this.size));
     }
+    if (field.class === "text") {
+      const n = field.dictionary?.totalCount ?? 0;
+      const named = new Set<string>();
+      for (const top of reference.topShares(field, this.size)) {
+        // Long values that begin alike are cut to the same label; an id stands for one value, the more frequent one.
+        if (named.has(top.label)) continue;
+        named.add(top.label);
+        put(share, `${name}=${top.label}`, { share: top.share, n });
+      }
+      put(unseenPatternShare, name, reference.unseenPatternShare(field, this.size));
+    }
+    put(outsideShare, name, reference.outsideShare(field, this.size));
+    const stability = reference.stability(field, this.size);
+    if (stability === undefined) return;
+    put(psi, name, { share: stability, n: field.histogram?.totalCount ?? field.values });
   }
 }
 
-function metricOf(entry: MetricEntry, argument: string, field: string, value: number, n: number): MetricValue {
-  const { name, kind, scored } = entry;
-  return { id: metricId(name, argument), kind, fields: [field], value, n, scored };
+function metricOf(
+  { name, kind, scored }: MetricEntry,
+  argument: string | undefined,
+  fields: readonly string[],
+  { share: value, n }: ShareOf,
+): MetricValue {
+  return { id: metricId(name, ...(argument === undefined ? [] : [argument])), kind, fields, value, n, scored };
 }
 
 function checked(name: string, value: number, max: number): number {

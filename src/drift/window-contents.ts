@@ -1,68 +1,87 @@
 /**
- * What a reference keeps of one window: of each field its values, where all of them were counted, and its histogram.
- * Taken off the profile once: what is merged into the profile afterwards does not reach it.
+ * What a reference keeps of one window: its null patterns, and of each field its values, as far as they were counted, and its
+ * histogram or, of texts, their patterns. Taken off the profile once: what is merged into the profile afterwards does not reach it.
  */
 import type { FieldClass } from "../profiles/field-kinds.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { Profile } from "../profiles/profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import type { HashSample } from "../sketches/hash-sample.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
-import type { WindowCounts } from "./pooled-counts.ts";
+import { ALL_COUNTED, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
 
 export interface FieldContents {
-  /** Absent: too many distinct values to be counted, or values that are not compared. */
-  readonly values: WindowCounts | undefined;
+  /** Absent: values that are not compared. */
+  readonly values: SampledCounts | undefined;
   /** Of the values, only of texts: numbers have no shares of their own. */
   readonly labels: readonly (string | undefined)[] | undefined;
-  /** Bins of the histogram as values: the key is the low word. */
+  /** Bins of the histogram, or patterns of texts where all are counted, as values: the key is the low word. */
   readonly bins: WindowCounts;
 }
 
-/** By field key. */
-export type WindowContents = ReadonlyMap<string, FieldContents>;
+export interface WindowContents {
+  readonly patterns: SampledCounts;
+  /** By field key. */
+  readonly fields: ReadonlyMap<string, FieldContents>;
+}
 
 /** Times are always new, and of booleans the share of `true` says all. */
 const COMPARED: ReadonlySet<FieldClass> = new Set(["number", "text", "array", "map"]);
 
 export function contentsOf(profile: Profile): WindowContents {
-  const contents = new Map<string, FieldContents>();
-  for (const [key, field] of profile.fields) if (COMPARED.has(field.class)) contents.set(key, fieldContents(field));
-  return contents;
+  const fields = new Map<string, FieldContents>();
+  for (const [key, field] of profile.fields) if (COMPARED.has(field.class)) fields.set(key, fieldContents(field));
+  return { patterns: sampledCounts(profile.patterns), fields };
 }
 
 function fieldContents(field: FieldProfile): FieldContents {
   const bins = binCounts(field);
-  const counted = field.class === "number" || field.class === "text";
-  if (!counted || field.distinct !== undefined) return { values: undefined, labels: undefined, bins };
-  const { dictionary } = field;
-  return { ...(dictionary === undefined ? NO_VALUES : countedValues(dictionary, field.class === "text")), bins };
+  if (field.class !== "number" && field.class !== "text") return { values: undefined, labels: undefined, bins };
+  return { ...valuesOf(field), bins };
+}
+
+/** Of numbers and texts: every value, or those of the sample. */
+export function valuesOf(field: FieldProfile): CountedValues {
+  const { dictionary, sample } = field;
+  if (dictionary !== undefined) return countedValues(dictionary, field.class === "text");
+  return sample === undefined ? NO_VALUES : { values: sampledCounts(sample), labels: undefined };
+}
+
+export function sampledCounts(sample: HashSample): SampledCounts {
+  const entries = sample.entries();
+  return {
+    lo: Int32Array.from(entries, ({ lo }) => lo),
+    hi: Int32Array.from(entries, ({ hi }) => hi),
+    counts: Float64Array.from(entries, ({ count }) => count),
+    completeBelow: sample.completeBelow,
+  };
 }
 
 interface CountedValues {
-  readonly values: WindowCounts;
+  readonly values: SampledCounts;
   readonly labels: readonly (string | undefined)[] | undefined;
 }
 
 const NO_VALUES: CountedValues = {
-  values: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0) },
+  values: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0), completeBelow: ALL_COUNTED },
   labels: undefined,
 };
 
 /** A window is compared and then learned: what was read off its dictionary is kept until then. */
 const COUNTED = new WeakMap<ValueCounts, { readonly total: number; readonly counted: CountedValues }>();
 
-export function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
+function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
   // Counts only grow, so an equal total is equal content.
   const known = COUNTED.get(dictionary);
   if (known?.total === dictionary.totalCount) return known.counted;
-  const counted = readCounts(dictionary, withLabels);
+  const counted = countsOf(dictionary, withLabels);
   COUNTED.set(dictionary, { total: dictionary.totalCount, counted });
   return counted;
 }
 
-function readCounts(dictionary: ValueCounts, withLabels: boolean): CountedValues {
+function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
   const { size } = dictionary;
-  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
+  const values = emptyCounts(size, ALL_COUNTED);
   const labels: (string | undefined)[] = [];
   let i = 0;
   for (const { lo, hi, count, label } of dictionary.entries()) {
@@ -75,7 +94,7 @@ function readCounts(dictionary: ValueCounts, withLabels: boolean): CountedValues
 }
 
 function binCounts(field: FieldProfile): WindowCounts {
-  const bins = field.histogram?.bins() ?? [];
+  const bins = field.class === "text" ? patternBins(field) : (field.histogram?.bins() ?? []);
   return {
     lo: Int32Array.from(bins, (bin) => bin.key),
     hi: new Int32Array(bins.length),
@@ -83,24 +102,28 @@ function binCounts(field: FieldProfile): WindowCounts {
   };
 }
 
+function patternBins({ shapes }: FieldProfile): { readonly key: number; readonly count: number }[] {
+  return shapes?.isExact === true ? shapes.patterns().map(({ pattern, count }) => ({ key: pattern, count })) : [];
+}
+
+function emptyCounts(size: number, completeBelow: number): SampledCounts {
+  return { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size), completeBelow };
+}
+
 /**
- * varint fields, each its key, the bins, u8 (0 without values, 1 with, 2 with labels), varint values, each i32 lo, i32 hi,
- * varint count and, with labels, u8 has one and the label.
+ * The patterns as counts, then varint fields, each its key, the bins, u8 (0 without values, 1 with, 2 with labels), the values as
+ * counts and, with labels, for each u8 has one and the label.
  */
-export function writeContents(writer: ByteWriter, contents: WindowContents): void {
-  writer.varint(contents.size);
-  for (const [key, { values, labels, bins }] of contents) {
+export function writeContents(writer: ByteWriter, { patterns, fields }: WindowContents): void {
+  writeCounts(writer, patterns);
+  writer.varint(fields.size);
+  for (const [key, { values, labels, bins }] of fields) {
     writer.string(key);
     writeBins(writer, bins);
     writer.u8(values === undefined ? 0 : labels === undefined ? 1 : 2);
     if (values === undefined) continue;
-    writer.varint(values.lo.length);
-    for (let i = 0; i < values.lo.length; i++) {
-      writer.i32(values.lo[i]!);
-      writer.i32(values.hi[i]!);
-      writer.varint(values.counts[i]!);
-      if (labels === undefined) continue;
-      const label = labels[i];
+    writeCounts(writer, values);
+    for (const label of labels ?? []) {
       writer.u8(label === undefined ? 0 : 1);
       if (label !== undefined) writer.string(label);
     }
@@ -109,29 +132,42 @@ export function writeContents(writer: ByteWriter, contents: WindowContents): voi
 
 /** @throws {StreamgaugeError} `SG_CORRUPT` */
 export function readContents(reader: ByteReader): WindowContents {
-  const contents = new Map<string, FieldContents>();
+  const patterns = readCounts(reader);
+  const fields = new Map<string, FieldContents>();
   for (let left = reader.count(3); left > 0; left--) {
     const key = reader.string();
     const bins = readBins(reader);
     const form = reader.u8();
-    contents.set(key, { ...(form === 0 ? WITHOUT_VALUES : readValues(reader, form === 2)), bins });
+    const values = form === 0 ? undefined : readCounts(reader);
+    const readLabel = () => (reader.u8() === 0 ? undefined : reader.string());
+    const labels = form === 2 ? Array.from(values?.lo ?? [], readLabel) : undefined;
+    fields.set(key, { values, labels, bins });
   }
-  return contents;
+  return { patterns, fields };
 }
 
-const WITHOUT_VALUES = { values: undefined, labels: undefined } as const;
+/** varint limit, varint values, each i32 lo, i32 hi, varint count. */
+export function writeCounts(writer: ByteWriter, { lo, hi, counts, completeBelow }: SampledCounts): void {
+  writer.varint(completeBelow);
+  writer.varint(lo.length);
+  for (let i = 0; i < lo.length; i++) {
+    writer.i32(lo[i]!);
+    writer.i32(hi[i]!);
+    writer.varint(counts[i]!);
+  }
+}
 
-function readValues(reader: ByteReader, withLabels: boolean): CountedValues {
+/** @throws {StreamgaugeError} `SG_CORRUPT` */
+export function readCounts(reader: ByteReader): SampledCounts {
+  const completeBelow = reader.varint();
   const size = reader.count(9);
-  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
-  const labels: (string | undefined)[] = [];
+  const values = emptyCounts(size, completeBelow);
   for (let i = 0; i < size; i++) {
     values.lo[i] = reader.i32();
     values.hi[i] = reader.i32();
     values.counts[i] = reader.varint();
-    if (withLabels) labels.push(reader.u8() === 0 ? undefined : reader.string());
   }
-  return { values, labels: withLabels ? labels : undefined };
+  return values;
 }
 
 /** More than any key of a bin, to either side. */

@@ -8,6 +8,7 @@ import { INVALID_REASONS } from "../core/violation.ts";
 import { hashByteColumns } from "../sketches/hash.ts";
 import { ColumnRun } from "./column-run.ts";
 import type { LabelPolicy } from "./labels.ts";
+import { NullPatterns } from "./null-patterns.ts";
 import { PendingPlan } from "./pending-rows.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
@@ -45,6 +46,7 @@ export class BatchProfiler {
   /** A batch keeps its columns, so what is derived from their fields is made once. */
   readonly #prepared = new WeakMap<ColumnBatch["columns"], PreparedColumns>();
   readonly #run: ColumnRun;
+  readonly #patterns = new NullPatterns();
 
   #batch: ColumnBatch | undefined;
   #facts: RowFacts | undefined;
@@ -88,7 +90,12 @@ export class BatchProfiler {
     const { all, ofBytes, pending } = this.#columnsOf(batch);
     this.#columns = all;
     this.#pending = pending;
-    for (let i = 0; i < all.length; i++) all[i]!.prepare(batch.columns[i]!, batch.arena);
+    this.#patterns.begin(rowCount);
+    for (let i = 0; i < all.length; i++) {
+      const column = all[i]!;
+      column.prepare(batch.columns[i]!, batch.arena);
+      this.#patterns.add(batch.columns[i]!, rowCount, column.absence);
+    }
     hashByteColumns(batch.arena, batch.arenaLength, ofBytes);
     for (const column of all) {
       if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi, rowCount);
@@ -234,6 +241,7 @@ export class BatchProfiler {
     profile.payload.updateMany(payload, from, to);
     profile.lag.updateMany(lag, from, to);
     profile.contents.addMany(lo, hi, from, to);
+    this.#patterns.countInto(profile.patterns, order, from, to);
   }
 
   #addWholeColumn(column: PreparedColumn, profile: Profile): void {

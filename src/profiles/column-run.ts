@@ -1,4 +1,5 @@
 /** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
+import { textMeasure } from "../sketches/text-shape.ts";
 import type { FieldRun } from "./field-profile.ts";
 import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
 import { grownDoubles, grownWords, type PreparedColumn } from "./prepared-column.ts";
@@ -86,7 +87,10 @@ export class ColumnRun implements FieldRun {
 
   measureAt(place: number): number {
     const column = this.#column!;
-    return column.states.identity === "bytes" ? column.sizeAt(this.#indexOf(place)) : this.numbers[place]!;
+    if (column.states.identity !== "bytes") return this.numbers[place]!;
+    const index = this.#indexOf(place);
+    const length = column.lengths[index]!;
+    return column.field.kind === "string" ? textMeasure(column.arena, column.starts[index]!, length) : length;
   }
 
   get measuresAreLabels(): boolean {

@@ -5,8 +5,6 @@ import { VIOLATION_REASONS } from "../core/violation.ts";
 import {
   DATASET_METRICS,
   FIELD_METRICS,
-  type Measured,
-  type MetricEntry,
   QUANTILE_METRIC,
   QUANTILES,
   SCHEMA_ROWS,
@@ -15,6 +13,7 @@ import {
 } from "./catalogue.ts";
 import { FieldNames } from "./field-names.ts";
 import type { FieldProfile } from "./field-profile.ts";
+import type { Measured, MetricEntry } from "./metric-entry.ts";
 import type { Profile } from "./profile.ts";
 
 export interface MetricsOptions {

@@ -11,6 +11,7 @@ import type { ValuePolicy } from "../core/config.ts";
 import { hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
 import type { ByteColumn } from "../sketches/murmur3.ts";
 import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
+import { absenceWord } from "./null-patterns.ts";
 
 /** Values of several columns, in the same arrays. */
 export interface GatheredValues {
@@ -31,6 +32,8 @@ export class PreparedColumn implements ByteColumn {
   readonly policy: ValuePolicy;
   /** Left out of the content hash. */
   readonly ignored: boolean;
+  /** See `NullPatterns`. */
+  readonly absence: ReturnType<typeof absenceWord>;
 
   /** Finite values. */
   count = 0;
@@ -65,6 +68,7 @@ export class PreparedColumn implements ByteColumn {
     this.states = KIND_STATES[field.kind];
     this.policy = policy;
     this.ignored = ignored;
+    this.absence = absenceWord(this.key);
     const path = hashText(field.path);
     // Odd, so that no bit of a value's hash is lost.
     this.#pathLo = path.lo | 1;
@@ -145,18 +149,6 @@ export class PreparedColumn implements ByteColumn {
       rowLo[row] = rowLo[row]! + Math.imul(hashLo[i]!, factorLo);
       rowHi[row] = rowHi[row]! + Math.imul(hashHi[i]!, factorHi);
     }
-  }
-
-  /** Length of a text: code points of strings, bytes of the others. */
-  sizeAt(index: number): number {
-    const length = this.lengths[index]!;
-    if (this.field.kind !== "string" || this.isAscii) return length;
-    const { arena } = this;
-    const start = this.starts[index]!;
-    // Every code point has exactly one byte that is not a continuation byte.
-    let points = 0;
-    for (let at = start; at < start + length; at++) if ((arena[at]! & 0xc0) !== 0x80) points++;
-    return points;
   }
 
   /** Takes NaN and ±∞ out of the values and turns −0 into 0; copies only when there is one of them. */

@@ -14,6 +14,7 @@ import { ByteWriter } from "../sketches/bytes.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
 import { Moments } from "../sketches/moments.ts";
 import { FieldProfile, fieldSeed } from "./field-profile.ts";
+import { PATTERNS_MAX } from "./null-patterns.ts";
 import { type PendingPlan, PendingRows } from "./pending-rows.ts";
 import { readSealed, sealed } from "./sealed-bytes.ts";
 
@@ -56,17 +57,23 @@ export class Profile {
   readonly lag: Moments;
   /** Content of the decoded rows. */
   readonly contents: HashSample;
+  /** Which fields of the decoded rows are absent together; see `NullPatterns`. */
+  readonly patterns: HashSample;
   readonly #fields = new Map<string, FieldProfile>();
   /** Rows that count, but are not in the fields yet. */
   #pending: PendingRows | undefined;
   /** Fields of before `clear()`, to be taken up again. */
   readonly #spare = new Map<string, FieldProfile>();
 
-  private constructor(seed: number, states: { payload: Moments; lag: Moments; contents: HashSample }) {
+  private constructor(
+    seed: number,
+    states: { payload: Moments; lag: Moments; contents: HashSample; patterns: HashSample },
+  ) {
     this.seed = seed;
     this.payload = states.payload;
     this.lag = states.lag;
     this.contents = states.contents;
+    this.patterns = states.patterns;
   }
 
   static empty(seed: number): Profile {
@@ -74,6 +81,7 @@ export class Profile {
       payload: new Moments(),
       lag: new Moments(),
       contents: new HashSample({ capacity: DUPLICATES_CAPACITY }),
+      patterns: new HashSample({ capacity: PATTERNS_MAX }),
     });
   }
 
@@ -116,6 +124,7 @@ export class Profile {
     this.payload.clear();
     this.lag.clear();
     this.contents.clear();
+    this.patterns.clear();
     this.#spare.clear();
     this.#pending?.clear();
     for (const [key, field] of this.#fields) this.#spare.set(key, field);
@@ -199,6 +208,7 @@ export class Profile {
     this.payload.merge(other.payload);
     this.lag.merge(other.lag);
     this.contents.merge(other.contents);
+    this.patterns.merge(other.patterns);
     for (const [key, field] of other.fields) {
       let mine = this.fields.get(key);
       if (mine === undefined) {
@@ -235,6 +245,7 @@ export class Profile {
     this.payload.write(writer);
     this.lag.write(writer);
     this.contents.write(writer);
+    this.patterns.write(writer);
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
@@ -257,7 +268,8 @@ export class Profile {
       for (let left = reader.count(5); left > 0; left--) schemas.push([reader.u32() | 0, reader.varint()]);
       const payload = Moments.read(reader);
       const lag = Moments.read(reader);
-      const profile = new Profile(seed, { payload, lag, contents: HashSample.read(reader) });
+      const contents = HashSample.read(reader);
+      const profile = new Profile(seed, { payload, lag, contents, patterns: HashSample.read(reader) });
       for (const [i, name] of COUNTERS.entries()) profile[name] = counters[i] ?? 0;
       for (const [reason, count] of violations) profile.violations.set(reason, count);
       for (const [schemaId, count] of schemas) profile.schemaRows.set(schemaId, count);

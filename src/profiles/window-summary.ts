@@ -1,6 +1,6 @@
 /**
- * A closed window in compact form, for drift, comparison and reports: counters, moments, 101 quantiles and the 50 most
- * frequent values of each field. A field takes at most about 2 kB of JSON: numbers are cut to 7 significant digits.
+ * A closed window in compact form, for drift, comparison and reports: counters, moments, 101 quantiles, the 50 most
+ * frequent values and the 10 most frequent patterns of texts of each field. A field takes at most about 2 kB of JSON: numbers are cut to 7 significant digits.
  */
 import type { ValuePolicy } from "../core/config.ts";
 import type { FieldNames } from "./field-names.ts";
@@ -13,6 +13,7 @@ const TOP_VALUES = 50;
 /** JSON bytes that the most frequent values of a field may take. */
 const TOP_BYTES_MAX = 900;
 const DIGITS = 7;
+const TOP_PATTERNS = 10;
 
 export interface WindowSummary {
   readonly rows: number;
@@ -30,6 +31,8 @@ export interface FieldWindowSummary {
   readonly quantiles?: readonly number[];
   /** `[value, count]`, most frequent first; counts are exact while there are at most 4,096 distinct values. */
   readonly top?: readonly (readonly [string | number, number])[];
+  /** `[pattern, count]` of texts, such as `A.9`, most frequent first; absent where values are hidden. */
+  readonly patterns?: readonly (readonly [string, number])[];
 }
 
 export function windowSummary(
@@ -60,7 +63,13 @@ function fieldSummary(profile: Profile, field: FieldProfile, hidden: boolean): F
   }
   const quantiles = hidden ? undefined : quantilesOf(field);
   const top = topOf(field);
-  return { counts, ...(quantiles === undefined ? {} : { quantiles }), ...(top.length === 0 ? {} : { top }) };
+  const patterns = hidden ? [] : patternsOf(field);
+  return {
+    counts,
+    ...(quantiles === undefined ? {} : { quantiles }),
+    ...(top.length === 0 ? {} : { top }),
+    ...(patterns.length === 0 ? {} : { patterns }),
+  };
 }
 
 function quantilesOf(field: FieldProfile): number[] | undefined {
@@ -82,6 +91,11 @@ function topOf(field: FieldProfile): (readonly [string | number, number])[] {
     top.push([value, count]);
   }
   return top;
+}
+
+function patternsOf({ shapes }: FieldProfile): (readonly [string, number])[] {
+  const patterns = (shapes?.patterns() ?? []).sort((a, b) => b.count - a.count || a.pattern - b.pattern);
+  return patterns.slice(0, TOP_PATTERNS).map(({ text, count }) => [text, count] as const);
 }
 
 /** Cut to 7 significant digits, integers as they are: 101 quantiles then stay within their share of the 2 kB. */

@@ -55,6 +55,28 @@ export class HashSample {
     return this.#totalCount;
   }
 
+  /** How often the hashes in the sample came. */
+  get keptCount(): number {
+    this.#trim();
+    const { size, counts } = this.#table;
+    let total = 0;
+    for (let i = 0; i < size; i++) total += counts[i]!;
+    return total;
+  }
+
+  /** Every hash whose high word, unsigned, is below this is in the sample: 2^32 where nothing was dropped. */
+  get completeBelow(): number {
+    this.#trim();
+    return this.#dropped ? this.#limitHi : 2 ** 32;
+  }
+
+  /** The hashes in the sample, ascending. */
+  entries(): { readonly lo: number; readonly hi: number; readonly count: number }[] {
+    this.#trim();
+    const { lo, hi, counts } = this.#table;
+    return Array.from(this.#table.order(), (entry) => ({ lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]! }));
+  }
+
   /** @throws {RangeError} when `count` is not a positive integer. */
   add(lo: number, hi: number, count = 1): void {
     if (!(count > 0) || !Number.isSafeInteger(count)) {
@@ -96,12 +118,8 @@ export class HashSample {
 
   /** Sum of (count - 1) over sum of count, in the sample; `undefined` when empty. */
   duplicateShare(): number | undefined {
-    this.#trim();
-    const { size, counts } = this.#table;
-    if (size === 0) return undefined;
-    let total = 0;
-    for (let i = 0; i < size; i++) total += counts[i]!;
-    return (total - size) / total;
+    const total = this.keptCount;
+    return total === 0 ? undefined : (total - this.#table.size) / total;
   }
 
   /** Distinct hashes that came. */

@@ -25,6 +25,10 @@ const LONG_COUNTERS = [
   "zero",
   "negative",
   "empty",
+  "nonInteger",
+  "blank",
+  "numberLike",
+  "dateLike",
   "true",
 ] as const satisfies readonly (keyof FieldSummary)[];
 const MOMENTS = [

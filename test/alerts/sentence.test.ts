@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { SliceVerdict } from "../../src/alerts/incident-tracker.ts";
 import { incidentSentence, type SentenceInput } from "../../src/alerts/sentence.ts";
-import { REFERENCE_METRICS } from "../../src/drift/reference.ts";
 import { DATASET_METRICS, FIELD_METRICS } from "../../src/profiles/catalogue.ts";
+import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../../src/profiles/reference-metrics.ts";
 import { alarm, anyCause, anyVerdicts, cause, DAY, HOUR, MINUTE } from "./ticks.ts";
 
 const SEED = 20_130_208;
@@ -103,6 +103,36 @@ const PHRASES: Readonly<Record<string, readonly [metric: string, more: Parameter
     { observed: 0.2, low: 0, high: 0.01 },
     "20 % of the records are tombstones, expected 0–1 %",
   ],
+  non_integer_rate: [
+    "non_integer_rate(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` is not an integer, expected 0–1 %",
+  ],
+  blank_rate: [
+    "blank_rate(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` is blank text, expected 0–1 %",
+  ],
+  number_like_rate: [
+    "number_like_rate(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` reads as a number, expected 0–1 %",
+  ],
+  date_like_rate: [
+    "date_like_rate(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` reads as a date, expected 0–1 %",
+  ],
+  unseen_pattern_share: [
+    "unseen_pattern_share(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` has a pattern of characters not seen before, expected 0–1 %",
+  ],
+  rare_pattern_share: [
+    "rare_pattern_share()",
+    { fields: ["fare"], observed: 0.4, low: 0, high: 0.01 },
+    "40 % of the events have a rare combination of absent fields (`fare`), expected 0–1 %",
+  ],
   future_share: [
     "future_share()",
     { observed: 0.2, low: 0, high: 0.01 },
@@ -116,9 +146,12 @@ describe("incidentSentence(), one cause", () => {
   });
 
   test("has plain words for every metric that the detector looks at", () => {
-    const scored = [...DATASET_METRICS, ...FIELD_METRICS, ...Object.values(REFERENCE_METRICS)].filter(
-      (entry) => entry.scored,
-    );
+    const scored = [
+      ...DATASET_METRICS,
+      ...FIELD_METRICS,
+      ...Object.values(REFERENCE_METRICS),
+      RARE_PATTERN_SHARE,
+    ].filter((entry) => entry.scored);
     expect(Object.keys(PHRASES).sort()).toEqual(scored.map((entry) => entry.name).sort());
   });
 

@@ -12,6 +12,7 @@ import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
 
 const SEED = 20_261_124;
 const SIZE = 4;
+const RARE = "rare_pattern_share()";
 const TOP = 3;
 const FIELDS = [
   fieldOf("carrier", "string"),
@@ -131,22 +132,55 @@ describe("ReferenceWindows", () => {
         .metrics(profile)
         .map(({ id }) => id);
     };
-    expect(labelled("show")).toEqual(["unseen_share(carrier)", "share(carrier=UA)", "psi(carrier)"]);
-    expect(labelled("hash")).toEqual(["unseen_share(carrier)", "share(carrier=hmac:0123456789abcdef)", "psi(carrier)"]);
-    expect(labelled("hide")).toEqual(["unseen_share(carrier)", "psi(carrier)"]);
+    expect(labelled("show")).toEqual([
+      RARE,
+      "unseen_share(carrier)",
+      "share(carrier=UA)",
+      "unseen_pattern_share(carrier)",
+      "psi(carrier)",
+    ]);
+    const hashed = "share(carrier=hmac:0123456789abcdef)";
+    expect(labelled("hash")).toEqual([
+      RARE,
+      "unseen_share(carrier)",
+      hashed,
+      "unseen_pattern_share(carrier)",
+      "psi(carrier)",
+    ]);
+    expect(labelled("hide")).toEqual([RARE, "unseen_share(carrier)", "unseen_pattern_share(carrier)", "psi(carrier)"]);
   });
 
-  test("ReferenceWindows.metrics() is silent on values where a window could not count them all", () => {
+  test("ReferenceWindows.metrics() tells the share of unseen values of more than can be counted from the same 512 of them", () => {
+    const customers = (from: number, to: number) =>
+      profileOf(
+        [fieldOf("customer", "long")],
+        Array.from({ length: 2 * (to - from) }, (_, i): Row => [[BigInt(from + (i >> 1))]]),
+      );
+    let reference = full(customers(0, 6_000));
+    const figure = (profile: Profile) => byId(reference.metrics(profile)).get("unseen_share(customer)");
+    for (let round = 0; round < 2; round++) {
+      expect(figure(customers(0, 6_000))).toMatchObject({ value: 0, n: 1_022 });
+      // A quarter is new. The sample has a standard deviation of 1.9 %: four of them.
+      expect(Math.abs(Number(figure(customers(1_500, 7_500))?.value) - 0.25)).toBeLessThan(0.08);
+      expect(figure(customers(10_000, 16_000))?.value).toBe(1);
+      expect(figure(customers(0, 10))?.n ?? 0).toBeLessThan(20);
+      reference = ReferenceWindows.read(reference.write());
+    }
+  });
+
+  test("ReferenceWindows.metrics() names neither shares nor stability where a window could not count them all", () => {
     const many = profileOf(
       [fieldOf("carrier", "string")],
       Array.from({ length: 5_000 }, (_, i): Row => [[`c${i}`]]),
     );
     const reference = full(carriers("UA"));
-    expect(reference.metrics(many)).toEqual([]);
+    const idsOf = (profile: Profile) => reference.metrics(profile).map(({ id }) => id);
+    expect(idsOf(many).some((id) => id.startsWith("share") || id.startsWith("psi"))).toBe(false);
+    expect(unseen(reference, many)).toBe(1);
     reference.learn(contentsOf(many));
-    expect(reference.metrics(carriers("UA"))).toEqual([]);
+    expect(idsOf(carriers("UA")).some((id) => id.startsWith("share") || id.startsWith("psi"))).toBe(false);
     for (let i = 0; i < SIZE; i++) reference.learn(contentsOf(carriers("UA")));
-    expect(unseen(reference, carriers("XX"))).toBe(1);
+    expect(idsOf(carriers("UA"))).toContain("share(carrier=UA)");
   });
 
   test("ReferenceWindows gives up on a field of which nearly every value is new, and stays within its limit", () => {
@@ -158,7 +192,7 @@ describe("ReferenceWindows", () => {
       bytes = Math.max(bytes, reference.write().length);
     }
     const next = profileOf([fieldOf("id", "int")], [[[7]]]);
-    expect(reference.metrics(next).map(({ id }) => id)).toEqual(["psi(id)"]);
+    expect(reference.metrics(next).map(({ id }) => id)).toEqual([RARE, "outside_share(id)", "psi(id)"]);
     expect(bytes).toBeLessThan(VALUES_MAX * 16);
   });
 
@@ -169,7 +203,39 @@ describe("ReferenceWindows", () => {
 
   test("ReferenceWindows.metrics() leaves the event time out", () => {
     const profile = profileOf([fieldOf("epoch", "long")], [[[5n]]]);
-    expect(full(profile).metrics(profile, { eventTimeField: "epoch" })).toEqual([]);
+    expect(
+      full(profile)
+        .metrics(profile, { eventTimeField: "epoch" })
+        .map(({ id }) => id),
+    ).toEqual([RARE]);
+  });
+
+  test("ReferenceWindows.metrics() names the field that alone makes a null pattern rare, whether it is absent or there", () => {
+    const fields = [fieldOf("a", "int"), fieldOf("b", "string"), fieldOf("c", "double")];
+    const rowsOf = (...rows: string[]) =>
+      profileOf(
+        fields,
+        rows.map((row): Row => [...row].map((sign) => (sign === "1" ? [1] : [null]))),
+      );
+    const reference = full(rowsOf("111", "111", "100"));
+    const rare = (...rows: string[]) => byId(reference.metrics(rowsOf(...rows))).get(RARE);
+    expect(rare("111", "100")).toMatchObject({ value: 0, n: 2, fields: [] });
+    expect(rare("111", "111", "111", "101")).toMatchObject({ value: 0.25, n: 4, fields: ["b"] });
+    expect(rare("110", "000", "110")).toMatchObject({ value: 1, n: 3, fields: ["c"] });
+    expect(rare("111", "000")).toMatchObject({ value: 0.5, fields: ["a"] });
+    expect(rare("111", "010")).toMatchObject({ value: 0.5, fields: [] });
+  });
+
+  test("ReferenceWindows stays within its bytes with as many null patterns as there can be", () => {
+    const fields = Array.from({ length: 12 }, (_, i) => fieldOf(`f${i}`, "boolean"));
+    const reference = new ReferenceWindows();
+    for (let window = 0; window < 28; window++) {
+      const rows = Array.from({ length: 4_096 }, (_, i): Row => fields.map((_, bit) => [(i >> bit) % 2 ? true : null]));
+      reference.learn(contentsOf(profileOf(fields, rows)));
+    }
+    expect(reference.write().length).toBeLessThan(28 * 256 * 10 + 1_000);
+    const all = profileOf(fields, [fields.map(() => [true])]);
+    expect(byId(reference.metrics(all)).get(RARE)).toMatchObject({ value: 0, n: 1, fields: [] });
   });
 
   test("ReferenceWindows.read() refuses damaged and cut bytes with SG_CORRUPT", () => {
@@ -285,6 +351,13 @@ function bruteForce(past: readonly Window[], now: Window): Map<string, number> {
       share(now.carriers, (one) => one === value),
     );
   const groupOf = (value: string) => (top.indexOf(value) < 0 ? top.length : top.indexOf(value));
+  const unseenPatterns = share(now.carriers, (value) => !seen.map(patternOf).includes(patternOf(value as string)));
+  figures.set("unseen_pattern_share(carrier)", unseenPatterns);
+  const known28 = past.flatMap(absences);
+  figures.set(
+    "rare_pattern_share()",
+    share(absences(now), (one) => !known28.includes(one as string)),
+  );
   figures.set("psi(carrier)", psiOf(seen.map(groupOf), now.carriers.map(groupOf), top.length + 1) ?? 0);
   const delays = finite(now);
   const known = past.flatMap(finite);
@@ -293,6 +366,17 @@ function bruteForce(past: readonly Window[], now: Window): Map<string, number> {
     "unseen_share(delay)",
     share(delays, (value) => !known.includes(value as number)),
   );
+  const extremes = past.flatMap((one) => {
+    const bins = finite(one).map((value) => LogLinearHistogram.binOf(value));
+    return bins.length === 0 ? [] : [[Math.min(...bins), Math.max(...bins)] as const];
+  });
+  if (extremes.length * 2 >= past.length) {
+    const least = extremes.map(([bin]) => bin).sort((a, b) => a - b)[Math.ceil(extremes.length / 2) - 1]!;
+    const largest = extremes.map(([, bin]) => bin).sort((a, b) => b - a)[Math.ceil(extremes.length / 2) - 1]!;
+    const isOutside = (value: unknown) =>
+      LogLinearHistogram.binOf(value as number) < least || LogLinearHistogram.binOf(value as number) > largest;
+    figures.set("outside_share(delay)", share(delays, isOutside));
+  }
   const keys = known.map((value) => LogLinearHistogram.binOf(value)).sort((a, b) => a - b);
   const lastKeys: number[] = [];
   let from = 0;
@@ -313,6 +397,21 @@ function bruteForce(past: readonly Window[], now: Window): Map<string, number> {
   );
   if (psi !== undefined) figures.set("psi(delay)", psi);
   return figures;
+}
+
+/** "UA" and "DL" are both `A`. */
+function patternOf(text: string): string {
+  return text
+    .replaceAll(/[A-Z]+/g, "A")
+    .replaceAll(/[a-z]+/g, "a")
+    .replaceAll(/[0-9]+/g, "9")
+    .replaceAll(/_+/g, ".");
+}
+
+/** What each row of the window lacks. */
+function absences({ carriers, delays }: Window): string[] {
+  const length = Math.max(carriers.length, delays.length);
+  return Array.from({ length }, (_, i) => `${i < carriers.length} ${i < delays.length}`);
 }
 
 /** Ties go by hash, which only the dictionary knows. */

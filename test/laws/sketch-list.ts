@@ -7,6 +7,8 @@ import { KllSketch } from "../../src/sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../../src/sketches/log-linear-histogram.ts";
 import { LongRange } from "../../src/sketches/long-range.ts";
 import { Moments } from "../../src/sketches/moments.ts";
+import { textMeasure } from "../../src/sketches/text-shape.ts";
+import { TextShapes } from "../../src/sketches/text-shapes.ts";
 import { ValueCounts } from "../../src/sketches/value-counts.ts";
 import { hashesOf, longsOf, numbersOf, type StreamValue, withoutNaN } from "./streams.ts";
 
@@ -118,14 +120,26 @@ export const SKETCHES: readonly SketchLaw<unknown>[] = [
     create: () => new HashSample(),
     update: updateHashSample,
     read: (r) => HashSample.read(r),
-    query: (sketch) => [sketch.exact, sketch.size, sketch.duplicateShare(), sketch.distinctEstimate()],
+    query: (sketch) => [
+      sketch.exact,
+      sketch.duplicateShare(),
+      sketch.distinctEstimate(),
+      sketch.entries().length,
+      sketch.completeBelow,
+    ],
   }),
   law<HashSample>({
     name: "HashSample of 10 hashes",
     create: () => new HashSample({ capacity: 10 }),
     update: updateHashSample,
     read: (r) => HashSample.read(r),
-    query: (sketch) => [sketch.exact, sketch.size, sketch.duplicateShare(), sketch.distinctEstimate()],
+    query: (sketch) => [
+      sketch.exact,
+      sketch.duplicateShare(),
+      sketch.distinctEstimate(),
+      sketch.entries().length,
+      sketch.completeBelow,
+    ],
   }),
   law<LogLinearHistogram>({
     name: "LogLinearHistogram",
@@ -136,6 +150,19 @@ export const SKETCHES: readonly SketchLaw<unknown>[] = [
     },
     read: (r) => LogLinearHistogram.read(r),
     query: (sketch) => [sketch.bins().length, sketch.countOf(5), sketch.totalCount],
+  }),
+  law<TextShapes>({
+    name: "TextShapes",
+    create: () => new TextShapes(),
+    update(sketch, values) {
+      const measures = Float64Array.from(values, (one) => {
+        const bytes = new TextEncoder().encode(String(one));
+        return textMeasure(bytes, 0, bytes.length);
+      });
+      sketch.updateMany(measures, 0, measures.length);
+    },
+    read: (r) => TextShapes.read(r),
+    query: (sketch) => [sketch.patterns(), sketch.isExact, sketch.blank, sketch.numbers, sketch.dates],
   }),
 ];
 

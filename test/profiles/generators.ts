@@ -27,7 +27,10 @@ const double = fc.oneof(
   fc.constantFrom(0, -0, 1, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 5e-324),
 );
 const long = fc.oneof(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.bigInt(-3n, 3n));
-const text = fc.oneof(fc.constantFrom("", "a", "ä", "😀x", "__proto__"), fc.string({ unit: "binary", maxLength: 12 }));
+const text = fc.oneof(
+  fc.constantFrom("", "a", "ä", "😀x", "__proto__", " \t", "-1.5e3", "2013-02-08T06:00", "8/2/2013", "JFK-7b é 9x"),
+  fc.string({ unit: "binary", maxLength: 12 }),
+);
 const listOf = (element: fc.Arbitrary<Value>): fc.Arbitrary<[Value[], Value[]]> =>
   fc.oneof(
     fc

@@ -236,6 +236,33 @@ function oracle(fields: readonly FieldDescriptor[], index: number, rows: readonl
     rate("zero_rate", finite.filter((value) => value === 0).length);
     rate("negative_rate", finite.filter((value) => value < 0).length);
   }
+  if (["double", "decimal"].includes(kind)) {
+    rate("non_integer_rate", finite.filter((value) => !Number.isInteger(value)).length);
+  }
+  if (kind === "string") {
+    const texts = values as string[];
+    rate("blank_rate", texts.filter((text) => /^[\t-\r ]+$/.test(text)).length);
+    rate("number_like_rate", texts.filter((text) => NUMBER_LIKE.test(text)).length);
+    rate("date_like_rate", texts.filter((text) => !NUMBER_LIKE.test(text) && DATE_LIKE.test(text)).length);
+    const patterns = countsBy(texts.map(patternOfText));
+    const most = Math.max(...patterns.values());
+    figures.set(`pattern_count(${field.path})`, {
+      value: texts.length > 0 ? patterns.size : undefined,
+      n: texts.length,
+    });
+    const share = texts.length > 0 ? most / texts.length : undefined;
+    figures.set(`top_pattern_share(${field.path})`, { value: share, n: texts.length });
+  }
+  if (["int", "long", "double", "decimal", "enum", "string"].includes(kind)) {
+    const counted = kind === "long" || kind === "enum" || kind === "string" ? values : finite.map((value) => value + 0);
+    const counts = [...countsBy<unknown>(counted).values()];
+    const n = counted.length;
+    const of = (value: number, within = 0) => ({ value: n > 0 ? value : undefined, n, within });
+    figures.set(`mode_share(${field.path})`, of(Math.max(...counts) / n));
+    figures.set(`singleton_share(${field.path})`, of(counts.filter((count) => count === 1).length / n));
+    const bits = counts.reduce((total, count) => total - (count / n) * Math.log2(count / n), 0);
+    figures.set(`entropy(${field.path})`, of(bits, 1e-12));
+  }
   if (kind === "boolean") rate("true_rate", values.filter((value) => value === true).length);
   const figure = (name: string, value: Figure["value"], n: number, within = 0) =>
     figures.set(`${name}(${field.path})`, { value, n, within });
@@ -286,6 +313,28 @@ function oracle(fields: readonly FieldDescriptor[], index: number, rows: readonl
     if (kind === "array" || kind === "map") quantiles(lengths);
   }
   return figures;
+}
+
+const NUMBER_LIKE = /^[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?$/;
+const DATE_LIKE = /^([0-9]{4}([-/.])[0-9]{2}\2[0-9]{2}|[0-9]{1,2}([-/.])[0-9]{1,2}\3[0-9]{4})([ T].*)?$/s;
+
+function countsBy<T>(values: readonly T[]): Map<T, number> {
+  const counts = new Map<T, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
+/** Runs of one class as one sign; more than six end in `…`. */
+function patternOfText(text: string): string {
+  const signs = Array.from(text, (sign: string) => {
+    if (/[A-Z]/.test(sign)) return "A";
+    if (/[a-z]/.test(sign)) return "a";
+    if (/[0-9]/.test(sign)) return "9";
+    if (/[\t-\r ]/.test(sign)) return " ";
+    return sign.codePointAt(0)! < 0x80 ? "." : "é";
+  });
+  const runs = signs.filter((sign, i) => sign !== signs[i - 1]);
+  return runs.length > 6 ? `${runs.slice(0, 6).join("")}…` : runs.join("");
 }
 
 function jsonLong(value: bigint): number | string {
