@@ -71,3 +71,10 @@ export const RARE_PATTERN_SHARE = {
   error: "exact up to 256 patterns, then that of 256 of them",
   scored: true,
 } as const satisfies MetricEntry;
+
+const NAMES = new Set<string>([RARE_PATTERN_SHARE, ...Object.values(REFERENCE_METRICS)].map(({ name }) => name));
+
+/** Of the id of a metric. */
+export function isReferenceMetric(id: string): boolean {
+  return NAMES.has(id.slice(0, id.indexOf("(")));
+}

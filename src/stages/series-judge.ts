@@ -15,6 +15,7 @@ import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
 import { contentsOf, readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
 import type { Profile } from "../profiles/profile.ts";
+import { isReferenceMetric } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
@@ -55,6 +56,9 @@ export interface SeriesJudgeOptions {
 /** A window that may still be revised, and what was made of it. */
 interface Entry {
   input: WindowInput;
+  /** Of the window by itself, as it was told last. */
+  own: readonly MetricValue[];
+  /** Those, and the ones that compare it with the past. */
   metrics: readonly MetricValue[];
   score: DetectorScore;
   /** What the reference learns of it: as it was told last. */
@@ -117,8 +121,9 @@ export class SeriesJudge {
       series.#newest = undefined;
       for (const { window, index, partial, empty, counts, metrics, outcome, score, revision } of state.revisable) {
         const input = { window, index, partial, empty, counts, profile: profileOf(window) };
+        const own = metrics.filter(({ id }) => !isReferenceMetric(id));
         const contents = readContents(reader);
-        series.#revisable.push({ input, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision });
+        series.#revisable.push({ input, own, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision });
       }
       return series;
     });
@@ -156,7 +161,8 @@ export class SeriesJudge {
 
   /** Judges a window that has closed. */
   close(input: WindowInput): Judged {
-    const entry: Entry = { input, ...judgeAndLearn(this.#models(), input, this.#options), revision: 0 };
+    const entry = entryOf(input, this.#options);
+    judgeAndLearn(this.#models(), entry, this.#options);
     if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
     return this.#judged(entry);
   }
@@ -179,9 +185,11 @@ export class SeriesJudge {
         continue;
       }
       const before = entry.score.outcome;
-      Object.assign(entry, judgeAndLearn(models, entry.input, this.#options));
-      if (!revised.has(entry) && entry.score.outcome === before) continue;
-      entry.revision++;
+      judgeAndLearn(models, entry, this.#options);
+      if (!revised.has(entry)) {
+        if (entry.score.outcome === before) continue;
+        entry.revision++;
+      }
       told.push(this.#judged(entry));
     }
     return told;
@@ -203,16 +211,14 @@ export class SeriesJudge {
     }
   }
 
-  /** What is kept of the window, with the new input; made where it belongs if need be. */
+  /** What is kept of the window, measured anew; it takes its place among the others. */
   #entryOf(input: WindowInput): Entry {
     const at = this.#revisable.findIndex((entry) => entry.input.index >= input.index);
     const known = this.#revisable[at];
-    if (known?.input.index === input.index) {
-      known.input = input;
-      return known;
-    }
-    const entry = { input, metrics: [], score: NOT_JUDGED, contents: contentsOf(input.profile), revision: -1 };
-    this.#revisable.splice(at, 0, entry);
+    const isKnown = known?.input.index === input.index;
+    const entry = entryOf(input, this.#options, isKnown ? known.revision + 1 : 0);
+    if (isKnown) entry.score = known.score;
+    this.#revisable.splice(at, isKnown ? 1 : 0, entry);
     return entry;
   }
 
@@ -274,21 +280,20 @@ function optionsOf({ season, warmup, sizeMs, reviseForMs }: SeriesJudgeOptions) 
   return { season, warmup, sizeMs, reviseForMs };
 }
 
-function judgeAndLearn(
-  models: Models,
-  input: WindowInput,
-  options: SeriesJudgeOptions,
-): Omit<Entry, "input" | "revision"> {
-  const { detector, reference } = models;
-  const metrics = [...options.metricsOf(input.profile), ...options.referenceMetricsOf(reference, input.profile)];
-  const score = input.partial ? NOT_JUDGED : detector.scoreOne({ index: input.index, metrics });
-  const contents = contentsOf(input.profile);
-  learn(models, { input, metrics, score, contents });
-  return { metrics, score, contents };
+function entryOf(input: WindowInput, { metricsOf }: SeriesJudgeOptions, revision = 0): Entry {
+  const own = metricsOf(input.profile);
+  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(input.profile), revision };
+}
+
+function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf }: SeriesJudgeOptions): void {
+  const { input, own } = entry;
+  entry.metrics = [...own, ...referenceMetricsOf(models.reference, input.profile)];
+  entry.score = input.partial ? NOT_JUDGED : models.detector.scoreOne({ index: input.index, metrics: entry.metrics });
+  learn(models, entry);
 }
 
 /** A window that alarms would make its fault look usual, so it does not enter the reference. */
-function learn({ detector, reference }: Models, { input, metrics, score, contents }: Omit<Entry, "revision">): void {
+function learn({ detector, reference }: Models, { input, metrics, score, contents }: Entry): void {
   if (input.partial) return;
   detector.learnOne({ index: input.index, metrics }, score);
   if (score.outcome !== "fail" && !input.empty) reference.learn(contents);
