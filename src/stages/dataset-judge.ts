@@ -5,6 +5,7 @@
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
 import type { DatasetConfig } from "../core/config.ts";
+import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -12,6 +13,7 @@ import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
 import type { LogPosition } from "../core/verdict.ts";
 import type { WindowId } from "../core/window.ts";
+import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
 import { Profile } from "../profiles/profile.ts";
@@ -27,6 +29,7 @@ import {
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
 import {
+  CONTENTS_KEY,
   LEDGER_KEY,
   PROFILE_KEY,
   readTracker,
@@ -35,6 +38,7 @@ import {
   seriesKey,
   seriesOfKey,
   TRACKER_KEY,
+  writeContentsEntry,
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
@@ -70,7 +74,8 @@ export class DatasetJudge {
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
-  readonly #storedProfiles = new Set<string>();
+  #storedProfiles: ReadonlySet<string> = new Set();
+  #storedContents: ReadonlyMap<string, WindowContents> = new Map();
   #storedChange = -1;
   readonly telemetry: JudgeTelemetry;
 
@@ -89,14 +94,15 @@ export class DatasetJudge {
    * Gives way to other events now and then.
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
-  async restore({ entries, profiles }: StoredDataset): Promise<void> {
+  async restore(stored: StoredDataset): Promise<void> {
+    const { entries, profiles, contents } = stored;
     const { dataset, logger } = this.#options;
-    const stored = entries.get(TRACKER_KEY);
-    if (stored === undefined) return;
+    const tracker = entries.get(TRACKER_KEY);
+    if (tracker === undefined) return;
     // Absent: written by a version that told nothing of the ledger.
     const ledger = entries.get(LEDGER_KEY);
     if (ledger !== undefined) this.#ledger.restore(JSON.parse(textOf(ledger)));
-    const state = readTracker(stored);
+    const state = readTracker(tracker);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
     } catch (error) {
@@ -112,10 +118,11 @@ export class DatasetJudge {
     const stints = new Stints();
     for (const [key, bytes] of entries) {
       if (!key.startsWith(SERIES_KEY)) continue;
-      this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, profiles);
+      this.#restoreSeries(key.slice(SERIES_KEY.length), bytes, stored);
       await stints.worked(bytes.length);
     }
-    for (const key of profiles.keys()) this.#storedProfiles.add(key);
+    this.#storedProfiles = new Set(profiles.keys());
+    this.#storedContents = contents;
     this.#storedChange = state.tracker.change;
   }
 
@@ -124,6 +131,7 @@ export class DatasetJudge {
     const { state, profiles } = this.#tracker.snapshot();
     const changed: StateEntry[] = [];
     const needed = new Set<string>();
+    const contents = new Map<string, WindowContents>();
     const keep = (key: string, profile: Profile, isChanged: boolean) => {
       if (needed.has(key)) return;
       needed.add(key);
@@ -133,17 +141,26 @@ export class DatasetJudge {
     };
     for (const { key, profile, changedAt } of profiles) keep(key, profile, changedAt > this.#storedChange);
     for (const [seriesName, series] of this.#series) {
-      for (const { window, empty, profile } of series.revisable()) {
-        if (!empty) keep(profileKey(series.sizeMs, window), profile, false);
+      for (const { window, empty, profile, contents: told } of series.revisable()) {
+        if (empty) continue;
+        const key = profileKey(series.sizeMs, window);
+        keep(key, profile, false);
+        contents.set(key, told);
+        if (this.#storedContents.get(key) !== told) {
+          changed.push({ key: CONTENTS_KEY + key, value: writeContentsEntry(told) });
+        }
       }
       if (this.#changedSeries.has(seriesName)) changed.push({ key: SERIES_KEY + seriesName, value: series.write() });
     }
     const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
     changed.push({ key: TRACKER_KEY, value: writeTracker(entry) });
     changed.push({ key: LEDGER_KEY, value: utf8(JSON.stringify(this.#ledger.snapshot())) });
-    const gone = [...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key);
-    this.#storedProfiles.clear();
-    for (const key of needed) this.#storedProfiles.add(key);
+    const gone = [
+      ...[...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key),
+      ...[...this.#storedContents.keys()].filter((key) => !contents.has(key)).map((key) => CONTENTS_KEY + key),
+    ];
+    this.#storedProfiles = needed;
+    this.#storedContents = contents;
     this.#storedChange = state.change;
     this.#changedSeries.clear();
     return { changed, gone };
@@ -210,10 +227,17 @@ export class DatasetJudge {
     return series;
   }
 
-  #restoreSeries(name: string, bytes: Uint8Array, profiles: ReadonlyMap<string, Profile>): void {
+  #restoreSeries(name: string, bytes: Uint8Array, { profiles, contents }: StoredDataset): void {
     const { sizeMs } = seriesOfKey(name);
-    const profileOf = (window: WindowId) => profiles.get(profileKey(sizeMs, window)) ?? Profile.empty(MERGE_SEED);
-    const series = SeriesJudge.read(this.#seriesOptions(sizeMs), bytes, profileOf);
+    const storedOf = (window: WindowId, empty: boolean) => {
+      const key = profileKey(sizeMs, window);
+      const profile = profiles.get(key) ?? Profile.empty(MERGE_SEED);
+      const told = empty ? contentsOf(Profile.empty(MERGE_SEED)) : contents.get(key);
+      if (told === undefined)
+        throw new StreamgaugeError("SG_CORRUPT", `Cannot read series: contents ${key} are missing`);
+      return { profile, contents: told };
+    };
+    const series = SeriesJudge.read(this.#seriesOptions(sizeMs), bytes, storedOf);
     if (series !== undefined) this.#series.set(name, series);
     else {
       const fields = { dataset: this.#options.dataset.topic, series: name };

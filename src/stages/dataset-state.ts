@@ -4,8 +4,10 @@
  *     tracker                          windows, incident, names of fields: string · string · bytes, sealed
  *     ledger                           incidents of the watching itself: JSON
  *     profile|<sizeMs>|<startMs>|<slice>   profile of a window that is open or can be revised
+ *     contents|<sizeMs>|<startMs>|<slice>  what a reference will learn of a window that can be revised
  *     series|<sizeMs>|<slice>          models, and the windows that can be revised
  */
+import { readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { Profile } from "../profiles/profile.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
@@ -15,6 +17,7 @@ import type { TrackerState } from "../windows/window-tracker.ts";
 export const TRACKER_KEY = "tracker";
 export const LEDGER_KEY = "ledger";
 export const PROFILE_KEY = "profile|";
+export const CONTENTS_KEY = "contents|";
 export const SERIES_KEY = "series|";
 /** Belongs to no dataset: the position in the partition of the profiles topic. */
 export const POSITION_KEY = "position";
@@ -43,16 +46,27 @@ export function readTracker(bytes: Uint8Array): TrackerEntry {
   }));
 }
 
-/** What is stored of a dataset, entry by entry; `profiles` are read at once, so that their bytes can go. */
+/** What is stored of a dataset, entry by entry; profiles and contents are read at once, so that their bytes can go. */
 export class StoredDataset {
   readonly entries = new Map<string, Uint8Array>();
+  /** As the tracker calls the profile of a window. */
   readonly profiles = new Map<string, Profile>();
+  /** By the same keys. */
+  readonly contents = new Map<string, WindowContents>();
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   take(key: string, value: Uint8Array): void {
     if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), Profile.read(value));
-    else this.entries.set(key, value);
+    else if (key.startsWith(CONTENTS_KEY)) {
+      this.contents.set(key.slice(CONTENTS_KEY.length), readSealed("contents", value, readContents));
+    } else this.entries.set(key, value);
   }
+}
+
+export function writeContentsEntry(contents: WindowContents): Uint8Array {
+  const writer = new ByteWriter(16_384);
+  writeContents(writer, contents);
+  return sealed(writer);
 }
 
 /** Name of a series behind `SERIES_KEY`. */

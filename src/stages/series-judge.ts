@@ -13,7 +13,7 @@ import type { MetricValue } from "../core/metric.ts";
 import type { Outcome } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
-import { contentsOf, readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
+import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
 import type { Profile } from "../profiles/profile.ts";
 import { isReferenceMetric } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
@@ -66,6 +66,11 @@ interface Entry {
   revision: number;
 }
 
+interface Revisable extends Pick<WindowInput, "window" | "empty" | "profile"> {
+  /** Another object when the window was told anew. */
+  readonly contents: WindowContents;
+}
+
 interface Models {
   readonly detector: Detector;
   readonly reference: ReferenceWindows;
@@ -100,14 +105,14 @@ export class SeriesJudge {
   }
 
   /**
-   * A judge that goes on where `write()` was called. `profileOf` finds the profile of a window that can still be revised.
+   * A judge that goes on where `write()` was called. `storedOf` finds what is stored apart of a window that can still be revised.
    * Undefined: the models were made with other options, and are of no use any more.
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
   static read(
     options: SeriesJudgeOptions,
     bytes: Uint8Array,
-    profileOf: (window: WindowId) => Profile,
+    storedOf: (window: WindowId, empty: boolean) => Pick<Revisable, "profile" | "contents">,
   ): SeriesJudge | undefined {
     return readSealed("series", bytes, (reader) => {
       const state = JSON.parse(reader.string()) as SeriesState;
@@ -120,16 +125,16 @@ export class SeriesJudge {
       series.#settled = { detector: restoreDetector(state.detector), reference };
       series.#newest = undefined;
       for (const { window, index, partial, empty, counts, metrics, outcome, score, revision } of state.revisable) {
-        const input = { window, index, partial, empty, counts, profile: profileOf(window) };
+        const { profile, contents } = storedOf(window, empty);
+        const input = { window, index, partial, empty, counts, profile };
         const own = metrics.filter(({ id }) => !isReferenceMetric(id));
-        const contents = readContents(reader);
         series.#revisable.push({ input, own, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision });
       }
       return series;
     });
   }
 
-  /** The models and what can still be revised; the profiles of those windows are stored apart. */
+  /** The models and what can still be revised; of those windows, `revisable()` says what is stored apart. */
   write(): Uint8Array {
     const { detector, reference } = this.#options.reviseForMs > 0 ? this.#settled : this.#models();
     const state: SeriesState = {
@@ -144,13 +149,12 @@ export class SeriesJudge {
     const writer = new ByteWriter(65_536);
     writer.string(JSON.stringify(state));
     writer.bytes(reference.write());
-    for (const { contents } of this.#revisable) writeContents(writer, contents);
     return sealed(writer);
   }
 
-  /** Windows that can still be revised, with their profiles. */
-  *revisable(): Generator<{ readonly window: WindowId; readonly empty: boolean; readonly profile: Profile }> {
-    for (const { input } of this.#revisable) yield input;
+  /** Windows that can still be revised. */
+  *revisable(): Generator<Revisable> {
+    for (const { input, contents } of this.#revisable) yield { ...input, contents };
   }
 
   /** Whether the window is later than all that were judged: `close()` is for it, and `revise()` for others. */
@@ -252,7 +256,6 @@ export function seriesProgress(bytes: Uint8Array): SeriesProgress {
   return readSealed("series", bytes, (reader) => {
     const state = JSON.parse(reader.string()) as SeriesState;
     reader.bytes();
-    for (let left = state.revisable.length; left > 0; left--) readContents(reader);
     const progress = detectorProgress(state.detector);
     // Where windows can be revised, the models that are kept have not learned those yet.
     const later = state.revisable.filter(({ partial }) => !partial).length;
