@@ -94,20 +94,53 @@ class WasmHasher implements Hasher {
   hashByteColumns(bytes: Uint8Array, length: number, columns: readonly ByteColumn[]): void {
     let values = 0;
     for (const column of columns) values += column.count;
-    const isHeld = length <= Math.min(INPUT_BYTES, values * MOST_SPACING_BYTES);
-    if (isHeld) this.#input.set(bytes.subarray(0, length));
-    for (const column of columns) {
-      const { starts, lengths, count, hashLo, hashHi } = column;
-      if (!isHeld) {
+    if (length > values * MOST_SPACING_BYTES) {
+      for (const column of columns) {
+        const { starts, lengths, count, hashLo, hashHi } = column;
         column.isAscii = this.hashByteRanges(bytes, starts, lengths, count, hashLo, hashHi);
-        continue;
       }
-      column.isAscii = true;
-      for (let from = 0; from < count; from += BATCH_VALUES) {
-        const to = Math.min(count, from + BATCH_VALUES);
-        if (!this.#hashInput(0, starts, lengths, from, to, hashLo, hashHi)) column.isAscii = false;
+      return;
+    }
+    // What fits into the memory is copied once for all columns; of each, the values in it are hashed.
+    const next = new Int32Array(columns.length);
+    for (const column of columns) column.isAscii = true;
+    for (;;) {
+      let start = length;
+      for (const [c, { starts, count }] of columns.entries()) {
+        if (next[c]! < count) start = Math.min(start, starts[next[c]!]!);
+      }
+      const end = Math.min(length, start + INPUT_BYTES);
+      this.#input.set(bytes.subarray(start, end));
+      let isDone = true;
+      for (const [c, column] of columns.entries()) {
+        next[c] = this.#hashHeld(bytes, column, next[c]!, start, end);
+        if (next[c]! < column.count) isDone = false;
+      }
+      if (isDone) return;
+    }
+  }
+
+  /** Hashes values from `from` on, as many as lie in the bytes `[start, end)` that were copied; returns the first that does not. */
+  #hashHeld(bytes: Uint8Array, column: ByteColumn, from: number, start: number, end: number): number {
+    const { starts, lengths, count, hashLo, hashHi } = column;
+    let first = from;
+    while (first < count) {
+      const most = Math.min(count, first + BATCH_VALUES);
+      let to = first;
+      while (to < most && starts[to]! >= start && starts[to]! + lengths[to]! <= end) to++;
+      if (to > first) {
+        if (!this.#hashInput(-start, starts, lengths, first, to, hashLo, hashHi)) column.isAscii = false;
+        first = to;
+      } else if (lengths[first]! > INPUT_BYTES) {
+        const one = (array: Int32Array) => array.subarray(first, first + 1);
+        const isAscii = this.hashByteRanges(bytes, one(starts), one(lengths), 1, one(hashLo), one(hashHi));
+        if (!isAscii) column.isAscii = false;
+        first++;
+      } else {
+        break;
       }
     }
+    return first;
   }
 
   /** Hashes the ranges `[from, to)`, at most a batch, of what was copied to `origin` + its place; returns whether it is ASCII. */
