@@ -5,7 +5,6 @@
  *
  * At most 256 patterns of a window are known, of size windows: 28 × 256 × 16 bytes = 0.1 MB and as much again for the pool.
  */
-
 import { absenceWord } from "../profiles/null-patterns.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { HashSample } from "../sketches/hash-sample.ts";

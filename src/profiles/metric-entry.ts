@@ -13,8 +13,6 @@ interface StateEntry {
   readonly keeps: string;
   /** Bytes of memory for one field (or dataset, where it says so) of one open window. */
   readonly bytes: string;
-  /** CPU time of keeping it, where it was measured (`bench/states.mjs`); 0: it is read off another state when somebody asks. */
-  readonly cost?: string;
 }
 
 /** The states of a profile, and what the judge keeps to compare with. */
