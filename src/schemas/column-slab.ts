@@ -6,7 +6,7 @@
  *
  * the latter two as its storage wants. Where every row has one value, the rows are 0, 1, 2 … from the start, and the table
  * counts nothing. Its doubles lie from `AT_NUMBERS` on, the rows of its nulls from `AT_NULL_WORDS` on.
- * What has to grow moves to the end of its array; the place where it was is lost until `release()`.
+ * What has to grow moves to the end of its array, if it is not there yet; the place where it was is lost until `release()`.
  */
 import type { FieldDescriptor } from "../core/column-batch.ts";
 
@@ -54,14 +54,18 @@ export class ColumnSlab {
     const offset = index * COLUMN_WORDS;
     const count = table[offset + AT_COUNT]!;
     const [words, stride, numbers] = [offset + AT_WORDS, offset + AT_STRIDE, offset + AT_NUMBERS].map((i) => table[i]!);
+    const lanes = lanesOf(this.#fields[index]!);
+    const hasNumbers = this.#fields[index]!.storage !== "bytes";
+    // The column that grew last stands at the end, and only stretches: one huge array would else leave all its places behind.
+    if (words! + lanes * stride! === this.#wordsUsed) this.#wordsUsed = words!;
+    if (hasNumbers && numbers! + stride! === this.#numbersUsed) this.#numbersUsed = numbers!;
     this.#place(index, 2 * table[offset + AT_CAPACITY]!);
-    for (let lane = 0; lane < lanesOf(this.#fields[index]!); lane++) {
+    // From the last lane on: the places of before and now may overlap.
+    for (let lane = lanes - 1; lane >= 0; lane--) {
       const to = table[offset + AT_WORDS]! + lane * table[offset + AT_STRIDE]!;
       this.words.copyWithin(to, words! + lane * stride!, words! + lane * stride! + count);
     }
-    if (this.#fields[index]!.storage !== "bytes") {
-      this.numbers.copyWithin(table[offset + AT_NUMBERS]!, numbers!, numbers! + count);
-    }
+    if (hasNumbers) this.numbers.copyWithin(table[offset + AT_NUMBERS]!, numbers!, numbers! + count);
   }
 
   /** Makes room for more nulls of a column. */
