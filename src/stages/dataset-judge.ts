@@ -16,11 +16,10 @@ import type { WindowId } from "../core/window.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
-import { Profile } from "../profiles/profile.ts";
+import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
-import type { ProfileOps } from "../windows/profile-ops.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import {
   type ClosedWindow,
@@ -42,19 +41,11 @@ import {
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
+import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
 import { Stints } from "./stints.ts";
-
-/** Random choices of the sketches that the judge merges into; any constant will do. */
-const MERGE_SEED = 0x6a756467;
-
-const PROFILE_OPS: ProfileOps<Profile> = {
-  create: () => Profile.empty(MERGE_SEED),
-  merge: (into, from) => into.merge(from),
-  counts: (profile) => profile.counts(),
-};
 
 export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
@@ -66,7 +57,7 @@ export interface DatasetJudgeOptions {
 
 export class DatasetJudge {
   readonly #options: DatasetJudgeOptions;
-  #tracker: WindowTracker<Profile>;
+  #tracker: WindowTracker<KeptProfile>;
   #names = new FieldNames();
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
@@ -126,18 +117,18 @@ export class DatasetJudge {
     this.#storedChange = state.tracker.change;
   }
 
-  /** What changed since the last checkpoint, and the keys of what is gone. */
+  /** What changed since the last checkpoint, and the keys of what is gone. Profiles that did not change go to sleep. */
   checkpoint(): { readonly changed: readonly StateEntry[]; readonly gone: readonly string[] } {
     const { state, profiles } = this.#tracker.snapshot();
     const changed: StateEntry[] = [];
     const needed = new Set<string>();
     const contents = new Map<string, WindowContents>();
-    const keep = (key: string, profile: Profile, isChanged: boolean) => {
+    const keep = (key: string, profile: KeptProfile, isChanged: boolean) => {
       if (needed.has(key)) return;
       needed.add(key);
       if (isChanged || !this.#storedProfiles.has(key)) {
         changed.push({ key: PROFILE_KEY + key, value: profile.write() });
-      }
+      } else profile.sleep();
     };
     for (const { key, profile, changedAt } of profiles) keep(key, profile, changedAt > this.#storedChange);
     for (const [seriesName, series] of this.#series) {
@@ -169,9 +160,9 @@ export class DatasetJudge {
   /** Takes in one flush of one partition. */
   apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
     const touched = new Set<SeriesJudge>();
-    const late = new Map<SeriesJudge, ClosedWindow<Profile>[]>();
+    const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
-    const events = this.#tracker.apply(entry, panes);
+    const events = this.#tracker.apply(entry, keptPanes(panes));
     const outputs = this.#tellOfLedger(entry, events, context);
     for (const event of events) {
       this.telemetry.event(event);
@@ -197,7 +188,11 @@ export class DatasetJudge {
   }
 
   /** Before the windows that it makes partial. */
-  #tellOfLedger(entry: LedgerEntry, events: readonly TrackerEvent<Profile>[], context: OutputContext): OutputRecord[] {
+  #tellOfLedger(
+    entry: LedgerEntry,
+    events: readonly TrackerEvent<KeptProfile>[],
+    context: OutputContext,
+  ): OutputRecord[] {
     let found: LedgerNews["break"];
     for (const event of events) {
       if (event.kind === "replayed") return [];
@@ -210,7 +205,7 @@ export class DatasetJudge {
     return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
   }
 
-  #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<Profile>): SeriesJudge | undefined {
+  #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<KeptProfile>): SeriesJudge | undefined {
     const key = seriesKey(slice, sizeMs);
     // A slice's series begins with its first event, as that of the whole does.
     if (slice !== "all" && empty && !this.#series.has(key)) return undefined;
@@ -231,8 +226,8 @@ export class DatasetJudge {
     const { sizeMs } = seriesOfKey(name);
     const storedOf = (window: WindowId, empty: boolean) => {
       const key = profileKey(sizeMs, window);
-      const profile = profiles.get(key) ?? Profile.empty(MERGE_SEED);
-      const told = empty ? contentsOf(Profile.empty(MERGE_SEED)) : contents.get(key);
+      const profile = profiles.get(key) ?? KeptProfile.empty();
+      const told = empty ? contentsOf(KeptProfile.empty().look()) : contents.get(key);
       if (told === undefined)
         throw new StreamgaugeError("SG_CORRUPT", `Cannot read series: contents ${key} are missing`);
       return { profile, contents: told };
@@ -258,7 +253,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
-      referenceMetricsOf: (reference, profile) => reference.metrics(profile, metricOptions),
+      referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
   }
@@ -286,7 +281,7 @@ export class DatasetJudge {
     return sizesMs.reduce((best, size) => (Math.abs(size - lengthMs) < Math.abs(best - lengthMs) ? size : best));
   }
 
-  #log(event: Exclude<TrackerEvent<Profile>, ClosedWindow<Profile>>): void {
+  #log(event: Exclude<TrackerEvent<KeptProfile>, ClosedWindow<KeptProfile>>): void {
     const fields = { dataset: this.#options.dataset.topic, ...event };
     switch (event.kind) {
       case "offset-gap":
@@ -314,14 +309,14 @@ export class DatasetJudge {
 }
 
 /** Windows of a dataset as configured, over profiles. */
-export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Profile> {
+export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<KeptProfile> {
   return {
     dataset: dataset.topic,
     clock: createPaneClock(dataset.windows),
     time: dataset.time,
     slices: dataset.slices,
     seasonWindows: (sizeMs) => (dataset.detect.season === "auto" ? seasonWindows(sizeMs) : dataset.detect.season),
-    ops: PROFILE_OPS,
+    ops: KEPT_PROFILE_OPS,
   };
 }
 

@@ -19,6 +19,7 @@ import { isReferenceMetric } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
+import type { KeptProfile } from "./kept-profile.ts";
 
 /** A closed or revised window as the tracker hands it over. */
 export interface WindowInput {
@@ -28,7 +29,7 @@ export interface WindowInput {
   readonly empty: boolean;
   readonly counts: LedgerCounts;
   /** The tracker's: late events go on changing it, and then it comes again. */
-  readonly profile: Profile;
+  readonly profile: KeptProfile;
 }
 
 /** What is said of a window; `revision` counts what was said before. */
@@ -49,7 +50,7 @@ export interface SeriesJudgeOptions {
   /** How long after its end a window may still be revised. */
   readonly reviseForMs: number;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
-  readonly referenceMetricsOf: (reference: ReferenceWindows, profile: Profile) => readonly MetricValue[];
+  readonly referenceMetricsOf: (reference: ReferenceWindows, contents: WindowContents) => readonly MetricValue[];
   readonly summaryOf: (profile: Profile) => WindowSummary;
 }
 
@@ -61,7 +62,7 @@ interface Entry {
   /** Those, and the ones that compare it with the past. */
   metrics: readonly MetricValue[];
   score: DetectorScore;
-  /** What the reference learns of it: as it was told last. */
+  /** What it is compared by, and what the reference learns of it: as it was told last. */
   contents: WindowContents;
   revision: number;
 }
@@ -241,7 +242,7 @@ export class SeriesJudge {
 
   #judged({ input, metrics, score, revision }: Entry): Judged {
     const { window, partial, counts, profile } = input;
-    return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile) };
+    return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile.look()) };
   }
 }
 
@@ -284,13 +285,14 @@ function optionsOf({ season, warmup, sizeMs, reviseForMs }: SeriesJudgeOptions) 
 }
 
 function entryOf(input: WindowInput, { metricsOf }: SeriesJudgeOptions, revision = 0): Entry {
-  const own = metricsOf(input.profile);
-  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(input.profile), revision };
+  const profile = input.profile.look();
+  const own = metricsOf(profile);
+  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(profile), revision };
 }
 
 function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf }: SeriesJudgeOptions): void {
-  const { input, own } = entry;
-  entry.metrics = [...own, ...referenceMetricsOf(models.reference, input.profile)];
+  const { input, own, contents } = entry;
+  entry.metrics = [...own, ...referenceMetricsOf(models.reference, contents)];
   entry.score = input.partial ? NOT_JUDGED : models.detector.scoreOne({ index: input.index, metrics: entry.metrics });
   learn(models, entry);
 }
@@ -303,5 +305,5 @@ function learn({ detector, reference }: Models, { input, metrics, score, content
 }
 
 function copyOf({ detector, reference }: Models): Models {
-  return { detector: restoreDetector(detector.snapshot()), reference: ReferenceWindows.read(reference.write()) };
+  return { detector: restoreDetector(detector.snapshot()), reference: reference.copy() };
 }
