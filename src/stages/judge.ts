@@ -178,14 +178,17 @@ class Shard {
       this.#isChanged = true;
       this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
       const outputs = this.#apply(flush);
-      // A window's outputs leave at once: an alert must not wait for the end of a long batch.
-      if (outputs.length > 0) await this.#commit(outputs);
+      // A window's outputs leave at once: an alert must not wait for the end of a long batch. Nor must a checkpoint: a judge
+      // that is behind, and is interrupted again and again, would never come to the end of one.
+      if (outputs.length > 0 || (checkpoints !== undefined && this.#isCheckpointDue(checkpoints)))
+        await this.#commit(outputs);
     }
     this.#position = this.#assembler.position(batch.toOffset);
-    const isDue =
-      checkpoints === undefined ||
-      (this.#isChanged && checkpoints.clock.monotonicMs() - this.#checkpointAtMs >= checkpoints.everyMs);
-    if (isDue) await this.#commit([]);
+    if (checkpoints === undefined || this.#isCheckpointDue(checkpoints)) await this.#commit([]);
+  }
+
+  #isCheckpointDue({ clock, everyMs }: NonNullable<JudgeOptions["checkpoints"]>): boolean {
+    return this.#isChanged && clock.monotonicMs() - this.#checkpointAtMs >= everyMs;
   }
 
   /**
