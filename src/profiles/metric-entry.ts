@@ -43,6 +43,11 @@ export const STATES = {
     keeps: "which fields are absent together: at most 256 patterns, those with the lowest hashes, exact counts; added",
     bytes: "20 a pattern, at most 10 K a dataset",
   },
+  pairs: {
+    keeps:
+      "of each pair: rows, sums of the positions of both numbers, of their squares and of their product, moments of the difference; added, Chan's join",
+    bytes: "200 a pair of a dataset, at most 64 pairs",
+  },
   valueReference: {
     keeps: "judge: values of the last 28 windows that did not alarm, at most 16,384",
     bytes: "32 a value, 16 a value and window",

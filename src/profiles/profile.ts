@@ -15,6 +15,7 @@ import { HashSample } from "../sketches/hash-sample.ts";
 import { Moments } from "../sketches/moments.ts";
 import { FieldProfile, fieldSeed } from "./field-profile.ts";
 import { PATTERNS_MAX } from "./null-patterns.ts";
+import { NumberPairs } from "./number-pairs.ts";
 import { type PendingPlan, PendingRows } from "./pending-rows.ts";
 import { readSealed, sealed } from "./sealed-bytes.ts";
 
@@ -59,6 +60,8 @@ export class Profile {
   readonly contents: HashSample;
   /** Which fields of the decoded rows are absent together; see `NullPatterns`. */
   readonly patterns: HashSample;
+  /** Two numbers of the same rows. */
+  readonly pairs = new NumberPairs();
   readonly #fields = new Map<string, FieldProfile>();
   /** Rows that count, but are not in the fields yet. */
   #pending: PendingRows | undefined;
@@ -125,6 +128,7 @@ export class Profile {
     this.lag.clear();
     this.contents.clear();
     this.patterns.clear();
+    this.pairs.clear();
     this.#spare.clear();
     this.#pending?.clear();
     for (const [key, field] of this.#fields) this.#spare.set(key, field);
@@ -209,6 +213,7 @@ export class Profile {
     this.lag.merge(other.lag);
     this.contents.merge(other.contents);
     this.patterns.merge(other.patterns);
+    this.pairs.merge(other.pairs);
     for (const [key, field] of other.fields) {
       let mine = this.fields.get(key);
       if (mine === undefined) {
@@ -246,6 +251,7 @@ export class Profile {
     this.lag.write(writer);
     this.contents.write(writer);
     this.patterns.write(writer);
+    this.pairs.write(writer);
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
@@ -270,6 +276,7 @@ export class Profile {
       const lag = Moments.read(reader);
       const contents = HashSample.read(reader);
       const profile = new Profile(seed, { payload, lag, contents, patterns: HashSample.read(reader) });
+      profile.pairs.read(reader);
       for (const [i, name] of COUNTERS.entries()) profile[name] = counters[i] ?? 0;
       for (const [reason, count] of violations) profile.violations.set(reason, count);
       for (const [schemaId, count] of schemas) profile.schemaRows.set(schemaId, count);
