@@ -99,6 +99,8 @@ export class BatchProfiler {
     this.#columns = all;
     this.#pending = pending;
     this.#pairs = pairs;
+    this.#run.schemaId = facts.schemaId;
+    pending.run.schemaId = facts.schemaId;
     this.#patterns.begin(rowCount);
     for (let i = 0; i < all.length; i++) {
       const column = all[i]!;

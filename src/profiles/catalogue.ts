@@ -226,6 +226,19 @@ export const FIELD_METRICS: readonly FieldMetric[] = [
     showsValues: false,
     measure: entropy,
   },
+  {
+    name: "repeat_share",
+    formula:
+      "values equal to the one before in the same partition, slice and pane / values that have one before; nulls are passed over, elements of arrays and maps not looked at; moves with the number of partitions",
+    kind: "share",
+    from: ["repeats"],
+    error:
+      "exact; the ends of panes or slices of one flush are not compared when these are merged, nor ends beyond 256 partitions and schemas",
+    scored: false,
+    kinds: COUNTED,
+    showsValues: false,
+    measure: ({ repeats }) => ratio(repeats.equal, repeats.compared),
+  },
   rate("true_rate", "true / (values + nulls)", ["boolean"], (field) => field.trues),
   {
     ...ofMoments("min", "least finite value", NUMERIC),

@@ -9,7 +9,7 @@ import type { FieldDescriptor } from "../core/column-batch.ts";
 import { PAIRS_MAX, type PairPaths } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { NumberPair, type PairSide, positionsOf } from "../sketches/number-pair.ts";
+import { NumberPair, type PairSide, positionsOf, wordsOf } from "../sketches/number-pair.ts";
 import { FIELD_CLASSES, type FieldClass } from "./field-kinds.ts";
 import { choosePairs } from "./pair-choice.ts";
 import { grownDoubles, type PreparedColumn } from "./prepared-column.ts";
@@ -50,8 +50,8 @@ export class PairPlan {
       x: used.indexOf(first),
       y: used.indexOf(second),
     }));
-    this.#batch = used.map(() => new RowNumbers());
-    this.#waiting = used.map(() => new RowNumbers());
+    this.#batch = this.columns.map((column) => new RowNumbers(column));
+    this.#waiting = this.columns.map((column) => new RowNumbers(column));
   }
 
   /** Brings the numbers of a batch that is prepared into the order of its rows. */
@@ -193,26 +193,43 @@ class WaitingRows {
 class RowNumbers implements PairSide {
   values = new Float64Array(0);
   positions = new Float64Array(0);
+  /** Of times no correlation is told: they only say that time went by. */
+  readonly #isPositioned: boolean;
+  #words: Int32Array = new Int32Array(0);
+
+  constructor({ states }: PreparedColumn) {
+    this.#isPositioned = states.class === "number";
+  }
 
   /** One number in a row at most. */
   takeColumn({ count, rows, numbers }: PreparedColumn, rowCount: number): void {
-    const values = grownDoubles(this.values, rowCount);
-    this.values = values;
-    if (count < rowCount) values.fill(Number.NaN, 0, rowCount);
-    for (let i = 0; i < count; i++) values[rows[i]!] = numbers[i]!;
+    this.#reserve(rowCount);
+    const { values } = this;
+    if (count === rowCount) {
+      values.set(numbers.subarray(0, count));
+    } else {
+      values.fill(Number.NaN, 0, rowCount);
+      for (let i = 0; i < count; i++) values[rows[i]!] = numbers[i]!;
+    }
     this.#place(rowCount);
   }
 
   /** The numbers at `first`, `first + step` and so on. */
   takeEvery(numbers: Float64Array, first: number, step: number, rowCount: number): void {
-    this.values = grownDoubles(this.values, rowCount);
+    this.#reserve(rowCount);
     for (let row = 0; row < rowCount; row++) this.values[row] = numbers[first + row * step]!;
     this.#place(rowCount);
   }
 
   #place(rowCount: number): void {
+    if (this.#isPositioned) positionsOf(this.values, this.#words, rowCount, this.positions);
+  }
+
+  #reserve(rowCount: number): void {
+    if (rowCount <= this.values.length) return;
+    this.values = grownDoubles(this.values, rowCount);
     this.positions = grownDoubles(this.positions, rowCount);
-    positionsOf(this.values, rowCount, this.positions);
+    this.#words = wordsOf(this.values);
   }
 }
 

@@ -62,13 +62,15 @@ export class NumberPair {
     let sumXX = 0;
     let sumYY = 0;
     let sumXY = 0;
+    const { values: firsts, positions: xs } = first;
+    const { values: seconds, positions: ys } = second;
     for (let i = from; i < to; i++) {
       const row = order[i]!;
-      const gap = first.values[row]! - second.values[row]!;
+      const gap = firsts[row]! - seconds[row]!;
       // One of the two is absent.
       if (Number.isNaN(gap)) continue;
-      const x = first.positions[row]!;
-      const y = second.positions[row]!;
+      const x = xs[row]!;
+      const y = ys[row]!;
       gaps[count++] = gap;
       sumX += x;
       sumY += y;
@@ -118,31 +120,34 @@ export class NumberPair {
 }
 
 /**
- * Positions of `values[0, count)`: of |x| < 1, |x| in 256ths; of 2^e · (1 + f), 1 + e + f in 256ths, up to 2^62; with the sign of x.
- * Of NaN, 0.
+ * Positions of `values[0, count)`, which are as many as `words` says twice (`wordsOf()`): of |x| < 1, |x| in 256ths; of 2^e · (1 + f),
+ * 1 + e + f in 256ths, up to 2^62; with the sign of x. Of NaN, anything.
  */
-export function positionsOf(values: Float64Array, count: number, into: Float64Array): void {
+export function positionsOf(values: Float64Array, words: Int32Array, count: number, into: Float64Array): void {
   for (let i = 0; i < count; i++) {
-    const value = values[i]!;
-    const magnitude = Math.abs(value);
-    if (magnitude < 1) {
-      into[i] = Math.trunc(value * PER_OCTAVE);
+    const high = words[2 * i + HIGH_WORD]!;
+    const magnitude = high & 0x7fffffff;
+    if (magnitude < HIGH_WORD_OF_1) {
+      into[i] = Math.trunc(values[i]! * PER_OCTAVE);
       continue;
     }
-    DOUBLE[0] = magnitude;
     // The exponent, and the first 8 bits of the fraction behind it.
-    const position = Math.min(MOST, (WORDS[HIGH_WORD]! >>> FRACTION_SHIFT) - ONE + PER_OCTAVE);
-    into[i] = value > 0 ? position : value < 0 ? -position : 0;
+    const position = Math.min(MOST, (magnitude >>> FRACTION_SHIFT) - ONE + PER_OCTAVE);
+    into[i] = high < 0 ? -position : position;
   }
+}
+
+/** The words of doubles, to be read beside them. */
+export function wordsOf(values: Float64Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
 const PER_OCTAVE = 256;
 const FRACTION_SHIFT = 12;
 /** Of 1: its exponent is 1023. */
 const ONE = 1023 * PER_OCTAVE;
+const HIGH_WORD_OF_1 = ONE << FRACTION_SHIFT;
 const MOST = 63 * PER_OCTAVE;
-const DOUBLE = new Float64Array(1);
-const WORDS = new Int32Array(DOUBLE.buffer);
 /** Platforms with the high word first exist. */
 const HIGH_WORD = new Uint8Array(Int32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 

@@ -7,7 +7,7 @@ import { KllSketch } from "../../src/sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../../src/sketches/log-linear-histogram.ts";
 import { LongRange } from "../../src/sketches/long-range.ts";
 import { Moments } from "../../src/sketches/moments.ts";
-import { NumberPair, positionsOf } from "../../src/sketches/number-pair.ts";
+import { NumberPair, positionsOf, wordsOf } from "../../src/sketches/number-pair.ts";
 import { textMeasure } from "../../src/sketches/text-shape.ts";
 import { TextShapes } from "../../src/sketches/text-shapes.ts";
 import { ValueCounts } from "../../src/sketches/value-counts.ts";
@@ -262,7 +262,7 @@ function updatePair(sketch: NumberPair, values: readonly StreamValue[]): void {
   const first = numbersOf(values).map((value) => (Number.isFinite(value) ? value : Number.NaN));
   const side = (numbers: Float64Array) => {
     const positions = new Float64Array(numbers.length);
-    positionsOf(numbers, numbers.length, positions);
+    positionsOf(numbers, wordsOf(numbers), numbers.length, positions);
     return { values: numbers, positions };
   };
   const order = Int32Array.from(first, (_, row) => row);

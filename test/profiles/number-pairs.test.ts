@@ -7,7 +7,7 @@ import { BatchProfiler } from "../../src/profiles/batch-profiler.ts";
 import { metricsOf } from "../../src/profiles/metrics.ts";
 import { choosePairs } from "../../src/profiles/pair-choice.ts";
 import { Profile } from "../../src/profiles/profile.ts";
-import { positionsOf } from "../../src/sketches/number-pair.ts";
+import { positionsOf, wordsOf } from "../../src/sketches/number-pair.ts";
 import { batchOf, factsOf, fieldOf, profileOf, type Row, SHOW } from "./column-batches.ts";
 import { exactParts } from "./exact-parts.ts";
 import { EVERY_KIND, rowOfEveryKind } from "./generators.ts";
@@ -239,7 +239,7 @@ describe("positionsOf()", () => {
         (numbers) => {
           const values = Float64Array.from(numbers).sort();
           const positions = new Float64Array(values.length);
-          positionsOf(values, values.length, positions);
+          positionsOf(values, wordsOf(values), values.length, positions);
           for (const [i, value] of values.entries()) {
             if (Number.isFinite(value)) expect(positions[i]! + 0).toBe(positionOf(value) + 0);
             if (i > 0) expect(positions[i]).toBeGreaterThanOrEqual(positions[i - 1]!);
