@@ -30,11 +30,11 @@ import { TextShapes } from "../dist/sketches/text-shapes.js";
 import { ValueCounts } from "../dist/sketches/value-counts.js";
 import { TRIP_SCHEMA, tripEvents } from "./trip-events.mjs";
 
-const EVENTS = 50_000;
+const EVENTS = 20_000;
 const BATCH_ROWS = 1_000;
 const FLUSH_BATCHES = 5;
-const RUNS = 9;
-const ROUNDS = 3;
+const RUNS = 7;
+const ROUNDS = 2;
 const VALUES_SAMPLED = 512;
 const ROWS_SAMPLED = 1_024;
 const RUN = new ColumnRun((text) => text);

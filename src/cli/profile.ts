@@ -115,7 +115,8 @@ export async function showProfile(args: { readonly file: string; readonly json: 
 function absenceLines({ values, nullPatterns }: ProfileRecord): string[] {
   const patterns = (nullPatterns ?? []).filter(({ absent }) => absent?.length !== 0);
   const lines = patterns.slice(0, NULL_PATTERNS_SHOWN).map(({ hash, absent, count }) => {
-    const fields = absent === null ? `fields that cannot be told (${hash})` : absent.map((name) => printable(name)).join(", ");
+    const fields =
+      absent === null ? `fields that cannot be told (${hash})` : absent.map((name) => printable(name)).join(", ");
     return `  ${percent(count, values)} without ${fields}`;
   });
   const left = patterns.length - lines.length;

@@ -92,7 +92,10 @@ async function readByField(path: string): Promise<Map<string, Row>> {
 
 /** Character classes of the notes and tags of `READINGS`. */
 function patternOf(text: string): string {
-  return text.replace(/é+/g, "é").replace(/[a-z]+/g, "a").replace(/[0-9]+/g, "9");
+  return text
+    .replace(/é+/g, "é")
+    .replace(/[a-z]+/g, "a")
+    .replace(/[0-9]+/g, "9");
 }
 
 function counted(keys: readonly string[]): [string, number][] {
