@@ -214,6 +214,15 @@ describe("number pairs", () => {
     ]);
   });
 
+  test("of pairs that somebody chose the detector looks at the mean of the difference; of others, at nothing", () => {
+    const scored = (options: { arePairsScored?: boolean }) =>
+      metricsOf(profileOf(FIELDS, [[[1], [2]]]), options).filter(
+        (metric) => metric.scored && metric.fields.length === 2,
+      );
+    expect(scored({ arePairsScored: true }).map(({ id }) => id)).toEqual(["gap_mean(arr_delay,dep_delay)"]);
+    expect(scored({})).toEqual([]);
+  });
+
   test("beyond the limit those stay that come first by name, in every order", () => {
     const names = Array.from({ length: PAIRS_MAX + 6 }, (_, i) => `n${String(i).padStart(3, "0")}`);
     const parts = names.slice(1).map((name) => {
