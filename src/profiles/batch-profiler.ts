@@ -4,11 +4,13 @@
  * is copied. No object is made per value; text is made only when a sketch keeps it.
  */
 import type { ColumnBatch } from "../core/column-batch.ts";
+import type { PairPaths } from "../core/config.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
 import { hashByteColumns } from "../sketches/hash.ts";
 import { ColumnRun } from "./column-run.ts";
 import type { LabelPolicy } from "./labels.ts";
 import { NullPatterns } from "./null-patterns.ts";
+import { PairPlan } from "./number-pairs.ts";
 import { PendingPlan } from "./pending-rows.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
@@ -28,6 +30,8 @@ export interface BatchProfilerOptions {
   readonly labels: LabelPolicy;
   /** Paths left out of the content hash, such as ingest times and retry counters. @default none */
   readonly ignore?: ReadonlySet<string>;
+  /** See `choosePairs()`. @default by their names */
+  readonly pairs?: readonly PairPaths[] | undefined;
 }
 
 /** In the order of the batch's columns. */
@@ -35,6 +39,7 @@ interface PreparedColumns {
   readonly all: readonly PreparedColumn[];
   readonly ofBytes: readonly PreparedColumn[];
   readonly pending: PendingPlan;
+  readonly pairs: PairPlan;
 }
 
 /** Groups of fewer rows of a batch wait for others. */
@@ -43,6 +48,7 @@ const LEAST_SPREAD_ROWS = 64;
 export class BatchProfiler {
   readonly #labels: LabelPolicy;
   readonly #ignore: ReadonlySet<string>;
+  readonly #configuredPairs: readonly PairPaths[] | undefined;
   /** A batch keeps its columns, so what is derived from their fields is made once. */
   readonly #prepared = new WeakMap<ColumnBatch["columns"], PreparedColumns>();
   readonly #run: ColumnRun;
@@ -52,6 +58,7 @@ export class BatchProfiler {
   #facts: RowFacts | undefined;
   #columns: readonly PreparedColumn[] = [];
   #pending: PendingPlan | undefined;
+  #pairs: PairPlan | undefined;
 
   /** Content hash of each row. */
   #rowLo = new Int32Array(0);
@@ -76,6 +83,7 @@ export class BatchProfiler {
   constructor(options: BatchProfilerOptions) {
     this.#labels = options.labels;
     this.#ignore = options.ignore ?? new Set();
+    this.#configuredPairs = options.pairs;
     this.#run = new ColumnRun((text) => options.labels.hashLabel(text));
   }
 
@@ -87,9 +95,12 @@ export class BatchProfiler {
     const rowCount = batch.rowCount;
     this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
     this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
-    const { all, ofBytes, pending } = this.#columnsOf(batch);
+    const { all, ofBytes, pending, pairs } = this.#columnsOf(batch);
     this.#columns = all;
     this.#pending = pending;
+    this.#pairs = pairs;
+    this.#run.schemaId = facts.schemaId;
+    pending.run.schemaId = facts.schemaId;
     this.#patterns.begin(rowCount);
     for (let i = 0; i < all.length; i++) {
       const column = all[i]!;
@@ -101,6 +112,7 @@ export class BatchProfiler {
       if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi, rowCount);
       column.separateNonFinite();
     }
+    pairs.prepare(rowCount);
     this.#payload = grownDoubles(this.#payload, rowCount);
     this.#lag = grownDoubles(this.#lag, rowCount);
     for (let row = 0; row < rowCount; row++) {
@@ -139,6 +151,7 @@ export class BatchProfiler {
     this.#facts = undefined;
     this.#columns = [];
     this.#pending = undefined;
+    this.#pairs = undefined;
     this.#run.release();
   }
 
@@ -150,7 +163,12 @@ export class BatchProfiler {
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
       const ofBytes = all.filter((column) => column.states.identity === "bytes");
-      columns = { all, ofBytes, pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)) };
+      columns = {
+        all,
+        ofBytes,
+        pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)),
+        pairs: new PairPlan(all, fields, this.#configuredPairs),
+      };
       this.#prepared.set(batch.columns, columns);
     }
     return columns;
@@ -242,6 +260,7 @@ export class BatchProfiler {
     profile.lag.updateMany(lag, from, to);
     profile.contents.addMany(lo, hi, from, to);
     this.#patterns.countInto(profile.patterns, order, from, to);
+    this.#pairs!.add(profile.pairs, order, from, to);
   }
 
   #addWholeColumn(column: PreparedColumn, profile: Profile): void {

@@ -244,6 +244,7 @@ export class DatasetJudge {
     const { dataset } = this.#options;
     const metricOptions = {
       names: this.#names,
+      arePairsScored: dataset.pairs !== undefined,
       policyOf: (path: string) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
       ...(dataset.time.field === undefined ? {} : { eventTimeField: dataset.time.field }),
     };
