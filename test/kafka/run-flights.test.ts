@@ -17,9 +17,9 @@ const FIRST_WHOLE = "2013-01-02T00:00:00.000Z";
 const LAST_WHOLE = "2013-03-30T00:00:00.000Z";
 const OUTPUTS = ["sg.metrics", "sg.verdicts", "sg.alerts"] as const;
 /** Read off sketches whose merge order, or whose cuts between flushes, differ from run to run. */
+const APPROXIMATE = /^quantile\(/;
 /** What depends on which events stand one after the other: the replay has one partition, the topic several. */
 const OF_ORDER = /^repeat_share\(/;
-const APPROXIMATE = /^quantile\(/;
 
 describeWithKafka("streamgauge run on a real Kafka with a real registry", () => {
   describe("kafkajs", () => runsOfFlights("kafkajs"));
