@@ -45,7 +45,7 @@ import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
-import { Stints } from "./stints.ts";
+import { type Steps, Stints } from "./stints.ts";
 
 export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
@@ -118,30 +118,36 @@ export class DatasetJudge {
   }
 
   /** What changed since the last checkpoint, and the keys of what is gone. Profiles that did not change go to sleep. */
-  checkpoint(): { readonly changed: readonly StateEntry[]; readonly gone: readonly string[] } {
+  *checkpoint(): Steps<{ readonly changed: readonly StateEntry[]; readonly gone: readonly string[] }> {
     const { state, profiles } = this.#tracker.snapshot();
     const changed: StateEntry[] = [];
     const needed = new Set<string>();
     const contents = new Map<string, WindowContents>();
-    const keep = (key: string, profile: KeptProfile, isChanged: boolean) => {
-      if (needed.has(key)) return;
+    const keep = (key: string, profile: KeptProfile, isChanged: boolean): number => {
+      if (needed.has(key)) return 0;
       needed.add(key);
-      if (isChanged || !this.#storedProfiles.has(key)) {
-        changed.push({ key: PROFILE_KEY + key, value: profile.write() });
-      } else profile.sleep();
+      if (!isChanged && this.#storedProfiles.has(key)) return profile.sleep();
+      const value = profile.write();
+      changed.push({ key: PROFILE_KEY + key, value });
+      return value.length;
     };
-    for (const { key, profile, changedAt } of profiles) keep(key, profile, changedAt > this.#storedChange);
+    for (const { key, profile, changedAt } of profiles) yield keep(key, profile, changedAt > this.#storedChange);
     for (const [seriesName, series] of this.#series) {
       for (const { window, empty, profile, contents: told } of series.revisable()) {
         if (empty) continue;
         const key = profileKey(series.sizeMs, window);
-        keep(key, profile, false);
+        yield keep(key, profile, false);
         contents.set(key, told);
         if (this.#storedContents.get(key) !== told) {
-          changed.push({ key: CONTENTS_KEY + key, value: writeContentsEntry(told) });
+          const value = writeContentsEntry(told);
+          changed.push({ key: CONTENTS_KEY + key, value });
+          yield value.length;
         }
       }
-      if (this.#changedSeries.has(seriesName)) changed.push({ key: SERIES_KEY + seriesName, value: series.write() });
+      if (!this.#changedSeries.has(seriesName)) continue;
+      const value = series.write();
+      changed.push({ key: SERIES_KEY + seriesName, value });
+      yield value.length;
     }
     const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
     changed.push({ key: TRACKER_KEY, value: writeTracker(entry) });
@@ -158,7 +164,7 @@ export class DatasetJudge {
   }
 
   /** Takes in one flush of one partition. */
-  apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
+  *apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): Steps<OutputRecord[]> {
     const touched = new Set<SeriesJudge>();
     const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
@@ -176,7 +182,8 @@ export class DatasetJudge {
       if (series.isNew(event)) closed.push(series.close(event));
       else late.set(series, [...(late.get(series) ?? []), event]);
     }
-    const revised = [...late].flatMap(([series, inputs]) => series.revise(inputs));
+    const revised: Judged[] = [];
+    for (const [series, inputs] of late) revised.push(...(yield* series.revise(inputs)));
     const positions = positionsOf(entry.topic, this.#tracker.positions);
     // A window that closed and is revised in the same flush is told of twice, one after the other.
     for (const told of [closed, revised.sort(byWindow)]) {

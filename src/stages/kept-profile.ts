@@ -64,11 +64,13 @@ export class KeptProfile {
     return this.#bytes ?? this.#profile!.write();
   }
 
-  sleep(): void {
-    if (this.#profile === undefined) return;
+  /** The bytes that were written for it: 0 when it sleeps already. */
+  sleep(): number {
+    if (this.#profile === undefined) return 0;
     this.#counts = this.#profile.counts();
     this.#bytes = this.#profile.write();
     this.#profile = undefined;
+    return this.#bytes.length;
   }
 }
 

@@ -20,6 +20,7 @@ import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { KeptProfile } from "./kept-profile.ts";
+import type { Steps } from "./stints.ts";
 
 /** A closed or revised window as the tracker hands it over. */
 export interface WindowInput {
@@ -42,6 +43,9 @@ export interface Judged {
   readonly score: DetectorScore;
   readonly summary: WindowSummary;
 }
+
+/** To measure or to judge a window takes about as long as to read so many bytes of state. */
+const WINDOW_WORK = 16_384;
 
 export interface SeriesJudgeOptions {
   readonly season: number | "auto";
@@ -177,14 +181,18 @@ export class SeriesJudge {
    * later ones whose outcome changed, in order of time. A slice may be told of first in the late events of a window that closed
    * long ago: it is learned where it belongs.
    */
-  revise(inputs: readonly WindowInput[]): Judged[] {
+  *revise(inputs: readonly WindowInput[]): Steps<Judged[]> {
     const revised = new Set<Entry>();
-    for (const input of inputs) revised.add(this.#entryOf(input));
+    for (const input of inputs) {
+      revised.add(this.#entryOf(input));
+      yield WINDOW_WORK;
+    }
     const from = this.#revisable.findIndex((entry) => revised.has(entry));
     const models = copyOf(this.#settled);
     this.#newest = models;
     const told: Judged[] = [];
     for (const [position, entry] of this.#revisable.entries()) {
+      yield WINDOW_WORK;
       if (position < from) {
         learn(models, entry);
         continue;

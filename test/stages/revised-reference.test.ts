@@ -11,6 +11,7 @@ import { windowSummary } from "../../src/profiles/window-summary.ts";
 import { KeptProfile } from "../../src/stages/kept-profile.ts";
 import { type Judged, SeriesJudge, type WindowInput } from "../../src/stages/series-judge.ts";
 import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
+import { atOnce } from "./at-once.ts";
 
 const DAY_MS = 86_400_000;
 const FIELDS = [fieldOf("carrier", "string"), fieldOf("delay", "int"), fieldOf("gate", "string")];
@@ -84,12 +85,13 @@ function run(when: When): Map<number, readonly MetricValue[]> {
     if (day === CLOSED_BEFORE && when === "late") {
       const revised = profiles.get(REVISED)!;
       revised.merge(profileOf(FIELDS, LATE));
-      tell(judge.revise([inputOf(REVISED, revised)]));
+      tell(atOnce(judge.revise([inputOf(REVISED, revised)])));
     }
     judge.settle();
   }
   // Windows whose outcome stays are not told again by themselves: each is asked once more what it is compared with.
-  for (let day = REVISED + 1; day <= CLOSED_BEFORE; day++) tell(judge.revise([inputOf(day, profiles.get(day)!)]));
+  for (let day = REVISED + 1; day <= CLOSED_BEFORE; day++)
+    tell(atOnce(judge.revise([inputOf(day, profiles.get(day)!)])));
   return new Map(
     [...told].map(([day, { metrics }]) => [day, metrics.filter(({ id }) => isReferenceMetric(id))] as const),
   );
