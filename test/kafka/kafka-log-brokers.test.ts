@@ -7,7 +7,7 @@ import { describeWithKafka } from "./broker.ts";
 import { Cluster, until } from "./deployment-kit.ts";
 import { API, FaultySockets } from "./faulty-sockets.ts";
 
-const TRANSACTIONS = 20;
+const TRANSACTIONS = 10;
 
 describeWithKafka("transactions over two brokers", () => {
   let cluster: Cluster;
@@ -49,9 +49,11 @@ describeWithKafka("transactions over two brokers", () => {
       logLevel: library.logLevel.NOTHING,
       retry: { initialRetryTime: 10, factor: 0, multiplier: 1.5, maxRetryTime: 400, retries: 20 },
     });
-    const producer = kafka.producer({ transactionalId: name, maxInFlightRequests: 1 });
+    const producer = kafka.producer({ transactionalId: name });
     await producer.connect();
-    const shakyPort = Number(cluster.brokers[1]!.address().split(":")[1]);
+    const [steadyPort, shakyPort] = cluster.brokers.map((broker) => Number(broker.address().split(":")[1]));
+    // The one answers only after the other has failed.
+    sockets.delay(API.produce, steadyPort!, 200);
     for (let count = 0; count < TRANSACTIONS; count++) {
       const transaction = await producer.transaction();
       if (count > 0) sockets.cutNext(API.produce, "request", shakyPort);
