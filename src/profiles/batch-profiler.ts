@@ -5,8 +5,8 @@
  */
 import type { ColumnBatch } from "../core/column-batch.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
-import { hashByteColumns } from "../sketches/hash.ts";
 import { ColumnRun } from "./column-run.ts";
+import { HashedRows } from "./hashed-rows.ts";
 import type { LabelPolicy } from "./labels.ts";
 import { NullPatterns } from "./null-patterns.ts";
 import { PendingPlan } from "./pending-rows.ts";
@@ -33,7 +33,6 @@ export interface BatchProfilerOptions {
 /** In the order of the batch's columns. */
 interface PreparedColumns {
   readonly all: readonly PreparedColumn[];
-  readonly ofBytes: readonly PreparedColumn[];
   readonly pending: PendingPlan;
 }
 
@@ -53,9 +52,7 @@ export class BatchProfiler {
   #columns: readonly PreparedColumn[] = [];
   #pending: PendingPlan | undefined;
 
-  /** Content hash of each row. */
-  #rowLo = new Int32Array(0);
-  #rowHi = new Int32Array(0);
+  readonly #hashes = new HashedRows();
   #payload = new Float64Array(0);
   #lag = new Float64Array(0);
 
@@ -85,21 +82,14 @@ export class BatchProfiler {
     this.#batch = batch;
     this.#facts = facts;
     const rowCount = batch.rowCount;
-    this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
-    this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
-    const { all, ofBytes, pending } = this.#columnsOf(batch);
+    const { all, pending } = this.#columnsOf(batch);
     this.#columns = all;
     this.#pending = pending;
     this.#patterns.begin(rowCount);
+    this.#hashes.hash(batch, all);
     for (let i = 0; i < all.length; i++) {
-      const column = all[i]!;
-      column.prepare(batch.columns[i]!, batch.arena);
-      this.#patterns.add(batch.columns[i]!, rowCount, column.absence);
-    }
-    hashByteColumns(batch.arena, batch.arenaLength, ofBytes);
-    for (const column of all) {
-      if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi, rowCount);
-      column.separateNonFinite();
+      this.#patterns.add(batch.columns[i]!, rowCount, all[i]!.absence);
+      all[i]!.separateNonFinite();
     }
     this.#payload = grownDoubles(this.#payload, rowCount);
     this.#lag = grownDoubles(this.#lag, rowCount);
@@ -122,7 +112,7 @@ export class BatchProfiler {
     const whole = batch.rowCount < LEAST_SPREAD_ROWS ? undefined : this.#wholeGroup(groups.length, batch.rowCount);
     const only = whole === undefined ? undefined : groups[whole];
     if (only !== undefined) {
-      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#rowLo, this.#rowHi);
+      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#hashes.rowLo, this.#hashes.rowHi);
       for (const column of this.#columns) this.#addWholeColumn(column, only);
       return;
     }
@@ -149,8 +139,7 @@ export class BatchProfiler {
       const all = fields.map(
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
-      const ofBytes = all.filter((column) => column.states.identity === "bytes");
-      columns = { all, ofBytes, pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)) };
+      columns = { all, pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)) };
       this.#prepared.set(batch.columns, columns);
     }
     return columns;
@@ -197,12 +186,13 @@ export class BatchProfiler {
     const hi = grownWords(this.#moreWords, total);
     this.#words = lo;
     this.#moreWords = hi;
+    const { rowLo, rowHi } = this.#hashes;
     for (let i = 0; i < total; i++) {
       const row = order[i]!;
       payload[i] = this.#payload[row]!;
       lag[i] = this.#lag[row]!;
-      lo[i] = this.#rowLo[row]!;
-      hi[i] = this.#rowHi[row]!;
+      lo[i] = rowLo[row]!;
+      hi[i] = rowHi[row]!;
     }
     for (let group = 0; group < groups.length; group++) {
       const from = starts[group]!;

@@ -8,7 +8,7 @@
  * ±∞ and subnormals are sorted as any value; -0 and 0 are equal; NaN is not allowed.
  */
 import { SORT_WASM_BASE64 } from "./sort-wasm-module.ts";
-import { instantiate } from "./wasm-host.ts";
+import { instantiate } from "../core/wasm-host.ts";
 
 /** Below, a call costs more than insertion. */
 const LEAST_DISTRIBUTED = 32;
