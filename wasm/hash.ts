@@ -79,7 +79,15 @@ export function hashBytes(origin: usize, starts: usize, lengths: usize, count: i
 }
 
 /** Adds hash × factor, half by half, to the words of as many rows. All addresses are multiples of 4, and may be read past. */
-export function addToRows(lo: usize, hi: usize, count: i32, rowLo: usize, rowHi: usize, factorLo: i32, factorHi: i32): void {
+export function addToRows(
+  lo: usize,
+  hi: usize,
+  count: i32,
+  rowLo: usize,
+  rowHi: usize,
+  factorLo: i32,
+  factorHi: i32,
+): void {
   addProducts(lo, count, rowLo, factorLo);
   addProducts(hi, count, rowHi, factorHi);
 }
@@ -125,7 +133,7 @@ export function countDistinct(lo: usize, hi: usize, count: i32, slots: usize, fi
   for (let at: usize = 0; at < end; at += 4) {
     const low = load<u32>(lo + at);
     const high = load<u32>(hi + at);
-    let slot = (<usize>low << 1) & ((SLOTS << 1) - 2);
+    let slot = ((<usize>low) << 1) & ((SLOTS << 1) - 2);
     for (;;) {
       const entry = (<usize>load<u16>(slots + slot)) << 2;
       if (entry == 0) {
