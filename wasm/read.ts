@@ -151,7 +151,7 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
         if (pos == 0) return NOT_HERE;
         const symbol = <i32>unzigzag();
         if (<u32>symbol >= load<u32>(pc, 12)) return NOT_HERE;
-        const at = <usize>(load<i32>(pc, 8) + symbol) << 2;
+        const at = (<usize>(load<i32>(pc, 8) + symbol)) << 2;
         const start = load<i32>(symbolStarts + at);
         if (!storeBytes(load<i32>(pc, 4), row, start, load<i32>(symbolLengths + at))) return NOT_HERE;
         pc += 16;
@@ -296,8 +296,6 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
 }
 
 /** The instruction that the operand at `pc + offset` names. */
-// @ts-ignore: decorator
-@inline
 function target(pc: usize, offset: usize): usize {
   return code + ((<usize>load<u32>(pc + offset)) << 2);
 }
@@ -334,34 +332,26 @@ function skipLongVarint(from: usize, end: usize): usize {
   }
   // The tenth byte has room for one bit.
   if (end - from < 10 || load<u8>(from, 9) > 1) return 0;
-  raw = bits | (<u64>load<u8>(from, 9) << 63);
+  raw = bits | ((<u64>load<u8>(from, 9)) << 63);
   return from + 10;
 }
 
 /** As `skipVarint()`, of at most five bytes and 32 bits. */
-// @ts-ignore: decorator
-@inline
 function skipVarint32(from: usize, end: usize): usize {
   const next = skipVarint(from, end);
   return next - from <= 5 && raw <= 0xffff_ffff ? next : 0;
 }
 
-// @ts-ignore: decorator
-@inline
 function unzigzag(): i64 {
   return <i64>(raw >> 1) ^ -(<i64>(raw & 1));
 }
 
 /** Entry of a column in the table. */
-// @ts-ignore: decorator
-@inline
 function entryOf(column: i32): usize {
   return table + <usize>column * COLUMN_BYTES;
 }
 
 /** The place of the next value of a column, which it then has; -1: it is full. */
-// @ts-ignore: decorator
-@inline
 function taken(entry: usize, row: i32): i32 {
   const at = load<i32>(entry, AT_COUNT);
   if (at == load<i32>(entry, AT_CAPACITY)) return -1;
@@ -411,8 +401,6 @@ function storeBytes(operand: i32, row: i32, start: i32, length: i32): bool {
   return true;
 }
 
-// @ts-ignore: decorator
-@inline
 function storeWords(entry: usize, at: i32, first: i32, second: i32): void {
   const stride = load<i32>(entry, AT_STRIDE);
   const place = load<i32>(entry, AT_WORDS) + stride + at;
@@ -490,8 +478,6 @@ function writeUuidText(from: usize, to: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function hexDigit(digit: u32): u32 {
   return digit < 10 ? 0x30 + digit : 0x57 + digit;
 }

@@ -32,12 +32,7 @@ export class HashedRows {
     }
   }
 
-  #hashInPlace(
-    batch: ColumnBatch,
-    room: KernelRoom,
-    kernels: ColumnKernels,
-    columns: readonly PreparedColumn[],
-  ): void {
+  #hashInPlace(batch: ColumnBatch, room: KernelRoom, kernels: ColumnKernels, columns: readonly PreparedColumn[]): void {
     const { rowCount } = batch;
     const rowBytes = hashBytesOf(rowCount);
     let bytes = rowBytes + DISTINCT_SCRATCH_BYTES;

@@ -19,9 +19,11 @@ const SCHEMA = {
 };
 const ROWS = 1000;
 const BATCHES = 6;
+const STRANGE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0];
+/** Behind the lowest byte of a varint. */
+const NEAR_2_61 = [...Array(7).fill(0x80), 0x40];
 /** Beyond the exact tier in `number`, `long` and `id`. */
 const EVENTS = eventsOf(new SeededRandom(3));
-const STRANGE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0];
 
 function eventsOf(random: SeededRandom): readonly Uint8Array[] {
   return Array.from({ length: ROWS * BATCHES }, (_, index) => {
@@ -29,7 +31,8 @@ function eventsOf(random: SeededRandom): readonly Uint8Array[] {
     // The first batches are clean.
     const isStrange = index > 2 * ROWS && random.below(100) === 0;
     writer.double(isStrange ? STRANGE[random.below(4)]! : random.below(20_000) / 4);
-    writer.long(random.below(10_000) * (index > 3 * ROWS && random.below(50) === 0 ? 2 ** 49 : 1));
+    if (index > 3 * ROWS && random.below(50) === 0) writer.raw(Uint8Array.of(128 + random.below(128), ...NEAR_2_61));
+    else writer.long(random.below(10_000));
     const isNull = random.below(5) === 0;
     writer.long(isNull ? 0 : 1);
     if (!isNull) writer.string(`code ${random.below(30)} é`);
