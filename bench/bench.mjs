@@ -1,15 +1,15 @@
-// Prints what the project claims about its speed, each figure with its target, and appends the run to
-// bench/results.jsonl. `npm run bench` measures the demo, the profiler and the start of the command line;
+// What the project claims about its speed (`results.mjs` prints and keeps it). `npm run bench` measures the demo, the profiler and the start of the command line;
 // `npm run bench -- --install` also a fresh `npm ci`. Each measurement is a process of its own.
 import { spawn, spawnSync } from "node:child_process";
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Results } from "./results.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const cli = join(root, "dist/cli/main.js");
-const results = [];
+const results = new Results("bench");
 
 await measureDemo();
 measureProfiler();
@@ -19,7 +19,7 @@ measureMerge();
 measureHelp();
 measureDependencies();
 if (process.argv.includes("--install")) measureInstall();
-report();
+results.save();
 
 /** The demo as a user runs it: first incident, end, memory. */
 async function measureDemo() {
@@ -44,9 +44,9 @@ async function measureDemo() {
   const seconds = (performance.now() - start) / 1000;
   const windows = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n").length;
   rmSync(out, { recursive: true });
-  add("demo: first incident", (first - start) / 1000, "s", 10);
-  add(`demo: all 336,776 events, ${windows} windows judged`, seconds, "s", 30);
-  add("demo: peak RSS", rssMax, "MB", 512);
+  results.add("demo: first incident", (first - start) / 1000, "s", 10);
+  results.add(`demo: all 336,776 events, ${windows} windows judged`, seconds, "s", 30);
+  results.add("demo: peak RSS", rssMax, "MB", 512);
 }
 
 /** VmHWM, MB; 0 where there is no /proc. */
@@ -70,32 +70,37 @@ function measureProfiler() {
     }
   }
   const [profiler, daily, avsc] = [median(rounds.profiler), median(rounds["profiler-daily"]), median(rounds.avsc)];
-  add("profiler from the memory log, one core", 1e9 / profiler, "flights/s", 150_000, "at least");
-  add("… as in the demo: 58 flights per profile", 1e9 / daily, "flights/s");
-  add("profiler: CPU per event ÷ avsc decode of the same bytes", profiler / avsc, "×");
-  add("… as in the demo: 58 flights per profile", daily / avsc, "×");
+  results.add("profiler from the memory log, one core", 1e9 / profiler, "flights/s", 150_000, "at least");
+  results.add("… as in the demo: 58 flights per profile", 1e9 / daily, "flights/s");
+  results.add("profiler: CPU per event ÷ avsc decode of the same bytes", profiler / avsc, "×");
+  results.add("… as in the demo: 58 flights per profile", daily / avsc, "×");
 }
 
 /** CPU per trip event beside avsc's decoding of the same bytes; `node bench/hot-path.mjs` has every step on the way. */
 function measureHotPath() {
   for (const name of ["reader program", "everything", "… written every 5000 events"]) {
     const { ratio } = output("bench/hot-path.mjs", "--variant", name);
-    add(`trip event ÷ avsc decode: ${name}`, ratio, "×", name === "everything" ? 1 : undefined);
+    results.add(`trip event ÷ avsc decode: ${name}`, ratio, "×", name === "everything" ? 1 : undefined);
   }
 }
 
 /** What grows with fields, states and events. */
 function measureLimits() {
   const of = (...args) => output("bench/hot-path-limits.mjs", ...args);
-  add("CPU per field: 512 fields ÷ 16 fields", of("fields", "512").ns / of("fields", "16").ns, "×", 2);
-  add("CPU per event: 1,000 profiles at random ÷ one", of("states", "1000").ns / of("states", "1").ns, "×", 2.5);
+  results.add("CPU per field: 512 fields ÷ 16 fields", of("fields", "512").ns / of("fields", "16").ns, "×", 2);
+  results.add(
+    "CPU per event: 1,000 profiles at random ÷ one",
+    of("states", "1000").ns / of("states", "1").ns,
+    "×",
+    2.5,
+  );
   const open = of("open");
-  add("10,000 open profiles of 27 columns and 50 events", open.megabytes, "MB", 1000);
-  add("… pause of a full collection", open.gcMs, "ms", 50);
-  add("major collections in 1,000,000 events", of("collections").major, "", 0);
+  results.add("10,000 open profiles of 27 columns and 50 events", open.megabytes, "MB", 1000);
+  results.add("… pause of a full collection", open.gcMs, "ms", 50);
+  results.add("major collections in 1,000,000 events", of("collections").major, "", 0);
   const delta = of("delta");
-  add("delta of 27 columns and 5,000 events", delta.kilobytes, "kB", 120);
-  add("… to write, read and merge", delta.msWrite + delta.msMerge, "ms", 3);
+  results.add("delta of 27 columns and 5,000 events", delta.kilobytes, "kB", 120);
+  results.add("… to write, read and merge", delta.msWrite + delta.msMerge, "ms", 3);
 }
 
 function output(script, ...args) {
@@ -109,8 +114,8 @@ function measureMerge() {
   const child = spawnSync(process.execPath, [join(root, "bench/merge.mjs")], { encoding: "utf8" });
   if (child.status !== 0) throw new Error(child.stderr);
   const { msRead, msMerge } = JSON.parse(child.stdout);
-  add("judge: reading a delta of 27 fields and 50 events", msRead, "ms");
-  add("judge: merging it into a window of 100,000 events", msMerge, "ms", 0.3);
+  results.add("judge: reading a delta of 27 fields and 50 events", msRead, "ms");
+  results.add("judge: merging it into a window of 100,000 events", msMerge, "ms", 0.3);
 }
 
 function measureHelp() {
@@ -120,15 +125,15 @@ function measureHelp() {
     spawnSync(process.execPath, [cli, "--help"]);
     times.push((performance.now() - start) / 1000);
   }
-  add("streamgauge --help", median(times), "s", 0.3);
+  results.add("streamgauge --help", median(times), "s", 0.3);
 }
 
 function measureDependencies() {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  add("direct runtime dependencies", Object.keys(dependencies).length, "", 12);
+  results.add("direct runtime dependencies", Object.keys(dependencies).length, "", 12);
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const compiled = Object.entries(packages).filter(([, entry]) => entry.hasInstallScript && !entry.dev);
-  add("runtime packages with an install script", compiled.length, "", 0);
+  results.add("runtime packages with an install script", compiled.length, "", 0);
 }
 
 function measureInstall() {
@@ -137,26 +142,10 @@ function measureInstall() {
   const start = performance.now();
   const child = spawnSync("npm", ["ci", "--ignore-scripts"], { cwd: folder, encoding: "utf8" });
   if (child.status !== 0) throw new Error(child.stderr);
-  add("npm ci", (performance.now() - start) / 1000, "s", 60);
+  results.add("npm ci", (performance.now() - start) / 1000, "s", 60);
   rmSync(folder, { recursive: true });
-}
-
-function add(name, value, unit, target, sense = "at most") {
-  const met = target === undefined ? undefined : sense === "at most" ? value <= target : value >= target;
-  results.push({ name, value: Number(value.toPrecision(4)), unit, target, sense, met });
 }
 
 function median(values) {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function report() {
-  for (const { name, value, unit, target, sense, met } of results) {
-    const goal =
-      target === undefined ? "" : `${sense} ${target.toLocaleString("en-US")}  ${met ? "reached" : "MISSED"}`;
-    console.log(`${name.padEnd(56)} ${`${value.toLocaleString("en-US")} ${unit}`.padStart(18)}  ${goal}`);
-  }
-  const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).stdout.trim();
-  const run = { at: new Date().toISOString(), commit, node: process.version, cpu: cpus()[0]?.model, results };
-  appendFileSync(join(root, "bench/results.jsonl"), `${JSON.stringify(run)}\n`);
 }

@@ -12,7 +12,6 @@ import {
   flights,
   kafkaLog,
   median,
-  print,
   profileAll,
   rawKafka,
   STEADY_PER_SECOND,
@@ -20,6 +19,7 @@ import {
   steadily,
   steady,
 } from "./kafka-kit.mjs";
+import { Results } from "./results.mjs";
 
 const ROUNDS = 3;
 const STEADY_PARTITIONS = 64;
@@ -50,6 +50,7 @@ else {
 }
 
 async function main() {
+  const results = new Results("bench:kafka");
   const broker = await startBroker();
   try {
     const { count } = await fill(broker.address, STEADY_PARTITIONS);
@@ -59,11 +60,11 @@ async function main() {
         ns[name].push((await child(import.meta.url, name, broker.address)).cpuNs / count);
     }
     const [bare, decoded, profiled] = ["count", "avsc", "profiler"].map((name) => median(ns[name]));
-    print("kafkajs eachBatch that counts", bare, "ns/event");
-    print("kafkajs and avsc, decode and discard", decoded, "ns/event");
-    print("profiler from Kafka to deltas", profiled, "ns/event");
-    print("profiler ÷ kafkajs and avsc", profiled / decoded, "×");
-    print("profiler ÷ kafkajs alone", profiled / bare, "×");
+    results.add("kafkajs eachBatch that counts", bare, "ns/event");
+    results.add("kafkajs and avsc, decode and discard", decoded, "ns/event");
+    results.add("profiler from Kafka to deltas", profiled, "ns/event");
+    results.add("profiler from Kafka to deltas ÷ kafkajs and avsc", profiled / decoded, "×", 1);
+    results.add("profiler ÷ kafkajs alone", profiled / bare, "×");
 
     const measured = (name) =>
       steadily({
@@ -77,20 +78,30 @@ async function main() {
       for (const name of Object.keys(ms)) ms[name].push(await measured(name));
     }
     const [without, withThem] = [median(ms.without), median(ms.with)];
-    print(
+    results.add(
       `${STEADY_PARTITIONS} partitions, ${STEADY_MEMBERS} processes, ${STEADY_PER_SECOND} flights/s, deltas each 5 s, no transactions`,
       without,
       "ms CPU/s",
     );
-    print("the same with a transaction per partition and 5 s", withThem, "ms CPU/s");
-    print("transactions: more CPU", (withThem / without - 1) * 100, "%");
+    results.add("the same with a transaction per partition and 5 s", withThem, "ms CPU/s");
+    results.add("transactions: more CPU", (withThem / without - 1) * 100, "%", 10);
 
     const times = [];
     // The first makes the group.
     for (let round = 0; round <= ROUNDS; round++)
       times.push(await child(import.meta.url, "start", broker.address, "existing"));
-    print("start to first flush, existing group", median(times.slice(1).map(({ firstMs }) => firstMs)), "ms");
-    print(`start to first flush of all ${STEADY_PARTITIONS}`, median(times.slice(1).map(({ allMs }) => allMs)), "ms");
+    results.add(
+      "start to first flush, existing group",
+      median(times.slice(1).map(({ firstMs }) => firstMs)),
+      "ms",
+      5000,
+    );
+    results.add(
+      `start to first flush of all ${STEADY_PARTITIONS}`,
+      median(times.slice(1).map(({ allMs }) => allMs)),
+      "ms",
+    );
+    results.save();
   } finally {
     broker.stop();
   }

@@ -2,14 +2,15 @@
 // measurement, the two alternating, Java warmed up inside its process. Needs Java and
 // `node scripts/setup-kafka.mjs datasketches`, and `npm run build` first. Prints the ratios; KLL has a target.
 import { spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SeededRandom } from "../dist/core/random.js";
 import { hashDoubles } from "../dist/sketches/hash.js";
 import { HllSketch } from "../dist/sketches/hll-sketch.js";
 import { KllSketch } from "../dist/sketches/kll-sketch.js";
+import { Results } from "./results.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const COUNT = 1 << 20;
@@ -42,38 +43,35 @@ function main() {
     process.exit(2);
   }
   const folder = mkdtempSync(join(tmpdir(), "streamgauge-bench-"));
-  const results = [];
+  const results = new Results("bench:sketches");
   try {
     for (const [name, draw] of Object.entries(DISTRIBUTIONS)) {
       const path = join(folder, name);
       const random = new SeededRandom(5);
       const values = Float64Array.from({ length: COUNT }, (_, index) => draw(random, index));
       writeFileSync(path, new Uint8Array(values.buffer));
-      results.push(compared("kll", name, path, jars, KLL_RATIO_TARGET));
-      if (name === "uniform") results.push(compared("hll", name, path, jars));
+      compare(results, "kll", name, path, jars, KLL_RATIO_TARGET);
+      if (name === "uniform") compare(results, "hll", name, path, jars);
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
-  const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).stdout.trim();
-  const run = { at: new Date().toISOString(), commit, node: process.version, cpu: cpus()[0]?.model, results };
-  appendFileSync(join(root, "bench/results.jsonl"), `${JSON.stringify(run)}\n`);
+  results.save();
 }
 
-function compared(kind, distribution, path, jars, target) {
+function compare(results, kind, distribution, path, jars, target) {
   const ours = [];
   const theirs = [];
   for (let repeat = 0; repeat < REPEATS; repeat++) {
     ours.push(child(process.execPath, [fileURLToPath(import.meta.url), kind, path]));
     theirs.push(child("java", ["-cp", `${jars}/*`, join(root, "bench/java/SketchBench.java"), kind, path]));
   }
-  const [own, java] = [median(ours), median(theirs)];
-  const value = Number((own / java).toPrecision(3));
-  const met = target === undefined ? undefined : value <= target;
-  const goal = target === undefined ? "" : `at most ${target}  ${met ? "reached" : "MISSED"}`;
-  const name = `${kind.toUpperCase()}, ${distribution}: CPU per value ÷ DataSketches Java`;
-  console.log(`${name.padEnd(56)} ${own.toFixed(1).padStart(6)} ns ÷ ${java.toFixed(1)} ns = ${value}  ${goal}`);
-  return { name, value, unit: "×", target, sense: "at most", met };
+  results.add(
+    `${kind.toUpperCase()}, ${distribution}: CPU per value ÷ DataSketches Java`,
+    median(ours) / median(theirs),
+    "×",
+    target,
+  );
 }
 
 function child(command, args) {

@@ -147,6 +147,8 @@ function causePhrase(cause: Cause): string {
       return `the mean of ${field} is ${observed}, ${expected}`;
     case "stddev":
       return `the standard deviation of ${field} is ${observed}, ${expected}`;
+    case "gap_mean":
+      return `the mean difference of ${field} is ${observed}, ${expected}`;
     case "length_mean":
       return `the mean length of ${field} is ${observed}, ${expected}`;
     case "length_stddev":

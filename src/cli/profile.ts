@@ -9,7 +9,7 @@ import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import { isoTime, printable } from "../core/text.ts";
 import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
 import { collectProfiles } from "../stages/profile-collector.ts";
-import { type ProfileRecord, readProfile, writeProfileFile } from "../state/profile-container.ts";
+import { EVENTS_FIELD, type ProfileRecord, readProfile, writeProfileFile } from "../state/profile-container.ts";
 import { type ReadSketches, readSketches } from "../state/profile-sketches.ts";
 import { openFileFeed } from "./file-feed.ts";
 import { createHashLabel } from "./hash-label.ts";
@@ -67,7 +67,8 @@ export async function writeProfiles(args: WriteProfilesArgs, io: Io): Promise<nu
       onWindow: async ({ window, revision, profile, names }) => {
         const start = args.timeField === undefined ? "all" : isoTime(window.startMs).replaceAll(":", "-");
         const path = join(args.out, `${dataset.topic}.${start}.profile`);
-        await writeProfileFile(path, window, revision, profile, names);
+        const policyOf = (field: string) => dataset.fields.get(field)?.values ?? dataset.valuesDefault;
+        await writeProfileFile(path, window, revision, profile, { names, policyOf });
         written.add(path);
       },
     });
@@ -87,14 +88,15 @@ export async function showProfile(args: { readonly file: string; readonly json: 
     return EXIT_CODES.ok;
   }
   const [first] = records;
-  if (first === undefined) {
+  const fields = records.filter(({ field }) => field !== EVENTS_FIELD);
+  if (first === undefined || fields.length === 0) {
     io.stdout(`${args.file}: a window without fields`);
     return EXIT_CODES.ok;
   }
   io.stdout(
     `${printable(first.dataset)} · ${printable(first.slice)} · ${isoTime(first.windowStart)} to ${isoTime(first.windowEnd)}`,
   );
-  const rows = records.map((record) => rowOf(record, sketchesOf(args.file, record)));
+  const rows = fields.map((record) => rowOf(record, sketchesOf(args.file, record)));
   const table = [SHOWN_COLUMNS.map(([title]) => title), ...rows];
   const widths = SHOWN_COLUMNS.map((_, column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   for (const row of table) {
@@ -105,7 +107,21 @@ export async function showProfile(args: { readonly file: string; readonly json: 
         .trimEnd(),
     );
   }
+  for (const line of absenceLines(first)) io.stdout(line);
   return EXIT_CODES.ok;
+}
+
+/** Which fields are absent together, and in how many events; an event in which none is needs no line. */
+function absenceLines({ values, nullPatterns }: ProfileRecord): string[] {
+  const patterns = (nullPatterns ?? []).filter(({ absent }) => absent?.length !== 0);
+  const lines = patterns.slice(0, NULL_PATTERNS_SHOWN).map(({ hash, absent, count }) => {
+    const fields =
+      absent === null ? `fields that cannot be told (${hash})` : absent.map((name) => printable(name)).join(", ");
+    return `  ${percent(count, values)} without ${fields}`;
+  });
+  const left = patterns.length - lines.length;
+  if (left > 0) lines.push(`  and ${left} other combinations of absent fields`);
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
 function sketchesOf(file: string, record: ProfileRecord): ReadSketches {
@@ -124,6 +140,7 @@ function withBase64(record: ProfileRecord): Record<string, unknown> {
   );
 }
 
+const NULL_PATTERNS_SHOWN = 10;
 /** Of the most frequent text. */
 const TOP_CHARACTERS_MAX = 20;
 
@@ -144,6 +161,7 @@ const SHOWN_COLUMNS: readonly (readonly [
   ["max", (record) => number(record.max)],
   ["s.d.", (record) => number(record.stddev)],
   ["length", (record) => number(record.lengthMean)],
+  ["pattern", ({ patterns }) => patterns?.[0]?.pattern ?? ""],
   ["top", (_, sketches) => topOf(sketches)],
 ];
 

@@ -15,6 +15,7 @@ import type {
 import { topicNames } from "../core/topics.ts";
 import { schemaProblem } from "../schemas/schema-problem.ts";
 import { buildKafka, buildRegistry } from "./build-connections.ts";
+import { buildPairs, checkOnePerEvent } from "./build-pairs.ts";
 import { buildSinks } from "./build-sinks.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { checkDistinct, child, durationAt, mapAt, mapsOf, mistake, numberAt, textAt, textOf } from "./read-tree.ts";
@@ -58,6 +59,7 @@ function buildStart(text: string | undefined): StartFrom {
 function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[]): DatasetConfig {
   const quarantine = textAt(mapAt(node, "quarantine"), "topic");
   const schema = buildSchema(child(node, "schema"), options, mistakes);
+  const pairs = buildPairs(child(node, "pairs"), schema, mistakes);
   return {
     topic: textAt(node, "topic") ?? "",
     time: buildTime(mapAt(node, "time"), mistakes),
@@ -65,6 +67,7 @@ function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[])
     slices: buildSlices(mapsOf(child(node, "slices")), mistakes),
     fields: buildFields(mapAt(node, "fields")),
     valuesDefault: options.valuesDefault,
+    ...(pairs === undefined ? {} : { pairs }),
     detect: buildDetect(mapAt(node, "detect")),
     ...(quarantine === undefined ? {} : { quarantine: { topic: quarantine } }),
     flushEveryMs: durationAt(node, "flushEvery") ?? 5_000,
@@ -193,15 +196,5 @@ function checkTopics(datasets: readonly MapNode[], prefix: string, mistakes: Mis
     } else if (refused !== undefined && own.has(textOf(refused) ?? "")) {
       mistakes.push(mistake(refused, `${shown(refused)} is a topic that streamgauge writes for something else`));
     }
-  }
-}
-
-function checkOnePerEvent(node: TreeNode, what: string, mistakes: Mistake[]): void {
-  // Inside backticks brackets are letters of a name.
-  const bare = (textOf(node) ?? "").replaceAll(/`(?:[^`]|``)*`/g, "x");
-  if (/\[\]|\{\}/.test(bare)) {
-    mistakes.push(
-      mistake(node, `expected a field with one value per event for ${what}, got the elements of ${shown(node)}`),
-    );
   }
 }

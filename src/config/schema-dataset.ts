@@ -1,4 +1,5 @@
 /** The keys of one dataset. */
+import { PAIRS_MAX } from "../core/config.ts";
 import { POSITIVE_DURATION_PATTERN, WINDOW_SIZE_PATTERN } from "./duration.ts";
 import type { KeySchema } from "./schema-parts.ts";
 import {
@@ -139,6 +140,23 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
           examples: ["show", "hash", "hide"],
         },
       }),
+    },
+  },
+  pairs: {
+    type: "array",
+    maxItems: PAIRS_MAX,
+    title: `a list of at most ${PAIRS_MAX} pairs of fields such as [[dep_delay, arr_delay]]`,
+    description:
+      "Pairs of numbers, or of times of one kind, whose difference and correlation are watched; [] for none. Default: those whose names end in the same word, at most 16.",
+    examples: [[["dep_delay", "arr_delay"]]],
+    items: {
+      type: "array",
+      minItems: 2,
+      maxItems: 2,
+      title: "a pair of fields such as [dep_delay, arr_delay]",
+      description: "The difference is first − second.",
+      examples: [["dep_delay", "arr_delay"]],
+      items: fieldPath("Field with one number or time per event.", "dep_delay"),
     },
   },
   detect: {

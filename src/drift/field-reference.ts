@@ -3,12 +3,11 @@
  * of them, and its histogram or, of texts, their patterns. Nothing is said before all windows of the reference have seen the field.
  */
 import { StreamgaugeError } from "../core/errors.ts";
-import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { ALL_COUNTED, PooledCounts, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
+import { ALL_COUNTED, countIn, PooledCounts, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
 import { populationStabilityIndex } from "./psi.ts";
 import { usualLimits } from "./usual-limits.ts";
-import { type FieldContents, readBins, valuesOf, writeBins } from "./window-contents.ts";
+import { countOfAll, type FieldContents, readBins, writeBins } from "./window-contents.ts";
 
 /** Groups of about equal share in the reference: the usual ten. */
 const HISTOGRAM_GROUPS = 10;
@@ -19,7 +18,7 @@ interface ValueShare {
   readonly share: number;
 }
 
-/** A share, and the values that it is of. */
+/** A share (or an index of stability), and the values that it is of. */
 export interface ShareOf {
   readonly share: number;
   readonly n: number;
@@ -53,10 +52,20 @@ export class FieldReference {
     return this.#records.every((record) => record === undefined);
   }
 
+  /** Another one with the same past; the windows' own counts, which never change, are shared. */
+  copy(): FieldReference {
+    const copy = new FieldReference(this.#topValues);
+    copy.#records = [...this.#records];
+    copy.#isOpen = this.#isOpen;
+    copy.#values = this.#values.copy();
+    copy.#bins = this.#bins.copy();
+    return copy;
+  }
+
   /** Share of values that no window of the reference had, among those that all would have kept; `undefined`: it cannot be told. */
-  unseenShare(field: FieldProfile, size: number): ShareOf | undefined {
-    if (!this.#knowsValues(size)) return undefined;
-    const { lo, hi, counts, completeBelow } = valuesOf(field).values;
+  unseenShare({ values }: FieldContents, size: number): ShareOf | undefined {
+    if (values === undefined || !this.#knowsValues(size)) return undefined;
+    const { lo, hi, counts, completeBelow } = values;
     const below = Math.min(completeBelow, ...this.#records.map((record) => record?.values?.completeBelow ?? 0));
     let unseen = 0;
     let n = 0;
@@ -68,47 +77,64 @@ export class FieldReference {
     return n === 0 ? undefined : { share: unseen / n, n };
   }
 
-  /** Share of the values beyond the limits that the windows of the reference usually kept. */
-  outsideShare({ histogram }: FieldProfile, size: number): ShareOf | undefined {
-    if (histogram === undefined || histogram.totalCount === 0 || !this.#isFull(size)) return undefined;
+  /** Share of the numbers beyond the limits that the windows of the reference usually kept. */
+  outsideShare({ bins }: FieldContents, size: number): ShareOf | undefined {
+    const n = countOfAll(bins);
+    if (n === 0 || !this.#isFull(size)) return undefined;
     this.#limits ??= usualLimits(this.#records.flatMap((record) => record?.bins ?? []));
     const limits = this.#limits;
     if (limits === undefined) return undefined;
     let outside = 0;
-    for (const { key, count } of histogram.bins()) if (key < limits.least || key > limits.largest) outside += count;
-    return { share: outside / histogram.totalCount, n: histogram.totalCount };
+    for (const [i, key] of bins.lo.entries())
+      if (key < limits.least || key > limits.largest) outside += bins.counts[i]!;
+    return { share: outside / n, n };
   }
 
   /** Share of the texts of a pattern that no window of the reference had. */
-  unseenPatternShare({ shapes }: FieldProfile, size: number): ShareOf | undefined {
-    if (shapes?.isExact !== true || shapes.totalCount === 0 || !this.#isFull(size)) return undefined;
+  unseenPatternShare({ bins }: FieldContents, size: number): ShareOf | undefined {
     // Of a window of too many patterns none is kept.
+    if (bins.lo.length === 0 || !this.#isFull(size)) return undefined;
     if (this.#records.some((record) => record?.bins.lo.length === 0)) return undefined;
     let unseen = 0;
-    for (const { pattern, count } of shapes.patterns()) if (this.#bins.countOf(pattern, 0) === 0) unseen += count;
-    return { share: unseen / shapes.totalCount, n: shapes.totalCount };
+    for (const [i, pattern] of bins.lo.entries()) if (this.#bins.countOf(pattern, 0) === 0) unseen += bins.counts[i]!;
+    const n = countOfAll(bins);
+    return { share: unseen / n, n };
   }
 
   /** Shares of the most frequent values of the reference that have a label. */
-  topShares(field: FieldProfile, size: number): readonly ValueShare[] {
-    const dictionary = field.dictionary;
-    if (dictionary === undefined || dictionary.totalCount === 0 || !this.#knowsAllValues(size)) return [];
+  topShares({ values }: FieldContents, size: number): readonly ValueShare[] {
+    if (values?.completeBelow !== ALL_COUNTED || values.lo.length === 0 || !this.#knowsAllValues(size)) return [];
+    const n = countOfAll(values);
     return this.#topOfReference().flatMap(({ lo, hi, label }) =>
-      label === undefined ? [] : [{ label, share: dictionary.countOf(lo, hi) / dictionary.totalCount }],
+      label === undefined ? [] : [{ label, share: countIn(values, lo, hi) / n }],
     );
   }
 
-  /** Population stability index over the histogram, or over the most frequent values and the rest. */
-  stability(field: FieldProfile, size: number): number | undefined {
-    if (field.histogram !== undefined) return this.#histogramStability(field.histogram, size);
-    const dictionary = field.dictionary;
-    if (field.class !== "text" || dictionary === undefined || !this.#knowsAllValues(size)) return undefined;
+  /** Population stability index over the most frequent values and the rest. */
+  valueStability({ values }: FieldContents, size: number): ShareOf | undefined {
+    if (values?.completeBelow !== ALL_COUNTED || !this.#knowsAllValues(size)) return undefined;
     const top = this.#topOfReference();
     const reference = top.map(({ count }) => count);
-    const current = top.map(({ lo, hi }) => dictionary.countOf(lo, hi));
-    return populationStabilityIndex(
-      [...reference, this.#values.totalCount - sum(reference)],
-      [...current, dictionary.totalCount - sum(current)],
+    const current = top.map(({ lo, hi }) => countIn(values, lo, hi));
+    const n = countOfAll(values);
+    return stabilityOf([...reference, this.#values.totalCount - sum(reference)], [...current, n - sum(current)], n);
+  }
+
+  /** Population stability index over tenths of the histogram of the reference. */
+  histogramStability({ bins }: FieldContents, size: number): ShareOf | undefined {
+    if (!this.#isFull(size)) return undefined;
+    this.#groups ??= equalGroups(this.#bins);
+    const groups = this.#groups;
+    const current = groups.map(() => 0);
+    let group = 0;
+    for (const [i, key] of bins.lo.entries()) {
+      while (group < groups.length - 1 && key > groups[group]!.lastKey) group++;
+      current[group]! += bins.counts[i]!;
+    }
+    return stabilityOf(
+      groups.map(({ count }) => count),
+      current,
+      countOfAll(bins),
     );
   }
 
@@ -194,22 +220,6 @@ export class FieldReference {
 
   #isFull(size: number): boolean {
     return this.#records.length === size && this.#records.every((record) => record !== undefined);
-  }
-
-  #histogramStability(histogram: NonNullable<FieldProfile["histogram"]>, size: number): number | undefined {
-    if (!this.#isFull(size)) return undefined;
-    this.#groups ??= equalGroups(this.#bins);
-    const groups = this.#groups;
-    const current = groups.map(() => 0);
-    let group = 0;
-    for (const { key, count } of histogram.bins()) {
-      while (group < groups.length - 1 && key > groups[group]!.lastKey) group++;
-      current[group]! += count;
-    }
-    return populationStabilityIndex(
-      groups.map(({ count }) => count),
-      current,
-    );
   }
 
   #topOfReference(): ReturnType<PooledCounts["top"]> {
@@ -304,6 +314,11 @@ function readValues(reader: ByteReader, poolLo: Int32Array, poolHi: Int32Array, 
 
 function corrupt(state: string): StreamgaugeError {
   return new StreamgaugeError("SG_CORRUPT", `Cannot read field reference: ${state}`);
+}
+
+function stabilityOf(reference: readonly number[], current: readonly number[], n: number): ShareOf | undefined {
+  const share = populationStabilityIndex(reference, current);
+  return share === undefined ? undefined : { share, n };
 }
 
 function sum(counts: readonly number[]): number {

@@ -7,10 +7,9 @@
  */
 import { absenceWord } from "../profiles/null-patterns.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import type { HashSample } from "../sketches/hash-sample.ts";
 import type { ShareOf } from "./field-reference.ts";
 import { PooledCounts, type SampledCounts } from "./pooled-counts.ts";
-import { readCounts, sampledCounts, writeCounts } from "./window-contents.ts";
+import { readCounts, writeCounts } from "./window-contents.ts";
 
 /** Of the reference's events. At a few thousand events it means: never. */
 const RARE_BELOW = 1e-4;
@@ -23,13 +22,20 @@ export interface RareShare extends ShareOf {
 
 export class PatternReference {
   /** Oldest first. */
-  readonly #windows: SampledCounts[] = [];
-  readonly #pool = new PooledCounts();
+  #windows: SampledCounts[] = [];
+  #pool = new PooledCounts();
+
+  copy(): PatternReference {
+    const copy = new PatternReference();
+    copy.#windows = [...this.#windows];
+    copy.#pool = this.#pool.copy();
+    return copy;
+  }
 
   /** `keys`: of the fields that may be named. `undefined`: there is nothing to compare. */
-  rareShare(patterns: HashSample, keys: Iterable<string>, size: number): RareShare | undefined {
+  rareShare(patterns: SampledCounts, keys: Iterable<string>, size: number): RareShare | undefined {
     if (this.#windows.length < size || this.#pool.totalCount === 0) return undefined;
-    const { lo, hi, counts, completeBelow } = sampledCounts(patterns);
+    const { lo, hi, counts, completeBelow } = patterns;
     const below = Math.min(completeBelow, ...this.#windows.map((window) => window.completeBelow));
     const rareCount = RARE_BELOW * this.#pool.totalCount;
     let rare = 0;

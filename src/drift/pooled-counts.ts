@@ -25,8 +25,8 @@ export interface SampledCounts extends WindowCounts {
 export const ALL_COUNTED: number = 2 ** 32;
 
 export class PooledCounts {
-  readonly #table = new HashTable();
-  readonly #labels: (string | undefined)[] = [];
+  #table = new HashTable();
+  #labels: (string | undefined)[] = [];
   #totalCount = 0;
   /** Entries that fell to 0 and still take room. */
   #vacant = 0;
@@ -38,6 +38,15 @@ export class PooledCounts {
 
   get totalCount(): number {
     return this.#totalCount;
+  }
+
+  copy(): PooledCounts {
+    const copy = new PooledCounts();
+    copy.#table = this.#table.copy();
+    copy.#labels = [...this.#labels];
+    copy.#totalCount = this.#totalCount;
+    copy.#vacant = this.#vacant;
+    return copy;
   }
 
   /** Adds a window and says whether there was room; if not, nothing changed. */
@@ -131,4 +140,16 @@ export class PooledCounts {
     this.#labels.length = this.#table.size;
     this.#vacant = 0;
   }
+}
+
+/** How often the window has the value. */
+export function countIn({ lo, hi, counts }: WindowCounts, valueLo: number, valueHi: number): number {
+  let from = 0;
+  let to = lo.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (compareHashes(hi[middle]!, lo[middle]!, valueHi, valueLo) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return lo[from] === valueLo && hi[from] === valueHi ? counts[from]! : 0;
 }

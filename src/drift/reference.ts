@@ -8,17 +8,15 @@
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import { type MetricValue, metricId } from "../core/metric.ts";
+import { type FieldClass, partsOfKey } from "../profiles/field-kinds.ts";
 import { FieldNames } from "../profiles/field-names.ts";
-import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { MetricEntry } from "../profiles/metric-entry.ts";
-import { namedFields } from "../profiles/metrics.ts";
-import type { Profile } from "../profiles/profile.ts";
 import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import { FieldReference, type ShareOf } from "./field-reference.ts";
 import { PatternReference } from "./pattern-reference.ts";
-import type { WindowContents } from "./window-contents.ts";
+import { countOfAll, type FieldContents, type WindowContents } from "./window-contents.ts";
 
 export interface ReferenceOptions {
   /** Windows in a full reference. @default 28 */
@@ -63,20 +61,22 @@ export class ReferenceWindows {
   }
 
   /** The metrics of a window against the reference, which does not change. */
-  metrics(profile: Profile, options: ReferenceMetricsOptions = {}): MetricValue[] {
+  metrics({ patterns, fields, others }: WindowContents, options: ReferenceMetricsOptions = {}): MetricValue[] {
     if (!this.isFull) return [];
+    const { names = new FieldNames(), eventTimeField } = options;
+    const nameOf = (key: string) => names.nameOf(partsOfKey(key).path, partsOfKey(key).class);
     const metrics: MetricValue[] = [];
-    const fields = namedFields(profile, options.names ?? new FieldNames());
-    const keys = fields.map(({ field }) => field.key);
-    const rare = this.#patterns.rareShare(profile.patterns, keys, this.size);
+    const compared = [...fields.keys()].sort();
+    const rare = this.#patterns.rareShare(patterns, [...compared, ...others].sort(), this.size);
     if (rare !== undefined) {
-      const blamed = fields.filter(({ field }) => field.key === rare.field).map(({ name }) => name);
+      const blamed = rare.field === undefined ? [] : [nameOf(rare.field)];
       metrics.push(metricOf(RARE_PATTERN_SHARE, undefined, blamed, rare));
     }
-    for (const { name, field } of fields) {
-      const reference = this.#fields.get(field.key);
-      if (reference === undefined || field.path === options.eventTimeField) continue;
-      this.#fieldMetrics(reference, field, name, metrics);
+    for (const key of compared) {
+      const reference = this.#fields.get(key);
+      const { path, class: fieldClass } = partsOfKey(key);
+      if (reference === undefined || path === eventTimeField) continue;
+      this.#fieldMetrics(reference, fields.get(key)!, fieldClass, nameOf(key), metrics);
     }
     return metrics;
   }
@@ -95,6 +95,15 @@ export class ReferenceWindows {
       if (reference.isGone) this.#fields.delete(key);
     }
     this.#count = Math.min(this.size, this.#count + 1);
+  }
+
+  /** Another one with the same past; each learns on for itself. */
+  copy(): ReferenceWindows {
+    const copy = new ReferenceWindows(this);
+    copy.#count = this.#count;
+    copy.#patterns = this.#patterns.copy();
+    for (const [key, reference] of this.#fields) copy.#fields.set(key, reference.copy());
+    return copy;
   }
 
   write(): Uint8Array {
@@ -128,17 +137,21 @@ export class ReferenceWindows {
     });
   }
 
-  #fieldMetrics(reference: FieldReference, field: FieldProfile, name: string, metrics: MetricValue[]): void {
+  #fieldMetrics(
+    reference: FieldReference,
+    field: FieldContents,
+    fieldClass: FieldClass,
+    name: string,
+    metrics: MetricValue[],
+  ): void {
     const { unseenShare, share, outsideShare, unseenPatternShare, psi } = REFERENCE_METRICS;
     const put = (entry: MetricEntry, argument: string, measured: ShareOf | undefined) => {
       if (measured !== undefined) metrics.push(metricOf(entry, argument, [name], measured));
     };
-    if (field.class === "number" || field.class === "text") {
-      put(unseenShare, name, reference.unseenShare(field, this.size));
-    }
-    if (field.class === "text") {
-      const n = field.dictionary?.totalCount ?? 0;
+    put(unseenShare, name, reference.unseenShare(field, this.size));
+    if (fieldClass === "text") {
       const named = new Set<string>();
+      const n = field.values === undefined ? 0 : countOfAll(field.values);
       for (const top of reference.topShares(field, this.size)) {
         // Long values that begin alike are cut to the same label; an id stands for one value, the more frequent one.
         if (named.has(top.label)) continue;
@@ -146,11 +159,11 @@ export class ReferenceWindows {
         put(share, `${name}=${top.label}`, { share: top.share, n });
       }
       put(unseenPatternShare, name, reference.unseenPatternShare(field, this.size));
+      put(psi, name, reference.valueStability(field, this.size));
+    } else {
+      put(outsideShare, name, reference.outsideShare(field, this.size));
+      put(psi, name, reference.histogramStability(field, this.size));
     }
-    put(outsideShare, name, reference.outsideShare(field, this.size));
-    const stability = reference.stability(field, this.size);
-    if (stability === undefined) return;
-    put(psi, name, { share: stability, n: field.histogram?.totalCount ?? field.values });
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What a reference keeps of one window: its null patterns, and of each field its values, as far as they were counted, and its
- * histogram or, of texts, their patterns. Taken off the profile once: what is merged into the profile afterwards does not reach it.
+ * What a window is compared by with those before it, and what it is to those after it: its null patterns, and of each field its
+ * values, as far as they were counted, and its histogram or, of texts, their patterns. Taken off the profile once: what is merged
+ * into the profile afterwards does not reach it.
  */
 import type { FieldClass } from "../profiles/field-kinds.ts";
 import type { FieldProfile } from "../profiles/field-profile.ts";
@@ -23,6 +24,8 @@ export interface WindowContents {
   readonly patterns: SampledCounts;
   /** By field key. */
   readonly fields: ReadonlyMap<string, FieldContents>;
+  /** Keys of the fields that are not compared. */
+  readonly others: readonly string[];
 }
 
 /** Times are always new, and of booleans the share of `true` says all. */
@@ -30,8 +33,12 @@ const COMPARED: ReadonlySet<FieldClass> = new Set(["number", "text", "array", "m
 
 export function contentsOf(profile: Profile): WindowContents {
   const fields = new Map<string, FieldContents>();
-  for (const [key, field] of profile.fields) if (COMPARED.has(field.class)) fields.set(key, fieldContents(field));
-  return { patterns: sampledCounts(profile.patterns), fields };
+  const others: string[] = [];
+  for (const [key, field] of profile.fields) {
+    if (COMPARED.has(field.class)) fields.set(key, fieldContents(field));
+    else others.push(key);
+  }
+  return { patterns: sampledCounts(profile.patterns), fields, others };
 }
 
 function fieldContents(field: FieldProfile): FieldContents {
@@ -41,13 +48,12 @@ function fieldContents(field: FieldProfile): FieldContents {
 }
 
 /** Of numbers and texts: every value, or those of the sample. */
-export function valuesOf(field: FieldProfile): CountedValues {
-  const { dictionary, sample } = field;
-  if (dictionary !== undefined) return countedValues(dictionary, field.class === "text");
+function valuesOf({ class: fieldClass, dictionary, sample }: FieldProfile): CountedValues {
+  if (dictionary !== undefined) return countsOf(dictionary, fieldClass === "text");
   return sample === undefined ? NO_VALUES : { values: sampledCounts(sample), labels: undefined };
 }
 
-export function sampledCounts(sample: HashSample): SampledCounts {
+function sampledCounts(sample: HashSample): SampledCounts {
   const entries = sample.entries();
   return {
     lo: Int32Array.from(entries, ({ lo }) => lo),
@@ -66,18 +72,6 @@ const NO_VALUES: CountedValues = {
   values: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0), completeBelow: ALL_COUNTED },
   labels: undefined,
 };
-
-/** A window is compared and then learned: what was read off its dictionary is kept until then. */
-const COUNTED = new WeakMap<ValueCounts, { readonly total: number; readonly counted: CountedValues }>();
-
-function countedValues(dictionary: ValueCounts, withLabels: boolean): CountedValues {
-  // Counts only grow, so an equal total is equal content.
-  const known = COUNTED.get(dictionary);
-  if (known?.total === dictionary.totalCount) return known.counted;
-  const counted = countsOf(dictionary, withLabels);
-  COUNTED.set(dictionary, { total: dictionary.totalCount, counted });
-  return counted;
-}
 
 function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
   const { size } = dictionary;
@@ -106,16 +100,24 @@ function patternBins({ shapes }: FieldProfile): { readonly key: number; readonly
   return shapes?.isExact === true ? shapes.patterns().map(({ pattern, count }) => ({ key: pattern, count })) : [];
 }
 
+export function countOfAll({ counts }: WindowCounts): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
+}
+
 function emptyCounts(size: number, completeBelow: number): SampledCounts {
   return { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size), completeBelow };
 }
 
 /**
- * The patterns as counts, then varint fields, each its key, the bins, u8 (0 without values, 1 with, 2 with labels), the values as
- * counts and, with labels, for each u8 has one and the label.
+ * The patterns as counts, varint others, each its key, then varint fields, each its key, the bins, u8 (0 without values, 1 with, 2
+ * with labels), the values as counts and, with labels, for each u8 has one and the label.
  */
-export function writeContents(writer: ByteWriter, { patterns, fields }: WindowContents): void {
+export function writeContents(writer: ByteWriter, { patterns, fields, others }: WindowContents): void {
   writeCounts(writer, patterns);
+  writer.varint(others.length);
+  for (const key of others) writer.string(key);
   writer.varint(fields.size);
   for (const [key, { values, labels, bins }] of fields) {
     writer.string(key);
@@ -133,6 +135,7 @@ export function writeContents(writer: ByteWriter, { patterns, fields }: WindowCo
 /** @throws {StreamgaugeError} `SG_CORRUPT` */
 export function readContents(reader: ByteReader): WindowContents {
   const patterns = readCounts(reader);
+  const others = Array.from({ length: reader.count(1) }, () => reader.string());
   const fields = new Map<string, FieldContents>();
   for (let left = reader.count(3); left > 0; left--) {
     const key = reader.string();
@@ -143,7 +146,7 @@ export function readContents(reader: ByteReader): WindowContents {
     const labels = form === 2 ? Array.from(values?.lo ?? [], readLabel) : undefined;
     fields.set(key, { values, labels, bins });
   }
-  return { patterns, fields };
+  return { patterns, fields, others };
 }
 
 /** varint limit, varint values, each i32 lo, i32 hi, varint count. */

@@ -4,11 +4,13 @@
  * is copied. No object is made per value; text is made only when a sketch keeps it.
  */
 import type { ColumnBatch } from "../core/column-batch.ts";
+import type { PairPaths } from "../core/config.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
 import { ColumnRun } from "./column-run.ts";
 import { HashedRows } from "./hashed-rows.ts";
 import type { LabelPolicy } from "./labels.ts";
 import { NullPatterns } from "./null-patterns.ts";
+import { PairPlan } from "./number-pairs.ts";
 import { PendingPlan } from "./pending-rows.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
@@ -28,12 +30,15 @@ export interface BatchProfilerOptions {
   readonly labels: LabelPolicy;
   /** Paths left out of the content hash, such as ingest times and retry counters. @default none */
   readonly ignore?: ReadonlySet<string>;
+  /** See `choosePairs()`. @default by their names */
+  readonly pairs?: readonly PairPaths[] | undefined;
 }
 
 /** In the order of the batch's columns. */
 interface PreparedColumns {
   readonly all: readonly PreparedColumn[];
   readonly pending: PendingPlan;
+  readonly pairs: PairPlan;
 }
 
 /** Groups of fewer rows of a batch wait for others. */
@@ -42,6 +47,7 @@ const LEAST_SPREAD_ROWS = 64;
 export class BatchProfiler {
   readonly #labels: LabelPolicy;
   readonly #ignore: ReadonlySet<string>;
+  readonly #configuredPairs: readonly PairPaths[] | undefined;
   /** A batch keeps its columns, so what is derived from their fields is made once. */
   readonly #prepared = new WeakMap<ColumnBatch["columns"], PreparedColumns>();
   readonly #run: ColumnRun;
@@ -51,6 +57,7 @@ export class BatchProfiler {
   #facts: RowFacts | undefined;
   #columns: readonly PreparedColumn[] = [];
   #pending: PendingPlan | undefined;
+  #pairs: PairPlan | undefined;
 
   readonly #hashes = new HashedRows();
   #payload = new Float64Array(0);
@@ -73,6 +80,7 @@ export class BatchProfiler {
   constructor(options: BatchProfilerOptions) {
     this.#labels = options.labels;
     this.#ignore = options.ignore ?? new Set();
+    this.#configuredPairs = options.pairs;
     this.#run = new ColumnRun((text) => options.labels.hashLabel(text));
   }
 
@@ -82,15 +90,19 @@ export class BatchProfiler {
     this.#batch = batch;
     this.#facts = facts;
     const rowCount = batch.rowCount;
-    const { all, pending } = this.#columnsOf(batch);
+    const { all, pending, pairs } = this.#columnsOf(batch);
     this.#columns = all;
     this.#pending = pending;
+    this.#pairs = pairs;
+    this.#run.schemaId = facts.schemaId;
+    pending.run.schemaId = facts.schemaId;
     this.#patterns.begin(rowCount);
     this.#hashes.hash(batch, all);
     for (let i = 0; i < all.length; i++) {
       this.#patterns.add(batch.columns[i]!, rowCount, all[i]!.absence);
       all[i]!.separateNonFinite();
     }
+    pairs.prepare(rowCount);
     this.#payload = grownDoubles(this.#payload, rowCount);
     this.#lag = grownDoubles(this.#lag, rowCount);
     for (let row = 0; row < rowCount; row++) {
@@ -129,6 +141,7 @@ export class BatchProfiler {
     this.#facts = undefined;
     this.#columns = [];
     this.#pending = undefined;
+    this.#pairs = undefined;
     this.#run.release();
   }
 
@@ -139,7 +152,11 @@ export class BatchProfiler {
       const all = fields.map(
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
-      columns = { all, pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)) };
+      columns = {
+        all,
+        pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)),
+        pairs: new PairPlan(all, fields, this.#configuredPairs),
+      };
       this.#prepared.set(batch.columns, columns);
     }
     return columns;
@@ -232,6 +249,7 @@ export class BatchProfiler {
     profile.lag.updateMany(lag, from, to);
     profile.contents.addMany(lo, hi, from, to);
     this.#patterns.countInto(profile.patterns, order, from, to);
+    this.#pairs!.add(profile.pairs, order, from, to);
   }
 
   #addWholeColumn(column: PreparedColumn, profile: Profile): void {

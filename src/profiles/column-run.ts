@@ -8,6 +8,7 @@ import { grownDoubles, grownWords, type PreparedColumn } from "./prepared-column
 export class ColumnRun implements FieldRun {
   from = 0;
   to = 0;
+  schemaId = 0;
   numbers = EMPTY_DOUBLES;
   lo = EMPTY_WORDS;
   hi = EMPTY_WORDS;

@@ -122,6 +122,12 @@ export function fieldKey(path: string, kind: FieldKind): string {
   return `${path}#${KIND_STATES[kind].class}`;
 }
 
+/** What `fieldKey()` was made of. */
+export function partsOfKey(key: string): { readonly path: string; readonly class: FieldClass } {
+  const mark = key.lastIndexOf("#");
+  return { path: key.slice(0, mark), class: key.slice(mark + 1) as FieldClass };
+}
+
 /** Key of the array or map whose elements a field holds; absent for a field of the row. */
 export function levelKey(field: FieldDescriptor, fields: readonly FieldDescriptor[]): string | undefined {
   const level = fields[field.level];

@@ -9,9 +9,10 @@
  * into a HyperLogLog and frequent items, which lose nothing by it, and goes. As only the true number of distinct values
  * decides, every split and order ends in the same tier.
  *
- * As long as values are counted exactly, nothing else is kept of them: counters, moments, histogram and quantiles are read off
- * the counted values, in the order of their hashes, when somebody asks for one of them (`#settle()`), and forgotten with the
- * next change. So they do not show when somebody has asked, or that the field was written and read back.
+ * As long as values are counted exactly, nothing else is kept of them but what depends on their order (`repeats`): counters,
+ * moments, histogram and quantiles are read off the counted values, in the order of their hashes, when somebody asks for one
+ * of them (`#settle()`), and forgotten with the next change. So they do not show when somebody has asked, or that the field was
+ * written and read back.
  */
 import type { FieldKind } from "../core/column-batch.ts";
 import { StreamgaugeError } from "../core/errors.ts";
@@ -25,6 +26,7 @@ import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
 import { LongRange } from "../sketches/long-range.ts";
 import { Moments } from "../sketches/moments.ts";
+import { Repeats } from "../sketches/repeats.ts";
 import { TextShapes } from "../sketches/text-shapes.ts";
 import { ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
@@ -39,6 +41,8 @@ import type { Label } from "./labels.ts";
 export interface FieldRun extends LazyLabels {
   readonly from: number;
   readonly to: number;
+  /** Of their writer schema, of which they come in the order of their rows. */
+  readonly schemaId: number;
   /** Numbers as in `Column.numbers`. */
   readonly numbers: Float64Array;
   readonly lo: Int32Array;
@@ -104,6 +108,9 @@ export class FieldProfile {
   trues = 0;
   /** Sum of the lengths of an array or map: how many elements there were. */
   elements = 0;
+
+  /** Of values of the row that are counted one by one; merged by the profile, which knows what follows what. */
+  repeats = new Repeats();
 
   #kind: FieldKind;
   #seed: number;
@@ -252,6 +259,7 @@ export class FieldProfile {
     this.#isDerived = KIND_STATES[options.kind].dictionary;
     this.#derivedKind = options.kind;
     this.#counters = NO_COUNTS;
+    this.repeats.clear();
     this.#forgetRead();
     this.#range?.clear();
     this.#dictionary?.clear();
@@ -266,6 +274,7 @@ export class FieldProfile {
     if (count <= 0) return;
     const states = KIND_STATES[kind];
     this.values += count;
+    if (states.dictionary && this.level === undefined) this.repeats.update(run.schemaId, run.hashLo, run.from, run.to);
     if (states.range) {
       this.#range ??= new LongRange();
       this.#range.updateMany(run.lo, run.hi, run.from, run.to);
@@ -289,7 +298,7 @@ export class FieldProfile {
     else this.negInfinity++;
   }
 
-  /** Takes in what `other` saw, which is neither changed nor kept. */
+  /** Takes in what `other` saw, which is neither changed nor kept; all but `repeats`. */
   merge(other: FieldProfile): void {
     if (other.path !== this.path || other.class !== this.class) {
       throw new TypeError(`Cannot merge field profiles: ${other.key}, expected ${this.key}`);
@@ -362,6 +371,7 @@ export class FieldProfile {
       this.#histogram?.totalCount && !isDerived ? this.#histogram : undefined,
       this.#shapes?.totalCount && !isDerived ? this.#shapes : undefined,
       this.#sample,
+      this.repeats.isEmpty ? undefined : this.repeats,
     ];
     let present = 0;
     for (let i = 0; i < states.length; i++) if (states[i] !== undefined) present |= 1 << i;
@@ -392,13 +402,14 @@ export class FieldProfile {
     if (present & 128) field.#histogram = LogLinearHistogram.read(reader);
     if (present & 256) field.#shapes = TextShapes.read(reader);
     if (present & 512) field.#sample = HashSample.read(reader);
+    if (present & REPEATS) field.repeats = Repeats.read(reader);
     const isMeasured = field.#dictionary === undefined || field.#dictionary.isMeasured;
     const counters = [...DERIVED].some((i) => field.#counters[i] !== 0);
     field.#isDerived = derived > 0;
     if (!field.#isDerived) return field;
     const derivedKind = FIELD_KINDS[derived - 1];
     const isOfClass = derivedKind !== undefined && KIND_STATES[derivedKind].class === field.class;
-    if (!isOfClass || !isMeasured || counters || (present & ~(RANGE | DICTIONARY)) !== 0) {
+    if (!isOfClass || !isMeasured || counters || (present & ~(RANGE | DICTIONARY | REPEATS)) !== 0) {
       throw new StreamgaugeError("SG_CORRUPT", "Cannot read field profile: no counted values to read the rest off");
     }
     field.#derivedKind = derivedKind;
@@ -654,6 +665,7 @@ const MOST_COUNTED = 1_000_000;
 /** Bits of the states that are written though others can be read off them. */
 const RANGE = 4;
 const DICTIONARY = 16;
+const REPEATS = 1024;
 const NO_COUNTS: readonly number[] = Array(11).fill(0);
 /** Beyond the exact tier, in 6 KB written: of equally frequent values, the share of unseen ones with a standard deviation of up to 2.2 %. */
 const SAMPLED_VALUES = 512;

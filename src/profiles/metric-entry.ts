@@ -43,6 +43,16 @@ export const STATES = {
     keeps: "which fields are absent together: at most 256 patterns, those with the lowest hashes, exact counts; added",
     bytes: "20 a pattern, at most 10 K a dataset",
   },
+  repeats: {
+    keeps:
+      "values compared with the one before, values equal to it, and of each partition and writer schema the hashes of the first and the last; parts are joined as they follow each other",
+    bytes: "80 a partition, at most 20 K",
+  },
+  pairs: {
+    keeps:
+      "of each pair: rows, sums of the positions of both numbers, of their squares and of their product, moments of the difference; added, Chan's join",
+    bytes: "200 a pair of a dataset, at most 64 pairs",
+  },
   valueReference: {
     keeps: "judge: values of the last 28 windows that did not alarm, at most 16,384",
     bytes: "32 a value, 16 a value and window",

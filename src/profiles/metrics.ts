@@ -1,10 +1,11 @@
-/** The metrics of a profile, in a fixed order: the dataset's, then those of each field, by name. */
+/** The metrics of a profile, in a fixed order: the dataset's, those of each field, by name, those of each pair, by its key. */
 import type { ValuePolicy } from "../core/config.ts";
 import { type MetricValue, metricId } from "../core/metric.ts";
 import { VIOLATION_REASONS } from "../core/violation.ts";
 import {
   DATASET_METRICS,
   FIELD_METRICS,
+  PAIR_METRICS,
   QUANTILE_METRIC,
   QUANTILES,
   SCHEMA_ROWS,
@@ -21,15 +22,19 @@ export interface MetricsOptions {
   readonly names?: FieldNames;
   /** Path of the event time, which windows cut: of it, only the null rate is scored. */
   readonly eventTimeField?: string;
+  /** Whether the detector looks at pairs of numbers: where a person chose them. @default false */
+  readonly arePairsScored?: boolean;
   /** Where values are hidden there are no minimum, maximum and quantiles. @default "show" */
   policyOf?(path: string): ValuePolicy;
 }
 
-export function metricsOf(profile: Profile, options: MetricsOptions = {}): MetricValue[] {
+export function metricsOf(profile: Profile, given: MetricsOptions = {}): MetricValue[] {
+  const options = { ...given, names: given.names ?? new FieldNames() };
   const metrics = datasetMetrics(profile);
-  for (const { name, field } of namedFields(profile, options.names ?? new FieldNames())) {
+  for (const { name, field } of namedFields(profile, options.names)) {
     fieldMetrics(profile, field, name, options, metrics);
   }
+  pairMetrics(profile, options, metrics);
   return metrics;
 }
 
@@ -80,6 +85,22 @@ function fieldMetrics(
   for (const q of QUANTILES) {
     const measured = { value: sketch?.quantile(q), n: sketch?.count ?? 0 };
     metrics.push(metricOf(QUANTILE_METRIC, [name, String(q)], [name], measured));
+  }
+}
+
+function pairMetrics(
+  profile: Profile,
+  options: MetricsOptions & { readonly names: FieldNames },
+  metrics: MetricValue[],
+): void {
+  for (const { first, second, class: fieldClass, state } of profile.pairs.list()) {
+    const names = [first, second].map((path) => options.names.nameOf(path, fieldClass));
+    const hidden = [first, second].some((path) => options.policyOf?.(path) === "hide");
+    for (const entry of PAIR_METRICS) {
+      if (!entry.classes.has(fieldClass) || (hidden && entry.showsValues)) continue;
+      const metric = metricOf(entry, names, names, entry.measure(state));
+      metrics.push(options.arePairsScored === true ? metric : { ...metric, scored: false });
+    }
   }
 }
 

@@ -14,7 +14,9 @@ import { ByteWriter } from "../sketches/bytes.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
 import { Moments } from "../sketches/moments.ts";
 import { FieldProfile, fieldSeed } from "./field-profile.ts";
+import { FlushRanges } from "./flush-ranges.ts";
 import { PATTERNS_MAX } from "./null-patterns.ts";
+import { NumberPairs } from "./number-pairs.ts";
 import { type PendingPlan, PendingRows } from "./pending-rows.ts";
 import { readSealed, sealed } from "./sealed-bytes.ts";
 
@@ -59,6 +61,10 @@ export class Profile {
   readonly contents: HashSample;
   /** Which fields of the decoded rows are absent together; see `NullPatterns`. */
   readonly patterns: HashSample;
+  /** Two numbers of the same rows. */
+  readonly pairs = new NumberPairs();
+  /** What the order of events is taken from. */
+  readonly #flushes = new FlushRanges();
   readonly #fields = new Map<string, FieldProfile>();
   /** Rows that count, but are not in the fields yet. */
   #pending: PendingRows | undefined;
@@ -125,6 +131,8 @@ export class Profile {
     this.lag.clear();
     this.contents.clear();
     this.patterns.clear();
+    this.pairs.clear();
+    this.#flushes.clear();
     this.#spare.clear();
     this.#pending?.clear();
     for (const [key, field] of this.#fields) this.#spare.set(key, field);
@@ -185,6 +193,12 @@ export class Profile {
     return this.#admit(key, spare) ? spare : undefined;
   }
 
+  /** Says that this is what came of one partition between two flushes, of which the first began at `fromOffset`. */
+  place(partition: number, fromOffset: number): void {
+    this.#flushes.place(partition, fromOffset);
+    for (const field of this.fields.values()) field.repeats.place(partition);
+  }
+
   /**
    * How many values, nulls among them, there would be if the field were nowhere missing: rows, or the elements of the
    * array or map that it lives in.
@@ -209,6 +223,8 @@ export class Profile {
     this.lag.merge(other.lag);
     this.contents.merge(other.contents);
     this.patterns.merge(other.patterns);
+    this.pairs.merge(other.pairs);
+    const successionOf = (partition: number) => this.#flushes.successionOf(other.#flushes, partition);
     for (const [key, field] of other.fields) {
       let mine = this.fields.get(key);
       if (mine === undefined) {
@@ -220,7 +236,9 @@ export class Profile {
         }
       }
       mine.merge(field);
+      mine.repeats.merge(field.repeats, successionOf);
     }
+    this.#flushes.merge(other.#flushes);
   }
 
   /** Versioned bytes with a checksum; equal for equal content. */
@@ -246,6 +264,8 @@ export class Profile {
     this.lag.write(writer);
     this.contents.write(writer);
     this.patterns.write(writer);
+    this.pairs.write(writer);
+    this.#flushes.write(writer);
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
@@ -270,6 +290,8 @@ export class Profile {
       const lag = Moments.read(reader);
       const contents = HashSample.read(reader);
       const profile = new Profile(seed, { payload, lag, contents, patterns: HashSample.read(reader) });
+      profile.pairs.read(reader);
+      profile.#flushes.read(reader);
       for (const [i, name] of COUNTERS.entries()) profile[name] = counters[i] ?? 0;
       for (const [reason, count] of violations) profile.violations.set(reason, count);
       for (const [schemaId, count] of schemas) profile.schemaRows.set(schemaId, count);

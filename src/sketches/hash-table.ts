@@ -51,6 +51,19 @@ export class HashTable {
     this.counts = new Float64Array(capacity);
   }
 
+  /** Another table of the same entries. */
+  copy(): HashTable {
+    const copy = new HashTable();
+    copy.size = this.size;
+    copy.lo = this.lo.slice();
+    copy.hi = this.hi.slice();
+    copy.counts = this.counts.slice();
+    copy.#slots = this.#slots?.slice();
+    copy.#isAscending = this.#isAscending;
+    copy.#order = this.#order;
+    return copy;
+  }
+
   /** Makes room for `more` entries in one step. */
   reserve(more: number): void {
     let capacity = this.lo.length;

@@ -16,11 +16,10 @@ import type { WindowId } from "../core/window.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
-import { Profile } from "../profiles/profile.ts";
+import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
-import type { ProfileOps } from "../windows/profile-ops.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import {
   type ClosedWindow,
@@ -42,19 +41,11 @@ import {
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
+import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
-import { Stints } from "./stints.ts";
-
-/** Random choices of the sketches that the judge merges into; any constant will do. */
-const MERGE_SEED = 0x6a756467;
-
-const PROFILE_OPS: ProfileOps<Profile> = {
-  create: () => Profile.empty(MERGE_SEED),
-  merge: (into, from) => into.merge(from),
-  counts: (profile) => profile.counts(),
-};
+import { type Steps, Stints } from "./stints.ts";
 
 export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
@@ -66,7 +57,7 @@ export interface DatasetJudgeOptions {
 
 export class DatasetJudge {
   readonly #options: DatasetJudgeOptions;
-  #tracker: WindowTracker<Profile>;
+  #tracker: WindowTracker<KeptProfile>;
   #names = new FieldNames();
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
@@ -126,31 +117,37 @@ export class DatasetJudge {
     this.#storedChange = state.tracker.change;
   }
 
-  /** What changed since the last checkpoint, and the keys of what is gone. */
-  checkpoint(): { readonly changed: readonly StateEntry[]; readonly gone: readonly string[] } {
+  /** What changed since the last checkpoint, and the keys of what is gone. Profiles that did not change go to sleep. */
+  *checkpoint(): Steps<{ readonly changed: readonly StateEntry[]; readonly gone: readonly string[] }> {
     const { state, profiles } = this.#tracker.snapshot();
     const changed: StateEntry[] = [];
     const needed = new Set<string>();
     const contents = new Map<string, WindowContents>();
-    const keep = (key: string, profile: Profile, isChanged: boolean) => {
-      if (needed.has(key)) return;
+    const keep = (key: string, profile: KeptProfile, isChanged: boolean): number => {
+      if (needed.has(key)) return 0;
       needed.add(key);
-      if (isChanged || !this.#storedProfiles.has(key)) {
-        changed.push({ key: PROFILE_KEY + key, value: profile.write() });
-      }
+      if (!isChanged && this.#storedProfiles.has(key)) return profile.sleep();
+      const value = profile.write();
+      changed.push({ key: PROFILE_KEY + key, value });
+      return value.length;
     };
-    for (const { key, profile, changedAt } of profiles) keep(key, profile, changedAt > this.#storedChange);
+    for (const { key, profile, changedAt } of profiles) yield keep(key, profile, changedAt > this.#storedChange);
     for (const [seriesName, series] of this.#series) {
       for (const { window, empty, profile, contents: told } of series.revisable()) {
         if (empty) continue;
         const key = profileKey(series.sizeMs, window);
-        keep(key, profile, false);
+        yield keep(key, profile, false);
         contents.set(key, told);
         if (this.#storedContents.get(key) !== told) {
-          changed.push({ key: CONTENTS_KEY + key, value: writeContentsEntry(told) });
+          const value = writeContentsEntry(told);
+          changed.push({ key: CONTENTS_KEY + key, value });
+          yield value.length;
         }
       }
-      if (this.#changedSeries.has(seriesName)) changed.push({ key: SERIES_KEY + seriesName, value: series.write() });
+      if (!this.#changedSeries.has(seriesName)) continue;
+      const value = series.write();
+      changed.push({ key: SERIES_KEY + seriesName, value });
+      yield value.length;
     }
     const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
     changed.push({ key: TRACKER_KEY, value: writeTracker(entry) });
@@ -167,11 +164,11 @@ export class DatasetJudge {
   }
 
   /** Takes in one flush of one partition. */
-  apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): OutputRecord[] {
+  *apply(entry: LedgerEntry, panes: readonly PaneDelta<Profile>[], context: OutputContext): Steps<OutputRecord[]> {
     const touched = new Set<SeriesJudge>();
-    const late = new Map<SeriesJudge, ClosedWindow<Profile>[]>();
+    const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
-    const events = this.#tracker.apply(entry, panes);
+    const events = this.#tracker.apply(entry, keptPanes(panes));
     const outputs = this.#tellOfLedger(entry, events, context);
     for (const event of events) {
       this.telemetry.event(event);
@@ -185,7 +182,8 @@ export class DatasetJudge {
       if (series.isNew(event)) closed.push(series.close(event));
       else late.set(series, [...(late.get(series) ?? []), event]);
     }
-    const revised = [...late].flatMap(([series, inputs]) => series.revise(inputs));
+    const revised: Judged[] = [];
+    for (const [series, inputs] of late) revised.push(...(yield* series.revise(inputs)));
     const positions = positionsOf(entry.topic, this.#tracker.positions);
     // A window that closed and is revised in the same flush is told of twice, one after the other.
     for (const told of [closed, revised.sort(byWindow)]) {
@@ -197,7 +195,11 @@ export class DatasetJudge {
   }
 
   /** Before the windows that it makes partial. */
-  #tellOfLedger(entry: LedgerEntry, events: readonly TrackerEvent<Profile>[], context: OutputContext): OutputRecord[] {
+  #tellOfLedger(
+    entry: LedgerEntry,
+    events: readonly TrackerEvent<KeptProfile>[],
+    context: OutputContext,
+  ): OutputRecord[] {
     let found: LedgerNews["break"];
     for (const event of events) {
       if (event.kind === "replayed") return [];
@@ -210,7 +212,7 @@ export class DatasetJudge {
     return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
   }
 
-  #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<Profile>): SeriesJudge | undefined {
+  #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<KeptProfile>): SeriesJudge | undefined {
     const key = seriesKey(slice, sizeMs);
     // A slice's series begins with its first event, as that of the whole does.
     if (slice !== "all" && empty && !this.#series.has(key)) return undefined;
@@ -231,8 +233,8 @@ export class DatasetJudge {
     const { sizeMs } = seriesOfKey(name);
     const storedOf = (window: WindowId, empty: boolean) => {
       const key = profileKey(sizeMs, window);
-      const profile = profiles.get(key) ?? Profile.empty(MERGE_SEED);
-      const told = empty ? contentsOf(Profile.empty(MERGE_SEED)) : contents.get(key);
+      const profile = profiles.get(key) ?? KeptProfile.empty();
+      const told = empty ? contentsOf(KeptProfile.empty().look()) : contents.get(key);
       if (told === undefined)
         throw new StreamgaugeError("SG_CORRUPT", `Cannot read series: contents ${key} are missing`);
       return { profile, contents: told };
@@ -249,6 +251,7 @@ export class DatasetJudge {
     const { dataset } = this.#options;
     const metricOptions = {
       names: this.#names,
+      arePairsScored: dataset.pairs !== undefined,
       policyOf: (path: string) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
       ...(dataset.time.field === undefined ? {} : { eventTimeField: dataset.time.field }),
     };
@@ -258,7 +261,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
-      referenceMetricsOf: (reference, profile) => reference.metrics(profile, metricOptions),
+      referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
   }
@@ -286,7 +289,7 @@ export class DatasetJudge {
     return sizesMs.reduce((best, size) => (Math.abs(size - lengthMs) < Math.abs(best - lengthMs) ? size : best));
   }
 
-  #log(event: Exclude<TrackerEvent<Profile>, ClosedWindow<Profile>>): void {
+  #log(event: Exclude<TrackerEvent<KeptProfile>, ClosedWindow<KeptProfile>>): void {
     const fields = { dataset: this.#options.dataset.topic, ...event };
     switch (event.kind) {
       case "offset-gap":
@@ -314,14 +317,14 @@ export class DatasetJudge {
 }
 
 /** Windows of a dataset as configured, over profiles. */
-export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Profile> {
+export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<KeptProfile> {
   return {
     dataset: dataset.topic,
     clock: createPaneClock(dataset.windows),
     time: dataset.time,
     slices: dataset.slices,
     seasonWindows: (sizeMs) => (dataset.detect.season === "auto" ? seasonWindows(sizeMs) : dataset.detect.season),
-    ops: PROFILE_OPS,
+    ops: KEPT_PROFILE_OPS,
   };
 }
 

@@ -9,10 +9,10 @@
  */
 import { readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
-import { Profile } from "../profiles/profile.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { TrackerState } from "../windows/window-tracker.ts";
+import { KeptProfile } from "./kept-profile.ts";
 
 export const TRACKER_KEY = "tracker";
 export const LEDGER_KEY = "ledger";
@@ -46,17 +46,17 @@ export function readTracker(bytes: Uint8Array): TrackerEntry {
   }));
 }
 
-/** What is stored of a dataset, entry by entry; profiles and contents are read at once, so that their bytes can go. */
+/** What is stored of a dataset, entry by entry. Profiles sleep on; contents are read at once, so that their bytes can go. */
 export class StoredDataset {
   readonly entries = new Map<string, Uint8Array>();
   /** As the tracker calls the profile of a window. */
-  readonly profiles = new Map<string, Profile>();
+  readonly profiles = new Map<string, KeptProfile>();
   /** By the same keys. */
   readonly contents = new Map<string, WindowContents>();
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   take(key: string, value: Uint8Array): void {
-    if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), Profile.read(value));
+    if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), KeptProfile.asleep(value));
     else if (key.startsWith(CONTENTS_KEY)) {
       this.contents.set(key.slice(CONTENTS_KEY.length), readSealed("contents", value, readContents));
     } else this.entries.set(key, value);

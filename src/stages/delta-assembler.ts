@@ -93,11 +93,9 @@ function joinParts(parts: readonly DeltaPanePart[]): PaneDelta<Profile>[] {
       throw new StreamgaugeError("SG_CORRUPT", "Cannot join parts: they are not in order");
     }
     index += first.parts;
-    panes.push({
-      slice: first.slice,
-      paneStartMs: first.paneStartMs,
-      profile: Profile.read(first.parts === 1 ? first.bytes : concat(own.map((part) => part.bytes))),
-    });
+    const profile = Profile.read(first.parts === 1 ? first.bytes : concat(own.map((part) => part.bytes)));
+    profile.place(first.origin.partition, first.origin.fromOffset);
+    panes.push({ slice: first.slice, paneStartMs: first.paneStartMs, profile });
   }
   return panes;
 }

@@ -40,11 +40,11 @@ export class JudgeTelemetry {
     ];
   }
 
-  /** Times `apply`. */
-  applied<T>(apply: () => T): T {
+  /** Times `apply`, with what has its turn meanwhile. */
+  async applied<T>(apply: () => Promise<T>): Promise<T> {
     const { clock } = this.#telemetry;
     const startMs = clock.monotonicMs();
-    const result = apply();
+    const result = await apply();
     this.#duration.observe((clock.monotonicMs() - startMs) / 1000);
     return result;
   }

@@ -88,6 +88,7 @@ class Shard {
   readonly #options: JudgeOptions;
   readonly #judges = new Map<string, DatasetJudge>();
   readonly #assembler = new DeltaAssembler();
+  readonly #stints = new Stints();
   readonly #store: StateStore;
   /** Deltas were applied since the last checkpoint. */
   #isChanged = false;
@@ -115,7 +116,6 @@ class Shard {
   async restore(): Promise<void> {
     const { checkpoints, logger, topics } = this.#options;
     if (checkpoints === undefined) return;
-    const stints = new Stints();
     const datasets = new Map<string, StoredDataset>();
     let stored: Uint8Array | undefined;
     let count = 0;
@@ -128,7 +128,7 @@ class Shard {
         datasets.set(place.dataset, own);
         own.take(place.rest, value);
       }
-      await stints.worked(value.length);
+      await this.#stints.worked(value.length);
     }
     this.#checkpointAtMs = checkpoints.clock.monotonicMs();
     if (stored === undefined) {
@@ -169,23 +169,27 @@ class Shard {
 
   async #take(batch: RecordBatch): Promise<void> {
     const { checkpoints } = this.#options;
-    const stints = new Stints();
     for (const record of batch.records) {
-      await stints.worked(record.value?.length ?? 0);
+      await this.#stints.worked(record.value?.length ?? 0);
+      // Lost meanwhile: what would be worked out could not be committed, and whoever has the partition now needs the processor.
+      if (!this.#claim.active) return;
       const flush = this.#flushOf(record, batch);
       this.#position = this.#assembler.position(record.offset + 1);
       if (flush === undefined) continue;
       this.#isChanged = true;
       this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
-      const outputs = this.#apply(flush);
-      // A window's outputs leave at once: an alert must not wait for the end of a long batch.
-      if (outputs.length > 0) await this.#commit(outputs);
+      const outputs = await this.#apply(flush);
+      // A window's outputs leave at once: an alert must not wait for the end of a long batch. Nor must a checkpoint: a judge
+      // that is behind, and is interrupted again and again, would never come to the end of one.
+      if (outputs.length > 0 || (checkpoints !== undefined && this.#isCheckpointDue(checkpoints)))
+        await this.#commit(outputs);
     }
     this.#position = this.#assembler.position(batch.toOffset);
-    const isDue =
-      checkpoints === undefined ||
-      (this.#isChanged && checkpoints.clock.monotonicMs() - this.#checkpointAtMs >= checkpoints.everyMs);
-    if (isDue) await this.#commit([]);
+    if (checkpoints === undefined || this.#isCheckpointDue(checkpoints)) await this.#commit([]);
+  }
+
+  #isCheckpointDue({ clock, everyMs }: NonNullable<JudgeOptions["checkpoints"]>): boolean {
+    return this.#isChanged && clock.monotonicMs() - this.#checkpointAtMs >= everyMs;
   }
 
   /**
@@ -204,18 +208,18 @@ class Shard {
   }
 
   async #commit(outputs: readonly OutputRecord[]): Promise<void> {
-    await this.#claim.commit([...outputs, ...this.#checkpoint()], this.#position);
+    await this.#claim.commit([...outputs, ...(await this.#checkpoint())], this.#position);
     this.#isChanged = false;
   }
 
-  #checkpoint(): OutputRecord[] {
+  async #checkpoint(): Promise<OutputRecord[]> {
     const { checkpoints } = this.#options;
     if (checkpoints === undefined) return [];
     this.#checkpointAtMs = checkpoints.clock.monotonicMs();
     const changed: StateEntry[] = [];
     const gone: string[] = [];
     for (const [dataset, judge] of this.#judges) {
-      const state = judge.checkpoint();
+      const state = await this.#stints.through(judge.checkpoint());
       for (const { key, value } of state.changed) changed.push({ key: `${dataset}|${key}`, value });
       for (const key of state.gone) gone.push(`${dataset}|${key}`);
     }
@@ -225,14 +229,19 @@ class Shard {
       if (dataset !== undefined && !this.#judges.has(dataset)) gone.push(key);
     }
     changed.push({ key: POSITION_KEY, value: utf8(String(this.#position)) });
-    return this.#store.write(changed, gone, this.#timeMs);
+    const records: OutputRecord[] = [];
+    for (const record of this.#store.write(changed, gone, this.#timeMs)) {
+      records.push(record);
+      await this.#stints.worked(record.value?.length ?? 0);
+    }
+    return records;
   }
 
   end(): void {
     for (const judge of this.#judges.values()) judge.telemetry.end();
   }
 
-  #apply(flush: Flush): OutputRecord[] {
+  async #apply(flush: Flush): Promise<OutputRecord[]> {
     const { entry, panes } = flush;
     const { topics, deployment, logger } = this.#options;
     const judge = this.#judges.get(entry.dataset);
@@ -241,7 +250,7 @@ class Shard {
       return [];
     }
     const context = { topics, deployment, timestampMs: entry.wallTimeMs };
-    return judge.telemetry.applied(() => judge.apply(entry, panes, context));
+    return judge.telemetry.applied(() => this.#stints.through(judge.apply(entry, panes, context)));
   }
 }
 

@@ -83,6 +83,7 @@ export class PartitionProfiler {
         policyOf: (path) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
         hashLabel: options.hashLabel,
       },
+      pairs: dataset.pairs,
     });
     this.#slices = this.#emptySlices();
   }

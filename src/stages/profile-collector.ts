@@ -11,6 +11,7 @@ import { WindowTracker } from "../windows/window-tracker.ts";
 import { feedInLockstep, type SealableLog } from "./bounded-run.ts";
 import { trackerOptions } from "./dataset-judge.ts";
 import { DeltaAssembler } from "./delta-assembler.ts";
+import { keptPanes } from "./kept-profile.ts";
 import { startProfiler } from "./profiler.ts";
 
 export interface CollectedWindow {
@@ -64,9 +65,10 @@ export async function collectProfiles(options: ProfileCollectorOptions): Promise
         for (const record of batch.records) {
           const flush = assembler.take(record, batch.topic, batch.partition);
           if (flush === undefined) continue;
-          for (const event of tracker.apply(flush.entry, flush.panes)) {
+          for (const event of tracker.apply(flush.entry, keptPanes(flush.panes))) {
             if (event.kind !== "closed" || event.empty) continue;
-            await options.onWindow({ window: event.window, revision: event.revision, profile: event.profile, names });
+            const { window, revision, profile } = event;
+            await options.onWindow({ window, revision, profile: profile.look(), names });
           }
         }
         await claim.commit([], assembler.position(batch.toOffset));

@@ -19,6 +19,8 @@ import { isReferenceMetric } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
+import type { KeptProfile } from "./kept-profile.ts";
+import type { Steps } from "./stints.ts";
 
 /** A closed or revised window as the tracker hands it over. */
 export interface WindowInput {
@@ -28,7 +30,7 @@ export interface WindowInput {
   readonly empty: boolean;
   readonly counts: LedgerCounts;
   /** The tracker's: late events go on changing it, and then it comes again. */
-  readonly profile: Profile;
+  readonly profile: KeptProfile;
 }
 
 /** What is said of a window; `revision` counts what was said before. */
@@ -42,6 +44,9 @@ export interface Judged {
   readonly summary: WindowSummary;
 }
 
+/** To measure or to judge a window takes about as long as to read so many bytes of state. */
+const WINDOW_WORK = 16_384;
+
 export interface SeriesJudgeOptions {
   readonly season: number | "auto";
   readonly warmup: number | "auto";
@@ -49,7 +54,7 @@ export interface SeriesJudgeOptions {
   /** How long after its end a window may still be revised. */
   readonly reviseForMs: number;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
-  readonly referenceMetricsOf: (reference: ReferenceWindows, profile: Profile) => readonly MetricValue[];
+  readonly referenceMetricsOf: (reference: ReferenceWindows, contents: WindowContents) => readonly MetricValue[];
   readonly summaryOf: (profile: Profile) => WindowSummary;
 }
 
@@ -61,7 +66,7 @@ interface Entry {
   /** Those, and the ones that compare it with the past. */
   metrics: readonly MetricValue[];
   score: DetectorScore;
-  /** What the reference learns of it: as it was told last. */
+  /** What it is compared by, and what the reference learns of it: as it was told last. */
   contents: WindowContents;
   revision: number;
 }
@@ -176,14 +181,18 @@ export class SeriesJudge {
    * later ones whose outcome changed, in order of time. A slice may be told of first in the late events of a window that closed
    * long ago: it is learned where it belongs.
    */
-  revise(inputs: readonly WindowInput[]): Judged[] {
+  *revise(inputs: readonly WindowInput[]): Steps<Judged[]> {
     const revised = new Set<Entry>();
-    for (const input of inputs) revised.add(this.#entryOf(input));
+    for (const input of inputs) {
+      revised.add(this.#entryOf(input));
+      yield WINDOW_WORK;
+    }
     const from = this.#revisable.findIndex((entry) => revised.has(entry));
     const models = copyOf(this.#settled);
     this.#newest = models;
     const told: Judged[] = [];
     for (const [position, entry] of this.#revisable.entries()) {
+      yield WINDOW_WORK;
       if (position < from) {
         learn(models, entry);
         continue;
@@ -241,7 +250,7 @@ export class SeriesJudge {
 
   #judged({ input, metrics, score, revision }: Entry): Judged {
     const { window, partial, counts, profile } = input;
-    return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile) };
+    return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile.look()) };
   }
 }
 
@@ -284,13 +293,14 @@ function optionsOf({ season, warmup, sizeMs, reviseForMs }: SeriesJudgeOptions) 
 }
 
 function entryOf(input: WindowInput, { metricsOf }: SeriesJudgeOptions, revision = 0): Entry {
-  const own = metricsOf(input.profile);
-  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(input.profile), revision };
+  const profile = input.profile.look();
+  const own = metricsOf(profile);
+  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(profile), revision };
 }
 
 function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf }: SeriesJudgeOptions): void {
-  const { input, own } = entry;
-  entry.metrics = [...own, ...referenceMetricsOf(models.reference, input.profile)];
+  const { input, own, contents } = entry;
+  entry.metrics = [...own, ...referenceMetricsOf(models.reference, contents)];
   entry.score = input.partial ? NOT_JUDGED : models.detector.scoreOne({ index: input.index, metrics: entry.metrics });
   learn(models, entry);
 }
@@ -303,5 +313,5 @@ function learn({ detector, reference }: Models, { input, metrics, score, content
 }
 
 function copyOf({ detector, reference }: Models): Models {
-  return { detector: restoreDetector(detector.snapshot()), reference: ReferenceWindows.read(reference.write()) };
+  return { detector: restoreDetector(detector.snapshot()), reference: reference.copy() };
 }

@@ -6,8 +6,20 @@
 /** Some milliseconds of unpacking, reading or merging. */
 const STINT_BYTES = 64 * 1024;
 
+/** Work in steps, each of which says how many bytes it was worth. */
+export type Steps<T> = Generator<number, T>;
+
 export class Stints {
   #bytes = 0;
+
+  /** Takes all steps. */
+  async through<T>(steps: Steps<T>): Promise<T> {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+      await this.worked(value);
+    }
+  }
 
   /** To be awaited after work on so many bytes. */
   async worked(bytes: number): Promise<void> {

@@ -33,6 +33,9 @@ export function sketchBytes(field: FieldProfile): SketchBytes {
   };
 }
 
+/** Of a field whose values must not be shown. */
+export const NO_SKETCHES: SketchBytes = { kll: undefined, hll: undefined, frequentItems: undefined };
+
 /** The sketches of a record, read back; `undefined` where there is none. */
 export interface ReadSketches {
   readonly quantiles: KllSketch | undefined;

@@ -109,30 +109,28 @@ export class StateStore {
     for (const [key, stored] of found) yield this.#entryOf(key, stored);
   }
 
-  /** Records that replace the changed entries and delete those that are gone; to be committed in one transaction. */
-  write(changed: readonly StateEntry[], gone: readonly string[], timestampMs: number): OutputRecord[] {
+  /** Records that replace the changed entries and delete those that are gone, each made when it is asked for; to be committed in one transaction. */
+  *write(changed: readonly StateEntry[], gone: readonly string[], timestampMs: number): Generator<OutputRecord> {
     this.#sequence++;
-    const records: OutputRecord[] = [];
     const headers = [{ key: WRITER_HEADER, value: utf8(this.#writer) }];
-    const put = (key: string, part: number, value: Uint8Array | null) => {
+    const put = (key: string, part: number, value: Uint8Array | null): OutputRecord => {
       const record = { topic: this.#topic, partition: this.#partition, key: keyOfPart(key, part), timestampMs };
-      records.push(value === null ? { ...record, value } : { ...record, value, headers });
+      return value === null ? { ...record, value } : { ...record, value, headers };
     };
     for (const { key, value } of changed) {
       const packed = deflateRawSync(value, { level: DEFLATE_LEVEL });
       const parts = Math.max(1, Math.ceil(packed.length / MAX_PART_BYTES));
       for (let part = 0; part < parts; part++) {
         const bytes = packed.subarray(part * MAX_PART_BYTES, (part + 1) * MAX_PART_BYTES);
-        put(key, part, writePart({ sequence: this.#sequence, part, parts, length: value.length, bytes }));
+        yield put(key, part, writePart({ sequence: this.#sequence, part, parts, length: value.length, bytes }));
       }
-      for (let part = parts; part < (this.#parts.get(key) ?? 0); part++) put(key, part, null);
+      for (let part = parts; part < (this.#parts.get(key) ?? 0); part++) yield put(key, part, null);
       this.#parts.set(key, parts);
     }
     for (const key of gone) {
-      for (let part = 0; part < (this.#parts.get(key) ?? 0); part++) put(key, part, null);
+      for (let part = 0; part < (this.#parts.get(key) ?? 0); part++) yield put(key, part, null);
       this.#parts.delete(key);
     }
-    return records;
   }
 
   #entryOf(key: string, records: readonly StoredPart[]): StoredEntry {

@@ -76,9 +76,13 @@ export class Fleet {
   }
 
   kill(victim: number): void {
-    const member = this.#at(victim);
-    member.mayEnd = true;
-    member.process.signal("SIGKILL");
+    killed(this.#at(victim));
+  }
+
+  /** Who claimed the judge's partition last. */
+  killJudge(): void {
+    if (this.#judge === undefined) throw new Error("Cannot kill the judge: nobody has claimed its partition");
+    killed(this.#judge);
   }
 
   /** A frozen process is left as it is; one that has only just begun may end at once, as `interrupted`. */
@@ -193,6 +197,11 @@ export class Fleet {
     await sleep(restartAfterMs);
     if (!this.#isOver) this.#members[index] = this.#spawn(index);
   }
+}
+
+function killed(member: Member): void {
+  member.mayEnd = true;
+  member.process.signal("SIGKILL");
 }
 
 function lastWords({ stderr }: Streamgauge): string {

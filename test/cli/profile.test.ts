@@ -77,14 +77,31 @@ async function runProfile(args: Partial<WriteProfilesArgs> & Pick<WriteProfilesA
   return { ...run, out, files: existsSync(out) ? readdirSync(out).sort() : [] };
 }
 
-/** Records of a `.profile` as avsc reads them, by field. */
-async function readByField(path: string): Promise<Map<string, Row>> {
-  const records = new Map<string, Row>();
-  for await (const record of avsc.createFileDecoder(path)) {
-    const row = { ...(record as Row) };
-    records.set(row.field as string, row);
-  }
+/** Records of a `.profile` as avsc reads them. */
+async function readRecords(path: string): Promise<Row[]> {
+  const records: Row[] = [];
+  for await (const record of avsc.createFileDecoder(path)) records.push({ ...(record as Row) });
   return records;
+}
+
+/** Those of fields, by field. */
+async function readByField(path: string): Promise<Map<string, Row>> {
+  const records = await readRecords(path);
+  return new Map(records.filter(({ field }) => field !== "").map((record) => [record.field as string, record]));
+}
+
+/** Character classes of the notes and tags of `READINGS`. */
+function patternOf(text: string): string {
+  return text
+    .replace(/é+/g, "é")
+    .replace(/[a-z]+/g, "a")
+    .replace(/[0-9]+/g, "9");
+}
+
+function counted(keys: readonly string[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
 const ABSENT = {
@@ -218,6 +235,30 @@ describe("writeProfiles()", () => {
     }
   });
 
+  test("counts the patterns of texts, and which fields are absent together", async () => {
+    const { out } = await runProfile({ inputs: [container] });
+    const records = await readRecords(join(out, "readings.all.profile"));
+    const [events] = records;
+    expect(events).toMatchObject({ field: "", type: "event", values: READINGS.length, patterns: null, kll: null });
+    const absent = READINGS.map(({ score, note, place }) =>
+      [note === null && "note", place === null && "place.city", score === null && "score"].filter(Boolean).join(),
+    );
+    const nullPatterns = events?.nullPatterns as { absent: string[]; count: number; hash: string }[];
+    const told = nullPatterns.map(({ absent: names, count }): [string, number] => [[...names].sort().join(), count]);
+    expect(told.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))).toEqual(counted(absent));
+    expect(nullPatterns.find(({ absent: names }) => names.length === 0)?.hash).toBe("0".repeat(16));
+    const notes = READINGS.flatMap(({ note }) => (note === null ? [] : [note]));
+    const byField = new Map(records.map((record) => [record.field, record.patterns]));
+    const patterns = (byField.get("note") as { pattern: string; count: number }[]).map(
+      ({ pattern, count }): [string, number] => [pattern, count],
+    );
+    expect(patterns.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))).toEqual(counted(notes.map(patternOf)));
+    expect([byField.get("tags[]"), byField.get("score")]).toEqual([
+      [{ pattern: patternOf("t1"), count: READINGS.flatMap(({ tags }) => tags).length }],
+      null,
+    ]);
+  });
+
   test("writes the same bytes twice, and never leaves a .part", async () => {
     const first = await runProfile({ inputs: [container], timeField: "at", window: "6h" });
     const second = await runProfile({ inputs: [container], timeField: "at", window: "6h" });
@@ -327,9 +368,15 @@ describe("showProfile()", () => {
       "max",
       "s.d.",
       "length",
+      "pattern",
       "top",
     ]);
-    expect(stdout.slice(2).map((line) => line.split(/ +/)[0])).toEqual(Object.keys(expected).sort());
+    const names = Object.keys(expected).sort();
+    expect(stdout.slice(2, 2 + names.length).map((line) => line.split(/ +/)[0])).toEqual(names);
+    const together = stdout.slice(2 + names.length);
+    const alone = inside.filter(({ note, score, place }) => note === null && score !== null && place !== null).length;
+    expect(together).toContain(`  ${((alone / inside.length) * 100).toFixed(1)} % without note`);
+    expect(together.length).toBeGreaterThan(4);
     const level = stdout.find((line) => line.startsWith("level "))?.split(/ {2,}/);
     const { mean: center, stddev } = expected.level ?? {};
     const sorted = inside.map((reading) => reading.level).sort((a, b) => a - b);
@@ -358,7 +405,7 @@ describe("showProfile()", () => {
     const { out } = await runProfile({ inputs: [container], timeField: "at" });
     const { stdout } = await show(join(out, day()), true);
     expect(stdout).toHaveLength(1);
-    const expected = [...(await readByField(join(out, day()))).values()];
+    const expected = await readRecords(join(out, day()));
     const inBase64 = (_: string, value: unknown) =>
       (value as { type?: string } | null)?.type === "Buffer"
         ? Buffer.from((value as { data: number[] }).data).toString("base64")
@@ -442,7 +489,9 @@ describe("showProfile()", () => {
     const { out, files } = await runProfile({ inputs: [folder.write("bare.jsonl", "{}\n{}\n")] });
     expect(files).toEqual(["bare.all.profile"]);
     const path = join(out, "bare.all.profile");
-    expect(await readByField(path)).toEqual(new Map());
+    expect(await readRecords(path)).toMatchObject([
+      { field: "", values: 2, nullPatterns: [{ hash: "0".repeat(16), absent: [], count: 2 }] },
+    ]);
     expect((await show(path)).stdout).toEqual([`${path}: a window without fields`]);
   });
 });

@@ -17,7 +17,7 @@ datasets[].shard! datasets[].schema datasets[].flushEvery datasets[].time datase
 datasets[].time.lateness datasets[].time.idleAfter datasets[].time.unheardAfter datasets[].time.maxAhead
 datasets[].time.reviseFor datasets[].windows datasets[].windows.sizes datasets[].windows.timezone datasets[].slices
 datasets[].slices[].by datasets[].slices[].name datasets[].slices[].limit datasets[].slices[].where!
-datasets[].fields datasets[].fields{}.values datasets[].detect datasets[].detect.season datasets[].detect.warmup
+datasets[].fields datasets[].fields{}.values datasets[].pairs datasets[].detect datasets[].detect.season datasets[].detect.warmup
 datasets[].detect.falseAlarms! datasets[].checks! datasets[].checks[].field datasets[].checks[].rule
 datasets[].checks[].min datasets[].checks[].max datasets[].checks[].mostly datasets[].checks[].expect
 datasets[].checks[].severity datasets[].checks[].refuse datasets[].quarantine datasets[].quarantine.topic sinks

@@ -39,7 +39,7 @@ describe("ReferenceWindows", () => {
       fc.property(fc.array(window, { minLength: SIZE + 1, maxLength: SIZE * 3 }), (windows) => {
         let reference = new ReferenceWindows({ size: SIZE, topValues: TOP });
         for (const [i, one] of windows.entries()) {
-          const metrics = byId(reference.metrics(profileOfWindow(one)));
+          const metrics = byId(reference.metrics(contentsOf(profileOfWindow(one))));
           const past = windows.slice(Math.max(0, i - SIZE), i);
           const expected = i < SIZE ? new Map<string, number>() : bruteForce(past, one);
           expect([...metrics.keys()].sort()).toEqual([...expected.keys()].sort());
@@ -62,7 +62,9 @@ describe("ReferenceWindows", () => {
           for (const one of first) original.learn(contentsOf(profileOfWindow(one)));
           const copy = ReferenceWindows.read(original.write());
           for (const one of then) {
-            expect(copy.metrics(profileOfWindow(one))).toEqual(original.metrics(profileOfWindow(one)));
+            expect(copy.metrics(contentsOf(profileOfWindow(one)))).toEqual(
+              original.metrics(contentsOf(profileOfWindow(one))),
+            );
             for (const reference of [original, copy]) reference.learn(contentsOf(profileOfWindow(one)));
           }
           expect(copy.write()).toEqual(original.write());
@@ -76,10 +78,10 @@ describe("ReferenceWindows", () => {
     const reference = new ReferenceWindows();
     for (let i = 0; i < 27; i++) reference.learn(contentsOf(carriers("UA")));
     expect(reference.isFull).toBe(false);
-    expect(reference.metrics(carriers("XX"))).toEqual([]);
+    expect(reference.metrics(contentsOf(carriers("XX")))).toEqual([]);
     reference.learn(contentsOf(carriers("UA")));
     expect(reference.isFull).toBe(true);
-    expect(byId(reference.metrics(carriers("XX", "UA"))).get("unseen_share(carrier)")).toMatchObject({
+    expect(byId(reference.metrics(contentsOf(carriers("XX", "UA")))).get("unseen_share(carrier)")).toMatchObject({
       value: 0.5,
       n: 2,
       kind: "share",
@@ -108,7 +110,7 @@ describe("ReferenceWindows", () => {
     const profile = carriers("UA", "XX");
     const before = profile.write();
     const bytes = reference.write();
-    reference.metrics(profile);
+    reference.metrics(contentsOf(profile));
     expect(reference.write()).toEqual(bytes);
     reference.learn(contentsOf(profile));
     expect(profile.write()).toEqual(before);
@@ -118,10 +120,10 @@ describe("ReferenceWindows", () => {
     const reference = full(carriers("UA"));
     const wider = profileOf([fieldOf("carrier", "string"), fieldOf("gate", "string")], [[["UA"], ["A1"]]]);
     for (let i = 0; i < SIZE; i++) {
-      expect(reference.metrics(wider).some(({ id }) => id.includes("gate"))).toBe(false);
+      expect(reference.metrics(contentsOf(wider)).some(({ id }) => id.includes("gate"))).toBe(false);
       reference.learn(contentsOf(wider));
     }
-    expect(byId(reference.metrics(wider)).get("unseen_share(gate)")?.value).toBe(0);
+    expect(byId(reference.metrics(contentsOf(wider))).get("unseen_share(gate)")?.value).toBe(0);
   });
 
   test("ReferenceWindows.metrics() names values by label: hashed ones by their hash, hidden ones not at all", () => {
@@ -129,7 +131,7 @@ describe("ReferenceWindows", () => {
       const labels: LabelPolicy = { policyOf: () => policy, hashLabel: () => "hmac:0123456789abcdef" };
       const profile = profileOf([fieldOf("carrier", "string")], [[["UA"]]], { labels });
       return full(profile)
-        .metrics(profile)
+        .metrics(contentsOf(profile))
         .map(({ id }) => id);
     };
     expect(labelled("show")).toEqual([
@@ -157,7 +159,7 @@ describe("ReferenceWindows", () => {
         Array.from({ length: 2 * (to - from) }, (_, i): Row => [[BigInt(from + (i >> 1))]]),
       );
     let reference = full(customers(0, 6_000));
-    const figure = (profile: Profile) => byId(reference.metrics(profile)).get("unseen_share(customer)");
+    const figure = (profile: Profile) => byId(reference.metrics(contentsOf(profile))).get("unseen_share(customer)");
     for (let round = 0; round < 2; round++) {
       expect(figure(customers(0, 6_000))).toMatchObject({ value: 0, n: 1_022 });
       // A quarter is new. The sample has a standard deviation of 1.9 %: four of them.
@@ -174,7 +176,7 @@ describe("ReferenceWindows", () => {
       Array.from({ length: 5_000 }, (_, i): Row => [[`c${i}`]]),
     );
     const reference = full(carriers("UA"));
-    const idsOf = (profile: Profile) => reference.metrics(profile).map(({ id }) => id);
+    const idsOf = (profile: Profile) => reference.metrics(contentsOf(profile)).map(({ id }) => id);
     expect(idsOf(many).some((id) => id.startsWith("share") || id.startsWith("psi"))).toBe(false);
     expect(unseen(reference, many)).toBe(1);
     reference.learn(contentsOf(many));
@@ -192,20 +194,22 @@ describe("ReferenceWindows", () => {
       bytes = Math.max(bytes, reference.write().length);
     }
     const next = profileOf([fieldOf("id", "int")], [[[7]]]);
-    expect(reference.metrics(next).map(({ id }) => id)).toEqual([RARE, "outside_share(id)", "psi(id)"]);
+    expect(reference.metrics(contentsOf(next)).map(({ id }) => id)).toEqual([RARE, "outside_share(id)", "psi(id)"]);
     expect(bytes).toBeLessThan(VALUES_MAX * 16);
   });
 
   test("ReferenceWindows.metrics() sees no new values when an int becomes a double", () => {
     const reference = full(profileOf([fieldOf("n", "int")], [[[1]], [[2]]]));
-    expect(byId(reference.metrics(profileOf([fieldOf("n", "double")], [[[2]]]))).get("unseen_share(n)")?.value).toBe(0);
+    expect(
+      byId(reference.metrics(contentsOf(profileOf([fieldOf("n", "double")], [[[2]]])))).get("unseen_share(n)")?.value,
+    ).toBe(0);
   });
 
   test("ReferenceWindows.metrics() leaves the event time out", () => {
     const profile = profileOf([fieldOf("epoch", "long")], [[[5n]]]);
     expect(
       full(profile)
-        .metrics(profile, { eventTimeField: "epoch" })
+        .metrics(contentsOf(profile), { eventTimeField: "epoch" })
         .map(({ id }) => id),
     ).toEqual([RARE]);
   });
@@ -218,7 +222,7 @@ describe("ReferenceWindows", () => {
         rows.map((row): Row => [...row].map((sign) => (sign === "1" ? [1] : [null]))),
       );
     const reference = full(rowsOf("111", "111", "100"));
-    const rare = (...rows: string[]) => byId(reference.metrics(rowsOf(...rows))).get(RARE);
+    const rare = (...rows: string[]) => byId(reference.metrics(contentsOf(rowsOf(...rows)))).get(RARE);
     expect(rare("111", "100")).toMatchObject({ value: 0, n: 2, fields: [] });
     expect(rare("111", "111", "111", "101")).toMatchObject({ value: 0.25, n: 4, fields: ["b"] });
     expect(rare("110", "000", "110")).toMatchObject({ value: 1, n: 3, fields: ["c"] });
@@ -235,7 +239,7 @@ describe("ReferenceWindows", () => {
     }
     expect(reference.write().length).toBeLessThan(28 * 256 * 10 + 1_000);
     const all = profileOf(fields, [fields.map(() => [true])]);
-    expect(byId(reference.metrics(all)).get(RARE)).toMatchObject({ value: 0, n: 1, fields: [] });
+    expect(byId(reference.metrics(contentsOf(all))).get(RARE)).toMatchObject({ value: 0, n: 1, fields: [] });
   });
 
   test("ReferenceWindows.read() refuses damaged and cut bytes with SG_CORRUPT", () => {
@@ -318,7 +322,7 @@ function full(profile: Profile): ReferenceWindows {
 }
 
 function unseen(reference: ReferenceWindows, profile: Profile): MetricValue["value"] {
-  return byId(reference.metrics(profile)).get("unseen_share(carrier)")?.value;
+  return byId(reference.metrics(contentsOf(profile))).get("unseen_share(carrier)")?.value;
 }
 
 function byId(metrics: readonly MetricValue[]): Map<string, MetricValue> {

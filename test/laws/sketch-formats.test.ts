@@ -20,6 +20,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   HashSample: "9224 bytes, a1b9fe650dffa7a1",
   "HashSample of 10 hashes": "96 bytes, 67f1b1c728cc9ec8",
   TextShapes: "61 bytes, 673ec54308117bbb",
+  NumberPair: "94 bytes, 8019de9a044524d4",
   LogLinearHistogram: "284 bytes, b4ed05cb15ad3976",
 };
 

@@ -7,6 +7,7 @@ import { KllSketch } from "../../src/sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../../src/sketches/log-linear-histogram.ts";
 import { LongRange } from "../../src/sketches/long-range.ts";
 import { Moments } from "../../src/sketches/moments.ts";
+import { NumberPair, positionsOf, wordsOf } from "../../src/sketches/number-pair.ts";
 import { textMeasure } from "../../src/sketches/text-shape.ts";
 import { TextShapes } from "../../src/sketches/text-shapes.ts";
 import { ValueCounts } from "../../src/sketches/value-counts.ts";
@@ -151,6 +152,14 @@ export const SKETCHES: readonly SketchLaw<unknown>[] = [
     read: (r) => LogLinearHistogram.read(r),
     query: (sketch) => [sketch.bins().length, sketch.countOf(5), sketch.totalCount],
   }),
+  law<NumberPair>({
+    name: "NumberPair",
+    create: () => new NumberPair(),
+    update: updatePair,
+    read: (r) => NumberPair.read(r),
+    query: (sketch) => [sketch.count, sketch.correlation(), sketch.gaps.mean],
+    complaint: pairComplaint,
+  }),
   law<TextShapes>({
     name: "TextShapes",
     create: () => new TextShapes(),
@@ -242,6 +251,31 @@ function momentsComplaint(merged: Moments, values: readonly StreamValue[], whole
     return `variance ${merged.variance}, whole ${variance}`;
   }
   return undefined;
+}
+
+/** Of each value, and a number that follows from it, both ways at once: every split has the same pairs. */
+function secondOf(value: number): number {
+  return Number.isFinite(value) && Math.abs(value) % 3 < 2 ? Math.trunc(value) % 1000 : Number.NaN;
+}
+
+function updatePair(sketch: NumberPair, values: readonly StreamValue[]): void {
+  const first = numbersOf(values).map((value) => (Number.isFinite(value) ? value : Number.NaN));
+  const side = (numbers: Float64Array) => {
+    const positions = new Float64Array(numbers.length);
+    positionsOf(numbers, wordsOf(numbers), numbers.length, positions);
+    return { values: numbers, positions };
+  };
+  const order = Int32Array.from(first, (_, row) => row);
+  sketch.updateMany(side(first), side(first.map(secondOf)), order, 0, order.length);
+}
+
+function pairComplaint(merged: NumberPair, values: readonly StreamValue[], whole: NumberPair): string | undefined {
+  if (merged.count !== whole.count) return `count ${merged.count}, whole ${whole.count}`;
+  if (merged.correlation() !== whole.correlation()) {
+    return `correlation ${merged.correlation()}, whole ${whole.correlation()}`;
+  }
+  const gaps = Array.from(numbersOf(values), (value) => value - secondOf(value));
+  return momentsComplaint(merged.gaps, gaps, whole.gaps);
 }
 
 function updateHashSample(sketch: HashSample, values: readonly StreamValue[]): void {

@@ -41,6 +41,10 @@ const TEXTS = [
   "x".repeat(2000),
   "12345678",
   "123456789",
+  "2013-02-08T06:00",
+  "8/2/2013",
+  " \t",
+  "-1.5e3",
 ];
 
 const value: fc.Arbitrary<StreamValue> = fc.oneof(

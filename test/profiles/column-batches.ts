@@ -1,5 +1,6 @@
 /** Column batches from plain rows, as a reader would fill them. */
 import type { Column, ColumnBatch, FieldDescriptor, FieldKind } from "../../src/core/column-batch.ts";
+import type { PairPaths } from "../../src/core/config.ts";
 import { BatchProfiler, type RowFacts } from "../../src/profiles/batch-profiler.ts";
 import type { LabelPolicy } from "../../src/profiles/labels.ts";
 import { Profile } from "../../src/profiles/profile.ts";
@@ -66,11 +67,18 @@ export function factsOf(rowCount: number, facts: Partial<RowFacts> = {}): RowFac
 export function profileOf(
   fields: readonly FieldDescriptor[],
   rows: readonly Row[],
-  options: { labels?: LabelPolicy; facts?: Partial<RowFacts>; seed?: number; ignore?: ReadonlySet<string> } = {},
+  options: {
+    labels?: LabelPolicy;
+    facts?: Partial<RowFacts>;
+    seed?: number;
+    ignore?: ReadonlySet<string>;
+    pairs?: readonly PairPaths[];
+  } = {},
 ): Profile {
   const profile = Profile.empty(options.seed ?? 7);
   const profiler = new BatchProfiler({
     labels: options.labels ?? SHOW,
+    pairs: options.pairs,
     ...(options.ignore === undefined ? {} : { ignore: options.ignore }),
   });
   profiler.begin(batchOf(fields, rows), factsOf(rows.length, options.facts));

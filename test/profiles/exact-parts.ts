@@ -13,6 +13,10 @@ export function exactParts(profile: Profile): unknown {
     valuesLeftOut: profile.valuesLeftOut,
     contents: bytesOf(profile.contents),
     patterns: bytesOf(profile.patterns),
+    pairs: profile.pairs.list().map(({ first, second, class: fieldClass, state }) => [
+      [first, second, fieldClass, state.count, state.correlation()],
+      [state.gaps.count, state.gaps.min, state.gaps.max],
+    ]),
     lag: [profile.lag.count, profile.lag.min, profile.lag.max],
     fields: fields.map(([key, field]) => [
       key,

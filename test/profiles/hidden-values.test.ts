@@ -19,7 +19,11 @@ function said(policy: "show" | "hide", distinct: number): string {
   const reference = new ReferenceWindows({ size: 2 });
   for (let window = 0; window < 2; window++) reference.learn(contentsOf(profile));
   const options = { names: new FieldNames(), policyOf: () => policy };
-  const told = [metricsOf(profile, options), reference.metrics(profile, options), windowSummary(profile, options)];
+  const told = [
+    metricsOf(profile, options),
+    reference.metrics(contentsOf(profile), options),
+    windowSummary(profile, options),
+  ];
   const kept = [profile.write(), reference.write()].map((bytes) => Buffer.from(bytes).toString("latin1"));
   return JSON.stringify(told) + kept.join();
 }

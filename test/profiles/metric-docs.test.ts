@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { DATASET_METRICS, FIELD_METRICS, QUANTILE_METRIC } from "../../src/profiles/catalogue.ts";
+import { DATASET_METRICS, FIELD_METRICS, PAIR_METRICS, QUANTILE_METRIC } from "../../src/profiles/catalogue.ts";
 import { type MetricEntry, STATES } from "../../src/profiles/metric-entry.ts";
 import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../../src/profiles/reference-metrics.ts";
 
@@ -17,6 +17,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const ENTRIES: readonly MetricEntry[] = [
   ...DATASET_METRICS,
   ...FIELD_METRICS,
+  ...PAIR_METRICS,
   QUANTILE_METRIC,
   ...Object.values(REFERENCE_METRICS),
   RARE_PATTERN_SHARE,
@@ -41,6 +42,18 @@ describe("docs/metrics.md", () => {
       const line = lines.find((one) => one.startsWith(`| \`${name}(`));
       expect(line, name).toContain(` | ${formula} | `);
       expect(line, name).toContain(` | ${error} | ${scored ? "yes" : "no"} |`);
+    }
+  });
+
+  test("tells what every state of a profile costs, as the benchmark has written it", () => {
+    const { costs } = JSON.parse(readFileSync(new URL("bench/state-costs.json", ROOT), "utf8"));
+    const ofProfile = Object.keys(STATES).filter((name) => !name.endsWith("Reference"));
+    expect(Object.keys(costs).sort()).toEqual(ofProfile.sort());
+    const lines = readFileSync(PAGE, "utf8").split("\n");
+    for (const name of ofProfile) {
+      const line = lines.find((one) => one.startsWith(`| ${name} |`));
+      expect(line, name).toContain(` | ${costs[name].nsPerEvent}`);
+      expect(costs[name].nsPerEvent, name).toBeGreaterThan(0);
     }
   });
 

@@ -7,7 +7,7 @@ import { DATASET_METRICS, FIELD_METRICS, QUANTILE_METRIC, QUANTILES } from "../.
 import { FieldNames } from "../../src/profiles/field-names.ts";
 import { metricsOf } from "../../src/profiles/metrics.ts";
 import { Profile } from "../../src/profiles/profile.ts";
-import { fieldOf, profileOf, type Row, SHOW } from "./column-batches.ts";
+import { fieldOf, profileOf, type Row, SHOW, type Value } from "./column-batches.ts";
 import { EVERY_KIND, rowOfEveryKind } from "./generators.ts";
 
 const SEED = 20_261_123;
@@ -205,6 +205,11 @@ interface Figure {
   readonly sorted?: readonly number[];
 }
 
+/** 0 and −0 are one value. */
+function sameValue(a: Value, b: Value): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array ? a.join() === b.join() : a === b;
+}
+
 /** Everything that `metricsOf()` says of one field, by the definition. */
 function oracle(fields: readonly FieldDescriptor[], index: number, rows: readonly Row[]): Map<string, Figure> {
   const field = fields[index]!;
@@ -262,6 +267,14 @@ function oracle(fields: readonly FieldDescriptor[], index: number, rows: readonl
     figures.set(`singleton_share(${field.path})`, of(counts.filter((count) => count === 1).length / n));
     const bits = counts.reduce((total, count) => total - (count / n) * Math.log2(count / n), 0);
     figures.set(`entropy(${field.path})`, of(bits, 1e-12));
+  }
+  if (!["boolean", "array", "map"].includes(kind)) {
+    const sequence = (field.level < 0 ? values : []).filter(
+      (value) => typeof value !== "number" || Number.isFinite(value),
+    );
+    const equal = sequence.filter((value, i) => i > 0 && sameValue(value, sequence[i - 1]!)).length;
+    const n = Math.max(0, sequence.length - 1);
+    figures.set(`repeat_share(${field.path})`, { value: n > 0 ? equal / n : undefined, n });
   }
   if (kind === "boolean") rate("true_rate", values.filter((value) => value === true).length);
   const figure = (name: string, value: Figure["value"], n: number, within = 0) =>

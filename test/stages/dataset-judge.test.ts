@@ -7,6 +7,7 @@ import type { AlertRecord } from "../../src/core/verdict.ts";
 import { Profile } from "../../src/profiles/profile.ts";
 import { DatasetJudge } from "../../src/stages/dataset-judge.ts";
 import { StoredDataset } from "../../src/stages/dataset-state.ts";
+import { atOnce } from "./at-once.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -48,11 +49,8 @@ function alertsOf(rowCounts: readonly number[]): AlertRecord[] {
       counts: profile.counts(),
     };
     offset += rows;
-    const outputs = judge.apply(entry, [{ slice: "all", paneStartMs: startMs, profile }], {
-      topics: TOPICS,
-      deployment: "test",
-      timestampMs: startMs + DAY,
-    });
+    const context = { topics: TOPICS, deployment: "test", timestampMs: startMs + DAY };
+    const outputs = atOnce(judge.apply(entry, [{ slice: "all", paneStartMs: startMs, profile }], context));
     return outputs
       .filter(({ topic }) => topic === TOPICS.alerts)
       .map(({ value }) => JSON.parse(textOf(value!)) as AlertRecord);
@@ -116,7 +114,7 @@ test.each([1, 2, 3, 4, 5])(
         counts: profileOf(rows).counts(),
       };
       offset += rows;
-      const outputs = judge.apply(entry, panes, { topics: TOPICS, deployment: "test", timestampMs: nowMs });
+      const outputs = atOnce(judge.apply(entry, panes, { topics: TOPICS, deployment: "test", timestampMs: nowMs }));
       for (const { topic, headers } of outputs) {
         if (topic === TOPICS.alerts) told.push(textOf(headers!.find(({ key }) => key === "ce_id")!.value));
       }
@@ -144,8 +142,7 @@ describe("DatasetJudge of a ledger that is not whole", () => {
       ...{ dataset: "trips", topic: "trips", partition, partitionCount: 2, caughtUp: true, ended: false },
       ...{ fromOffset, toOffset, wallTimeMs, counts: profileOf(0).counts() },
     };
-    return judge
-      .apply(entry, [], CONTEXT)
+    return atOnce(judge.apply(entry, [], CONTEXT))
       .filter(({ topic }) => topic === TOPICS.alerts)
       .map(({ value }) => JSON.parse(textOf(value!)) as AlertRecord)
       .map(({ state, incident }) => `${state} ${incident}`);
@@ -155,7 +152,7 @@ describe("DatasetJudge of a ledger that is not whole", () => {
   const restored = async (judge: DatasetJudge, without?: string) => {
     const next = judgeOf();
     const stored = new StoredDataset();
-    for (const { key, value } of judge.checkpoint().changed) if (key !== without) stored.take(key, value);
+    for (const { key, value } of atOnce(judge.checkpoint()).changed) if (key !== without) stored.take(key, value);
     await next.restore(stored);
     return next;
   };

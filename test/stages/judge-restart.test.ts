@@ -312,14 +312,11 @@ describe("StateStore", () => {
 
   test("read() gives what write() was given, in parts where an entry is large, and drops what is gone", () => {
     const first = store();
-    const written = first.write(
-      [
-        { key: "a", value: large },
-        { key: "b", value: new Uint8Array(0) },
-      ],
-      [],
-      7,
-    );
+    const entries = [
+      { key: "a", value: large },
+      { key: "b", value: new Uint8Array(0) },
+    ];
+    const written = [...first.write(entries, [], 7)];
     expect(written.length).toBe(4);
     expect(
       written.every(
@@ -343,8 +340,8 @@ describe("StateStore", () => {
 
   test("read() refuses an entry of which a part is missing, older than the others, or damaged", () => {
     const first = store();
-    const old = asLog(first.write([{ key: "a", value: large }], [], 0));
-    const fresh = asLog(first.write([{ key: "a", value: large.map((byte) => byte ^ 1) }], [], 0));
+    const old = asLog([...first.write([{ key: "a", value: large }], [], 0)]);
+    const fresh = asLog([...first.write([{ key: "a", value: large.map((byte) => byte ^ 1) }], [], 0)]);
     const refuses = (records: readonly LogRecord[]) =>
       expect(() => entriesOf(store(), records)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
     refuses(fresh.slice(1));

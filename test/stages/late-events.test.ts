@@ -5,6 +5,7 @@ import { topicNames } from "../../src/core/topics.ts";
 import type { MetricsRecord } from "../../src/core/verdict.ts";
 import { Profile } from "../../src/profiles/profile.ts";
 import { DatasetJudge } from "../../src/stages/dataset-judge.ts";
+import { atOnce } from "./at-once.ts";
 
 const DAY = 86_400_000;
 const START = Date.UTC(2026, 4, 1);
@@ -50,8 +51,7 @@ function told(reviseForDays: number, flushes: readonly FlushOf[]): string[] {
       ...{ fromOffset: at, toOffset: at + 1, wallTimeMs: timestampMs, maxEventTimeMs: START + toDay * DAY },
       counts: all.counts(),
     };
-    return judge
-      .apply(entry, panes, { topics: TOPICS, deployment: "test", timestampMs })
+    return atOnce(judge.apply(entry, panes, { topics: TOPICS, deployment: "test", timestampMs }))
       .filter(({ topic }) => topic === TOPICS.metrics)
       .map(({ value }) => {
         const line = JSON.parse(textOf(value!)) as MetricsRecord;

@@ -14,11 +14,8 @@ describe("StateStore", () => {
     const large = Buffer.alloc(2_000_000);
     for (let at = 0; at < large.length; at++) large[at] = (at * 2_654_435_761) >>> ((at % 4) * 8 + (at % 7));
     const store = new StateStore(PLACE);
-    const written = store.write(
-      keys.map((key, at) => ({ key, value: at === 0 ? large : text(key) })),
-      [],
-      1,
-    );
+    const entries = keys.map((key, at) => ({ key, value: at === 0 ? large : text(key) }));
+    const written = [...store.write(entries, [], 1)];
     expect(written.length).toBeGreaterThan(keys.length);
     const reader = new StateStore(PLACE);
     const loaded = entriesOf(reader, newestOf(written));
@@ -31,7 +28,7 @@ describe("StateStore", () => {
   });
 
   test("read() refuses a version that it does not know: who wrote it, and what to do", () => {
-    const [record] = newestOf(new StateStore(PLACE).write([{ key: "a", value: text("b") }], [], 1));
+    const [record] = newestOf([...new StateStore(PLACE).write([{ key: "a", value: text("b") }], [], 1)]);
     const rest = new ByteReader(record!.value!.subarray(1, -8));
     const writer = new ByteWriter();
     writer.u8(2);

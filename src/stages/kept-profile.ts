@@ -1,0 +1,85 @@
+/**
+ * Profile of a window as the judge keeps it. Most windows of a judge are closed and wait for late events that hardly ever come:
+ * they sleep as bytes, which take a third of the memory, until somebody asks for the profile itself.
+ */
+import type { PaneDelta } from "../core/ledger.ts";
+import type { LedgerCounts } from "../core/window.ts";
+import { Profile } from "../profiles/profile.ts";
+import type { ProfileOps } from "../windows/profile-ops.ts";
+
+/** Random choices of the sketches that the judge merges into; any constant will do. */
+const MERGE_SEED = 0x6a756467;
+
+export class KeptProfile {
+  #profile: Profile | undefined;
+  /** Of a profile that sleeps. */
+  #bytes: Uint8Array | undefined;
+  #counts: LedgerCounts | undefined;
+
+  private constructor(profile: Profile | undefined, bytes: Uint8Array | undefined) {
+    this.#profile = profile;
+    this.#bytes = bytes;
+  }
+
+  static empty(): KeptProfile {
+    return new KeptProfile(Profile.empty(MERGE_SEED), undefined);
+  }
+
+  static of(profile: Profile): KeptProfile {
+    return new KeptProfile(profile, undefined);
+  }
+
+  /** What `write()` gave. */
+  static asleep(bytes: Uint8Array): KeptProfile {
+    return new KeptProfile(undefined, bytes);
+  }
+
+  /**
+   * The profile, awake from now on: it may be changed.
+   * @throws {StreamgaugeError} `SG_CORRUPT`
+   */
+  wake(): Profile {
+    if (this.#profile === undefined) {
+      this.#profile = Profile.read(this.#bytes!);
+      this.#bytes = undefined;
+    }
+    this.#counts = undefined;
+    return this.#profile;
+  }
+
+  /**
+   * The profile, only to be read during the call; a sleeping one sleeps on.
+   * @throws {StreamgaugeError} `SG_CORRUPT`
+   */
+  look(): Profile {
+    return this.#profile ?? Profile.read(this.#bytes!);
+  }
+
+  counts(): LedgerCounts {
+    this.#counts ??= this.look().counts();
+    return this.#counts;
+  }
+
+  write(): Uint8Array {
+    return this.#bytes ?? this.#profile!.write();
+  }
+
+  /** The bytes that were written for it: 0 when it sleeps already. */
+  sleep(): number {
+    if (this.#profile === undefined) return 0;
+    this.#counts = this.#profile.counts();
+    this.#bytes = this.#profile.write();
+    this.#profile = undefined;
+    return this.#bytes.length;
+  }
+}
+
+export const KEPT_PROFILE_OPS: ProfileOps<KeptProfile> = {
+  create: () => KeptProfile.empty(),
+  merge: (into, from) => into.wake().merge(from.look()),
+  counts: (profile) => profile.counts(),
+};
+
+export function keptPanes(panes: readonly PaneDelta<Profile>[]): PaneDelta<KeptProfile>[] {
+  return panes.map((pane) => ({ ...pane, profile: KeptProfile.of(pane.profile) }));
+}
