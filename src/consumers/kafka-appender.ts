@@ -7,7 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { KafkaConnection } from "./kafka-connection.ts";
 import { kafkaError } from "./kafka-errors.ts";
-import { createPartitioner, requestsOf } from "./kafka-messages.ts";
+import { createPartitioner, requestsOf, sendOnce } from "./kafka-messages.ts";
 
 export class KafkaAppender {
   readonly #connection: KafkaConnection;
@@ -40,7 +40,7 @@ export class KafkaAppender {
     const used = this.#producer;
     try {
       const producer = await used;
-      for (const topicMessages of requestsOf(records, this.#clock.nowMs())) await producer.sendBatch({ topicMessages });
+      for (const topicMessages of requestsOf(records, this.#clock.nowMs())) await sendOnce(producer, topicMessages);
     } catch (error) {
       // Its sequence numbers and those of the broker may differ now.
       this.#producer = undefined;

@@ -1,5 +1,5 @@
 /** Records of ours to messages of kafkajs, and back. */
-import type { ICustomPartitioner, Message, TopicMessages } from "kafkajs";
+import type { ICustomPartitioner, Message, ProducerBatch, RecordMetadata, TopicMessages } from "kafkajs";
 import type { LogRecord, OutputRecord, RecordHeader } from "../core/log.ts";
 import { type FetchedMessage, type HeaderValues, safeOffset, type WholeBatch } from "./kafka-batch.ts";
 import type { FetchedRange } from "./kafka-claim.ts";
@@ -41,17 +41,12 @@ export function* requestsOf(records: readonly OutputRecord[], nowMs: number): Ge
 /** As `OutputRecord.partition` says; records without a key go round. A partition that is not there is an error. */
 export const createPartitioner: ICustomPartitioner = () => {
   let turn = 0;
-  // A message that is sent again stays where it was, or the broker could not tell that it has it.
-  const chosen = new WeakMap<Message, number>();
-  return ({ topic, partitionMetadata, message }) => {
+  const choose = ({ topic, partitionMetadata, message }: PartitionerArguments): number => {
     const count = partitionMetadata.length;
     const { key, partition } = message;
     if (partition === undefined || partition === null) {
-      if (key === undefined || key === null) {
-        const choice = chosen.get(message) ?? turn++ % count;
-        chosen.set(message, choice);
-        return choice;
-      }
+      // A message that is sent again stays where it was, or the broker could not tell that it has it.
+      if (key === undefined || key === null) return PLACES.get(message) ?? turn++ % count;
       return partitionForKey(typeof key === "string" ? Buffer.from(key) : key, count);
     }
     // kafkajs would drop the message in silence.
@@ -60,7 +55,44 @@ export const createPartitioner: ICustomPartitioner = () => {
     }
     return partition;
   };
+  return (asked) => {
+    const place = choose(asked);
+    PLACES.set(asked.message, place);
+    return place;
+  };
 };
+
+/**
+ * Sends a request with a producer that has our partitioner, and makes sure that each of its partitions was written once.
+ * kafkajs asks several brokers at a time and, when one of them fails, only those again that have not answered. Where a
+ * partition has moved in between, to a broker that has answered or away from one, it is left out, or written twice,
+ * without an error.
+ * @throws {Error} something is missing or stands twice: what was sent must not be committed
+ */
+export async function sendOnce(sender: BatchSender, topicMessages: TopicMessages[]): Promise<void> {
+  const answered = (await sender.sendBatch({ topicMessages })).map(
+    ({ topicName, partition }) => `${topicName}/${partition}`,
+  );
+  const missing = new Set<string>();
+  for (const { topic, messages } of topicMessages) {
+    for (const message of messages) missing.add(`${topic}/${PLACES.get(message)}`);
+  }
+  for (const place of answered) {
+    if (!missing.delete(place)) throw new Error(`kafkajs has sent the records of ${place} twice: its leader has moved`);
+  }
+  const [lost] = missing;
+  if (lost !== undefined) throw new Error(`kafkajs has not sent the records of ${lost}: its leader has moved`);
+}
+
+/** A producer or a transaction of kafkajs. */
+interface BatchSender {
+  sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]>;
+}
+
+type PartitionerArguments = Parameters<ReturnType<ICustomPartitioner>>[0];
+
+/** The partition that our partitioner gave a message last. */
+const PLACES = new WeakMap<Message, number>();
 
 /** Records are made when they are handed over. */
 export function fetchedRange({ fromOffset, toOffset, stableOffset, committed }: WholeBatch): FetchedRange {

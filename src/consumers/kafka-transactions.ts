@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka, Producer } from "kafkajs";
 import type { OutputRecord } from "../core/log.ts";
-import { createPartitioner, requestsOf } from "./kafka-messages.ts";
+import { createPartitioner, requestsOf, sendOnce } from "./kafka-messages.ts";
 
 /** What a holder that is gone leaves open is aborted by the broker after this time; readers wait for it. */
 export const TRANSACTION_TIMEOUT_MS = 15_000;
@@ -61,7 +61,7 @@ export class TransactionalHolder {
   async commit(outputs: readonly OutputRecord[], nowMs: number, position?: GroupPosition): Promise<void> {
     const transaction = await this.#producer.transaction();
     // Records first: kafkajs waits with them, of all requests, until the markers of the last transaction are written.
-    for (const topicMessages of requestsOf(outputs, nowMs)) await transaction.sendBatch({ topicMessages });
+    for (const topicMessages of requestsOf(outputs, nowMs)) await sendOnce(transaction, topicMessages);
     if (position !== undefined) {
       const { group, topic, partition, offset, topicId } = position;
       const topics = [{ topic, partitions: [{ partition, offset: String(offset), metadata: topicId ?? null }] }];
@@ -80,7 +80,7 @@ export class TransactionalHolder {
     const places = firstOfEachPlace(doubtful);
     if (places.length === 0) return;
     const transaction = await this.#producer.transaction();
-    for (const topicMessages of requestsOf(places, nowMs)) await transaction.sendBatch({ topicMessages });
+    for (const topicMessages of requestsOf(places, nowMs)) await sendOnce(transaction, topicMessages);
     await transaction.abort();
   }
 

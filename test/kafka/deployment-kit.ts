@@ -267,6 +267,12 @@ export class Streamgauge {
     return this.ended();
   }
 
+  /** Whatever its state: it is gone afterwards. */
+  async end(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#ended;
+  }
+
   /** To the module that was loaded before it. */
   send(message: Serializable): void {
     if (this.#child.connected) this.#child.send(message);

@@ -1,4 +1,4 @@
-/** kafkajs with sockets that lose a chosen request or its answer, as a network does. */
+/** kafkajs with sockets that lose a chosen request or its answer, or are slow, as a network is. */
 import { connect, type Socket } from "node:net";
 import { type KafkaLibrary, kafkaLibrary } from "../../src/consumers/kafka-library.ts";
 
@@ -8,6 +8,7 @@ export const API = { produce: 0, heartbeat: 12, addOffsetsToTxn: 25, endTxn: 26,
 export class FaultySockets {
   readonly library: KafkaLibrary;
   #cut: { apiKey: number; side: "request" | "answer"; port: number | undefined } | undefined;
+  #delay: { apiKey: number; port: number; delayMs: number } | undefined;
 
   /** @default ours */
   constructor(stock: KafkaLibrary = kafkaLibrary()) {
@@ -26,6 +27,11 @@ export class FaultySockets {
     this.#cut = { apiKey, side, port };
   }
 
+  /** From now on such requests to the port leave so much later. */
+  delay(apiKey: number, port: number, delayMs: number): void {
+    this.#delay = { apiKey, port, delayMs };
+  }
+
   get armed(): boolean {
     return this.#cut !== undefined;
   }
@@ -34,6 +40,10 @@ export class FaultySockets {
     const write = socket.write.bind(socket);
     // kafkajs writes one request at a time: length int32, then the API key.
     socket.write = ((bytes: Buffer, ...rest: []) => {
+      if (this.#delay?.port === port && bytes.readInt16BE(4) === this.#delay.apiKey) {
+        setTimeout(() => !socket.destroyed && write(bytes, ...rest), this.#delay.delayMs);
+        return true;
+      }
       if (this.#cut === undefined || bytes.readInt16BE(4) !== this.#cut.apiKey) return write(bytes, ...rest);
       if ((this.#cut.port ?? port) !== port) return write(bytes, ...rest);
       const { side } = this.#cut;

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { frame } from "../../src/schemas/wire-format.ts";
 import { describeWithKafka } from "./broker.ts";
 import { Cluster, type Flight, flightsOf, until } from "./deployment-kit.ts";
@@ -23,8 +23,11 @@ describeWithKafka("/readyz of streamgauge run", () => {
     await cluster.produce("flights", records(flights.slice(0, half)));
     const [one, other] = [await freePort(), await freePort()];
     const first = cluster.streamgauge("run", "-c", cluster.write("one.yaml", configFor(cluster, one)));
+    // What fails is tried again: one that is left over would keep its partitions.
+    onTestFinished(() => first.end());
     await until("it is ready", async () => (await ask(one, "readyz")).status === 200);
     const second = cluster.streamgauge("run", "-c", cluster.write("other.yaml", configFor(cluster, other)));
+    onTestFinished(() => second.end());
     // One partition of each topic: of each group, one of the two has nothing.
     await until("both are ready with a partition of each stage between them", async () => {
       const states = await Promise.all([one, other].map((port) => ask(port, "readyz")));
@@ -36,6 +39,7 @@ describeWithKafka("/readyz of streamgauge run", () => {
     await until("it is ready again", async () => (await ask(one, "readyz")).status === 200);
 
     const logged = first.stderr.length;
+    const downSince = performance.now();
     await cluster.broker.kill9();
     await until("it is not ready, because of a flush that Kafka did not take", async () => {
       const { status, text } = await ask(one, "readyz");
@@ -43,17 +47,17 @@ describeWithKafka("/readyz of streamgauge run", () => {
     });
     expect((await ask(one, "metrics")).text).toMatch(/^streamgauge_ready 0$/m);
     expect((await ask(one, "livez")).status).toBe(200);
-    const downSince = performance.now();
+    const notReadySince = performance.now();
     await until("both stages have lost everything", async () => {
       const { text } = await ask(one, "metrics");
       return /^streamgauge_claimed_partitions\{stage="profiler",topic="flights"\} 0$/m.test(text);
     });
     // Long enough for many steps; how many lines there are is compared with how long it was.
-    await until("some time has passed", () => performance.now() - downSince > 20_000);
+    await until("some time has passed", () => performance.now() - notReadySince > 20_000);
     expect((await ask(one, "readyz")).status).toBe(503);
     await cluster.broker.restart();
-    const seconds = (performance.now() - downSince) / 1000;
     await until("it is ready again", async () => (await ask(one, "readyz")).status === 200);
+    const seconds = (performance.now() - downSince) / 1000;
     const counts = new Map<string, number>();
     for (const line of first.stderr.slice(logged).trim().split("\n")) {
       const { time: _time, attempt: _attempt, ...words } = JSON.parse(line) as Record<string, unknown>;

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { KEPT_PROFILE_OPS, KeptProfile } from "../../src/stages/kept-profile.ts";
+import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
+
+const FIELDS = [fieldOf("carrier", "string"), fieldOf("delay", "int")];
+const part = (from: number) => profileOf(FIELDS, rows(from));
+
+function rows(from: number): Row[] {
+  return Array.from({ length: 900 }, (_, i): Row => [[`c${(from + i) % 70}`], [(from * 7 + i * i) % 5000]]);
+}
+
+test("KeptProfile that slept between two merges is, byte for byte, one that did not", () => {
+  const [awake, sleeper] = [KeptProfile.empty(), KeptProfile.empty()];
+  for (let from = 0; from < 8; from++) {
+    for (const kept of [awake, sleeper]) KEPT_PROFILE_OPS.merge(kept, KeptProfile.of(part(from)));
+    expect(sleeper.sleep()).toBeGreaterThan(0);
+    expect(sleeper.counts()).toEqual(awake.counts());
+    expect(sleeper.look().counts()).toEqual(awake.counts());
+    // Looking wakes nobody.
+    expect(sleeper.sleep()).toBe(0);
+    expect(Buffer.compare(sleeper.write(), awake.write())).toBe(0);
+  }
+  expect(Buffer.compare(KeptProfile.asleep(awake.write()).wake().write(), awake.write())).toBe(0);
+});
+
+test("KeptProfile of damaged bytes says so when it is looked at", () => {
+  const bytes = KeptProfile.of(part(1)).write();
+  bytes[bytes.length >> 1]! ^= 1;
+  const kept = KeptProfile.asleep(bytes);
+  for (const use of [() => kept.look(), () => kept.wake(), () => kept.counts()]) {
+    expect(use).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
+  }
+});
