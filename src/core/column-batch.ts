@@ -87,6 +87,8 @@ export interface ColumnBatch {
   readonly payloadBytes: Int32Array;
   /** Another one after `reset()`; absent: the arrays lie anywhere. */
   readonly room?: KernelRoom | undefined;
+  /** No row is left, or so much memory is taken that the batch should be used and reset before more is read. */
+  readonly isFull: boolean;
   /** Empties the batch; arrays and enum symbols stay. */
   reset(): void;
 }

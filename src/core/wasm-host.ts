@@ -35,7 +35,7 @@ export interface WasmMemory {
 }
 
 export const PAGE_BYTES = 65_536;
-const MOST_PAGES = 65_536;
+export const MOST_PAGES = 65_536;
 
 /** The part of the standard global that is used: the compiler's library for Node does not declare it. */
 interface WebAssemblyHost {

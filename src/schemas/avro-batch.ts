@@ -17,8 +17,11 @@ import { createReadKernel, type ReadKernel } from "./read-kernel.ts";
 
 /** Largest arena; positions in it must stay below 2^31. */
 export const MAX_ARENA_BYTES = 1_073_741_824;
-/** Bytes of an arena that outlast a reset. What a few huge events needed is let go. */
-const KEPT_ARENA_BYTES = 16_777_216;
+/**
+ * Bytes beyond twice its first ones with which a heap outlasts a reset. A batch with more than that says that it is full, so that no heap has
+ * more than this and what one event needs; and its next reset lets go of it.
+ */
+const KEPT_BYTES = 16_777_216;
 /** First size of the arena, per row. */
 const PAYLOAD_BYTES_GUESS = 64;
 
@@ -135,6 +138,7 @@ export class AvroBatch implements ColumnBatch {
   #kernel: ReadKernel | undefined;
   #arenaAt = 0;
   #arenaCapacity = 0;
+  #keptBytes = 0;
 
   constructor(program: AvroProgram, rowCapacity: number, { isPlain = false }: AvroBatchOptions = {}) {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
@@ -161,8 +165,8 @@ export class AvroBatch implements ColumnBatch {
     if (needed <= this.#arenaCapacity) return true;
     if (needed > MAX_ARENA_BYTES) return false;
     const before = this.#arenaAt;
-    this.#takeArena(Math.min(MAX_ARENA_BYTES, Math.max(needed, 2 * this.#arenaCapacity)));
-    this.#heap.bytes.copyWithin(this.#arenaAt, before, before + this.arenaLength);
+    this.#placeArena(Math.min(MAX_ARENA_BYTES, Math.max(needed, 2 * this.#arenaCapacity)));
+    if (this.#arenaAt !== before) this.#heap.bytes.copyWithin(this.#arenaAt, before, before + this.arenaLength);
     return true;
   }
 
@@ -178,11 +182,15 @@ export class AvroBatch implements ColumnBatch {
     return true;
   }
 
+  get isFull(): boolean {
+    return this.rowCount === this.rowCapacity || this.#heap.bytes.length > this.#keptBytes;
+  }
+
   reset(): void {
     this.rowCount = 0;
     this.arenaLength = this.#program.symbols.length;
-    const isSmall = this.#arenaCapacity <= Math.max(KEPT_ARENA_BYTES, this.#firstArenaBytes);
-    if (!this.slab.release() || !isSmall) this.#layOut();
+    if (this.#heap.bytes.length > this.#keptBytes) this.#layOut();
+    else this.slab.release();
   }
 
   get #firstArenaBytes(): number {
@@ -194,16 +202,20 @@ export class AvroBatch implements ColumnBatch {
     const { fields, everyRow, symbols } = this.#program;
     const bytes = ColumnSlab.firstBytes(fields, this.rowCapacity) + this.#firstArenaBytes;
     this.#heap = new BatchHeap(bytes, this.#isPlain);
+    this.#keptBytes = 2 * bytes + KEPT_BYTES;
     this.slab = new ColumnSlab(fields, everyRow, this.rowCapacity, this.#heap);
     this.#kernel = createReadKernel(this.#program, this.slab.tableAt, this.#heap);
-    this.#takeArena(this.#firstArenaBytes);
+    this.#arenaAt = 0;
+    this.#arenaCapacity = 0;
+    this.#placeArena(this.#firstArenaBytes);
     this.#heap.onMove(() => this.#look());
     this.arena.set(symbols);
     this.arenaLength = symbols.length;
   }
 
-  #takeArena(bytes: number): void {
-    this.#arenaAt = this.#heap.take(bytes);
+  /** Gives the arena `bytes` bytes. */
+  #placeArena(bytes: number): void {
+    this.#arenaAt = this.#heap.retake(this.#arenaAt, this.#arenaCapacity, bytes);
     this.#arenaCapacity = bytes;
     this.#look();
   }

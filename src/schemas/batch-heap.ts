@@ -1,14 +1,18 @@
 /**
  * The one memory in which everything of a batch lies: columns, arena and program, so that WebAssembly can work on it in
- * place. Where there is no WebAssembly it is a plain buffer. Nothing is given back: a heap ends as a whole.
+ * place. Where there is no WebAssembly it is a plain buffer.
+ *
+ * There is one heap per batch. What was taken last may stretch; nothing else is given back, and a memory of WebAssembly never
+ * shrinks: a heap ends as a whole, when its batch takes another one and the garbage collector finds it (`AvroBatch` says when).
  */
 import type { KernelRoom } from "../core/column-batch.ts";
-import { createMemory, PAGE_BYTES, type WasmMemory } from "../core/wasm-host.ts";
+import { createMemory, MOST_PAGES, PAGE_BYTES, type WasmMemory } from "../core/wasm-host.ts";
 
 /** What is taken begins at multiples of it: vectors are then aligned. */
 const ALIGNMENT = 16;
 /** Kernels read up to so many bytes behind a value, and mask them out. */
 const SLACK_BYTES = 16;
+const GROWTH = 1.5;
 
 export class BatchHeap {
   /** Absent: a plain buffer. */
@@ -37,18 +41,36 @@ export class BatchHeap {
     this.#listeners.push(listener);
   }
 
-  /** Address of `bytes` bytes of zeros that nobody else has. */
+  /** Address of `bytes` bytes that nobody else has: zeros, unless somebody scratched there. */
   take(bytes: number): number {
-    const address = this.scratch(bytes);
-    this.#used = Math.ceil((address + bytes) / ALIGNMENT) * ALIGNMENT;
-    return address;
+    return this.#occupy(this.#used, bytes);
+  }
+
+  /**
+   * As `take()`, for one who has `before` bytes at `address`: the same address where these were taken last, else another one,
+   * and those are lost. Moves nothing there.
+   */
+  retake(address: number, before: number, bytes: number): number {
+    return this.#occupy(aligned(address + before) === this.#used ? address : this.#used, bytes);
   }
 
   /** Address of `bytes` bytes that are the caller's until anybody takes anything. */
   scratch(bytes: number): number {
-    const needed = this.#used + bytes + SLACK_BYTES;
-    if (needed > this.bytes.length) this.#grow(Math.max(needed, 1.5 * this.bytes.length));
+    this.#reach(this.#used + bytes);
     return this.#used;
+  }
+
+  #occupy(address: number, bytes: number): number {
+    this.#reach(address + bytes);
+    this.#used = aligned(address + bytes);
+    return address;
+  }
+
+  /** Makes the heap reach up to `end`. */
+  #reach(end: number): void {
+    const needed = end + SLACK_BYTES;
+    if (needed <= this.bytes.length) return;
+    this.#grow(Math.max(needed, Math.min(GROWTH * this.bytes.length, MOST_PAGES * PAGE_BYTES)));
   }
 
   #grow(bytes: number): void {
@@ -67,4 +89,8 @@ export class BatchHeap {
     this.doubles = new Float64Array(buffer);
     for (const listener of this.#listeners) listener();
   }
+}
+
+function aligned(address: number): number {
+  return Math.ceil(address / ALIGNMENT) * ALIGNMENT;
 }

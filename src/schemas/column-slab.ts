@@ -1,12 +1,13 @@
 /**
- * The values of all columns of a batch in one heap, so that the reader has few arrays at hand and no object per column. A
- * column's 32-bit words, from `AT_WORDS` on, `AT_STRIDE` words each:
+ * The values of all columns of a batch in one heap, so that the reader has few arrays at hand and no object per column. What a
+ * column has, one behind the other, each `AT_STRIDE` entries long:
  *
- *     rows | low words, or starts of bytes | high words, or lengths of bytes
+ *     doubles | rows | low words, or starts of bytes | high words, or lengths of bytes
  *
- * the latter two as its storage wants. Where every row has one value, the rows are 0, 1, 2 … from the start, and the table
- * counts nothing. Its doubles lie from `AT_NUMBERS` on, the rows of its nulls from `AT_NULL_WORDS` on: places in the arrays
- * `words` and `numbers`, which are all of the heap. What has to grow moves to its end; the place where it was is lost.
+ * as its storage wants: bytes have no doubles, numbers no more words than rows. Where every row has one value, the rows are 0, 1, 2 … from
+ * the start, and the table counts nothing. `AT_NUMBERS`, `AT_WORDS` (the rows) and `AT_NULL_WORDS` (the rows of its nulls) are places in the arrays
+ * `numbers` and `words`, which are all of the heap. What has to grow moves to its end, if it is not there yet; the place where it
+ * was is lost until the heap ends.
  */
 import type { FieldDescriptor } from "../core/column-batch.ts";
 import type { BatchHeap } from "./batch-heap.ts";
@@ -22,10 +23,10 @@ export const AT_NULL_COUNT = 5;
 export const AT_NULL_CAPACITY = 6;
 export const AT_NULL_WORDS = 7;
 
-/** Values of a column that outlast a reset. What a few huge events needed is let go. */
-const KEPT_VALUES = 65_536;
 /** One line of the cache between arrays: at equal distances of a power of 2 they would all use the same few lines. */
 const GAP_WORDS = 16;
+/** Strides are multiples of it, so that vectors stay aligned. */
+const STRIDE_UNIT = 4;
 
 export class ColumnSlab {
   readonly tableAt: number;
@@ -48,7 +49,7 @@ export class ColumnSlab {
     this.#look();
     heap.onMove(() => this.#look());
     for (let index = 0; index < fields.length; index++) {
-      this.#place(index, capacity);
+      this.#enter(index, capacity, heap.take(blockBytes(fields[index]!, strideOf(capacity))));
       if (!everyRow.has(index)) continue;
       const rows = this.table[index * COLUMN_WORDS + AT_WORDS]!;
       for (let row = 0; row < capacity; row++) this.words[rows + row] = row;
@@ -58,23 +59,26 @@ export class ColumnSlab {
   /** Bytes that columns need at first, but for the table. */
   static firstBytes(fields: readonly FieldDescriptor[], capacity: number): number {
     let bytes = 0;
-    for (const field of fields) bytes += (4 * lanesOf(field) + 8) * (capacity + GAP_WORDS);
+    for (const field of fields) bytes += blockBytes(field, strideOf(capacity));
     return bytes;
   }
 
   /** Makes room for more values of a column. */
   grow(index: number): void {
     const offset = index * COLUMN_WORDS;
+    const field = this.#fields[index]!;
     const at = (entry: number) => this.table[offset + entry]!;
     const [count, words, stride, numbers] = [at(AT_COUNT), at(AT_WORDS), at(AT_STRIDE), at(AT_NUMBERS)];
-    this.#place(index, 2 * at(AT_CAPACITY));
-    for (let lane = 0; lane < lanesOf(this.#fields[index]!); lane++) {
+    const capacity = 2 * at(AT_CAPACITY);
+    // Where the column stands last it only stretches: one huge array would else leave all its places behind.
+    const place = this.#heap.retake(numbers * 8, blockBytes(field, stride), blockBytes(field, strideOf(capacity)));
+    this.#enter(index, capacity, place);
+    // From the last lane on: the places of before and now may overlap.
+    for (let lane = lanesOf(field) - 1; lane >= 0; lane--) {
       const from = words + lane * stride;
       this.words.copyWithin(at(AT_WORDS) + lane * at(AT_STRIDE), from, from + count);
     }
-    if (this.#fields[index]!.storage !== "bytes") {
-      this.numbers.copyWithin(at(AT_NUMBERS), numbers, numbers + count);
-    }
+    if (hasNumbers(field)) this.numbers.copyWithin(at(AT_NUMBERS), numbers, numbers + count);
   }
 
   /** Makes room for more nulls of a column. */
@@ -82,8 +86,10 @@ export class ColumnSlab {
     const offset = index * COLUMN_WORDS;
     const count = this.table[offset + AT_NULL_COUNT]!;
     const before = this.table[offset + AT_NULL_WORDS]!;
+    const capacityBefore = this.table[offset + AT_NULL_CAPACITY]!;
+    const bytesBefore = capacityBefore === 0 ? 0 : (capacityBefore + GAP_WORDS) * 4;
     const capacity = Math.max(this.#firstCapacity, 2 * count);
-    const place = this.#heap.take((capacity + GAP_WORDS) * 4) / 4;
+    const place = this.#heap.retake(before * 4, bytesBefore, (capacity + GAP_WORDS) * 4) / 4;
     this.words.copyWithin(place, before, before + count);
     this.table[offset + AT_NULL_CAPACITY] = capacity;
     this.table[offset + AT_NULL_WORDS] = place;
@@ -105,17 +111,13 @@ export class ColumnSlab {
     }
   }
 
-  /** Empties all columns; false: some take so much that the heap should be let go. */
-  release(): boolean {
+  /** Empties all columns. */
+  release(): void {
     const { table } = this;
-    const kept = Math.max(KEPT_VALUES, this.#firstCapacity);
-    let isSmall = true;
     for (let offset = 0; offset < table.length; offset += COLUMN_WORDS) {
       table[offset + AT_COUNT] = 0;
       table[offset + AT_NULL_COUNT] = 0;
-      if (table[offset + AT_CAPACITY]! > kept || table[offset + AT_NULL_CAPACITY]! > kept) isSmall = false;
     }
-    return isSmall;
   }
 
   /** Takes up the heap's arrays, which are others now. */
@@ -127,19 +129,30 @@ export class ColumnSlab {
     this.version++;
   }
 
-  /** Gives a column room for `capacity` values. */
-  #place(index: number, capacity: number): void {
+  /** Says that a column has its room, for `capacity` values, at this address. */
+  #enter(index: number, capacity: number, address: number): void {
     const offset = index * COLUMN_WORDS;
-    const field = this.#fields[index]!;
-    const stride = capacity + GAP_WORDS;
-    const words = this.#heap.take(lanesOf(field) * stride * 4) / 4;
-    const numbers = field.storage === "bytes" ? 0 : this.#heap.take(stride * 8) / 8;
+    const stride = strideOf(capacity);
+    const numbersBytes = hasNumbers(this.#fields[index]!) ? stride * 8 : 0;
     this.table[offset + AT_CAPACITY] = capacity;
     this.table[offset + AT_STRIDE] = stride;
-    this.table[offset + AT_WORDS] = words;
-    this.table[offset + AT_NUMBERS] = numbers;
+    this.table[offset + AT_WORDS] = (address + numbersBytes) / 4;
+    this.table[offset + AT_NUMBERS] = address / 8;
     this.version++;
   }
+}
+
+function strideOf(capacity: number): number {
+  return Math.ceil(capacity / STRIDE_UNIT) * STRIDE_UNIT + GAP_WORDS;
+}
+
+/** All that a column takes, but for its nulls. */
+function blockBytes(field: FieldDescriptor, stride: number): number {
+  return stride * (4 * lanesOf(field) + (hasNumbers(field) ? 8 : 0));
+}
+
+function hasNumbers(field: FieldDescriptor): boolean {
+  return field.storage !== "bytes";
 }
 
 function lanesOf(field: FieldDescriptor): number {
