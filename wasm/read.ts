@@ -25,6 +25,7 @@ const MAX_EMPTY_ELEMENTS: i64 = 65_536;
 const MAX_SAFE: i64 = 9_007_199_254_740_991;
 /** Powers of ten up to this one are exact doubles. */
 const MAX_EXACT_POWER: i32 = 22;
+const MAX_DECIMAL_BYTES: i32 = 1024;
 const UUID_TEXT_LENGTH: i32 = 36;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 /** The event is one for the other reader. */
@@ -417,11 +418,16 @@ function storeNull(column: i32, row: i32): bool {
   return true;
 }
 
-/** Big-endian two's complement of at most 8 bytes, whose number is exact, by an exact power of ten: one rounding. */
+/** Big-endian two's complement, whose number is exact, by an exact power of ten: one rounding. As `readDecimal()`. */
 function storeDecimal(operand: i32, row: i32, from: usize, size: i32, scale: i32): bool {
-  if (size > 8 || scale > MAX_EXACT_POWER) return false;
+  if (size > MAX_DECIMAL_BYTES || scale > MAX_EXACT_POWER) return false;
   let unscaled: i64 = size > 0 ? <i64>load<i8>(from) : 0;
-  for (let i: usize = 1; i < <usize>size; i++) unscaled = (unscaled << 8) | <i64>load<u8>(from + i);
+  const fill = unscaled >> 63;
+  for (let i = 1; i < size; i++) {
+    // Eight bytes hold it, as long as all in front of them are sign, and the next bit, too.
+    if (unscaled >> 55 != fill) return false;
+    unscaled = (unscaled << 8) | <i64>load<u8>(from + <usize>i);
+  }
   if (unscaled > MAX_SAFE || unscaled < -MAX_SAFE) return false;
   let power: f64 = 1;
   for (let i = 0; i < scale; i++) power *= 10;
