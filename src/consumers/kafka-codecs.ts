@@ -3,7 +3,7 @@
  * kilobytes can unpack to gigabytes, and whoever may write to the topic can make one.
  */
 import { promisify } from "node:util";
-import { gunzip, gzip } from "node:zlib";
+import { gunzip, gunzipSync, gzip } from "node:zlib";
 import { uncompress as unsnappy } from "snappyjs";
 import { AVRO_CODECS } from "./avro-codecs.ts";
 import { unpackLz4 } from "./kafka-lz4.ts";
@@ -13,7 +13,7 @@ export const MAX_UNPACKED_BYTES = 32 << 20;
 
 /** By the attribute bits of a record batch; the shape is that of kafkajs. */
 export const KAFKA_CODECS: ReadonlyMap<1 | 2 | 3 | 4, KafkaCodec> = new Map([
-  [1, codec((packed) => promisify(gunzip)(packed, { maxOutputLength: MAX_UNPACKED_BYTES }))],
+  [1, codec(unpackGzip)],
   [2, codec(unpackSnappy)],
   [3, codec((packed) => unpackLz4(packed, MAX_UNPACKED_BYTES))],
   [4, codec((packed) => AVRO_CODECS.get("zstandard")!(packed, MAX_UNPACKED_BYTES))],
@@ -34,6 +34,15 @@ function codec(unpack: (packed: Buffer) => Promise<Uint8Array> | Uint8Array): Ka
     compress: ({ buffer }) => promisify(gzip)(buffer),
   };
 }
+
+/** Elsewhere what is large; what is small takes longer on its way there and back than to be unpacked. */
+function unpackGzip(packed: Buffer): Promise<Buffer> | Buffer {
+  const options = { maxOutputLength: MAX_UNPACKED_BYTES };
+  return packed.length > SMALL_BYTES ? promisify(gunzip)(packed, options) : gunzipSync(packed, options);
+}
+
+/** Of a packed batch: a millisecond or so. */
+const SMALL_BYTES = 64 << 10;
 
 /**
  * Java producers write xerial's framing: a header, then blocks, each with its length in front; librdkafka writes it too,

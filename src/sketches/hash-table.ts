@@ -15,6 +15,8 @@ const FIRST_CAPACITY = 8;
 const CROWD = 24;
 /** Scratch of the sort. */
 const STARTS = new Int32Array(MOST_ENTRIES + 1);
+/** The order of entries that are in order. */
+const AS_THEY_LIE = Uint16Array.from({ length: MOST_ENTRIES }, (_, entry) => entry);
 /** Room that `clear()` keeps, per entry that was there. */
 const KEPT_PER_ENTRY = 16;
 /** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs five arrays. */
@@ -195,7 +197,7 @@ export class HashTable {
 
   #sorted(): Uint16Array {
     const { lo, hi, size } = this;
-    if (this.#isAscending) return Uint16Array.from({ length: size }, (_, entry) => entry);
+    if (this.#isAscending) return AS_THEY_LIE.subarray(0, size);
     // Hashes are spread evenly: their top bits put nearly every entry in its place, insertion does the rest.
     const bits = 32 - Math.clz32(Math.max(1, size - 1));
     const shift = 32 - bits;

@@ -52,6 +52,8 @@ const WRITER_HEADER = "sg_writer";
 const MAX_PART_BYTES = 900_000;
 /** An entry beyond this is damaged: the largest, a series of 2,000 metrics, has some 40 MB. */
 const MAX_ENTRY_BYTES = 256 * 1024 * 1024;
+/** What zlib takes at least. */
+const MIN_CHUNK_BYTES = 64;
 /** Models are written again at every window: speed counts more than the last tenth of size. */
 const DEFLATE_LEVEL = 1;
 
@@ -83,10 +85,10 @@ export class StateStore {
   }
 
   /**
-   * The entries in the newest records of every key of the partition, each unpacked when it is asked for.
+   * The entries in the newest records of every key of the partition, each unpacked when it is asked for, and then let go.
    * @throws {StreamgaugeError} `SG_CORRUPT` when one is damaged, not whole, or of a version this program does not know.
    */
-  *read(records: readonly LogRecord[]): Generator<StateEntry> {
+  *read(records: Iterable<LogRecord>): Generator<StateEntry> {
     for (const { key, value, problem } of this.examine(records)) {
       if (problem !== undefined) throw new StreamgaugeError("SG_CORRUPT", problem.sentence);
       if (value !== undefined) yield { key, value };
@@ -94,7 +96,7 @@ export class StateStore {
   }
 
   /** As `read()`, but what cannot be used is an entry with a problem. */
-  *examine(records: readonly LogRecord[]): Generator<StoredEntry> {
+  *examine(records: Iterable<LogRecord>): Generator<StoredEntry> {
     const found = new Map<string, StoredPart[]>();
     this.#parts.clear();
     for (const record of records) {
@@ -102,11 +104,16 @@ export class StateStore {
       const { key, part: number } = partOfKey(textOf(record.key));
       const { part, sentence } = this.#read(record, number);
       this.#sequence = Math.max(this.#sequence, part?.sequence ?? 0);
-      found.set(key, [...(found.get(key) ?? []), { record, part, sentence }]);
+      const { offset, timestampMs } = record;
+      const stored = { offset, timestampMs, bytes: record.value.length, part, sentence };
+      found.set(key, [...(found.get(key) ?? []), stored]);
       // Parts of an earlier, larger version are tombstoned with the next change.
       this.#parts.set(key, Math.max(this.#parts.get(key) ?? 0, number + 1));
     }
-    for (const [key, stored] of found) yield this.#entryOf(key, stored);
+    for (const [key, stored] of found) {
+      found.delete(key);
+      yield this.#entryOf(key, stored);
+    }
   }
 
   /** Records that replace the changed entries and delete those that are gone, each made when it is asked for; to be committed in one transaction. */
@@ -133,17 +140,17 @@ export class StateStore {
     }
   }
 
-  #entryOf(key: string, records: readonly StoredPart[]): StoredEntry {
-    const parts = records.flatMap(({ part }) => part ?? []);
+  #entryOf(key: string, found: readonly StoredPart[]): StoredEntry {
+    const parts = found.flatMap(({ part }) => part ?? []);
     const stored = {
       key,
-      packedBytes: records.reduce((sum, { record }) => sum + record.value!.length, 0),
+      packedBytes: found.reduce((sum, { bytes }) => sum + bytes, 0),
       sequence: Math.max(0, ...parts.map((part) => part.sequence)),
-      timestampMs: Math.max(...records.map(({ record }) => record.timestampMs)),
+      timestampMs: Math.max(...found.map(({ timestampMs }) => timestampMs)),
     };
-    const first = records.find(({ sentence }) => sentence !== undefined) ?? records[0]!;
+    const first = found.find(({ sentence }) => sentence !== undefined) ?? found[0]!;
     const problem = (sentence: string): StoredEntry => {
-      const place = { topic: this.#topic, partition: this.#partition, offset: first.record.offset };
+      const place = { topic: this.#topic, partition: this.#partition, offset: first.offset };
       return { ...stored, value: undefined, problem: { ...place, sentence } };
     };
     if (first.sentence !== undefined) return problem(first.sentence);
@@ -153,10 +160,10 @@ export class StateStore {
     } catch {
       // What does not unpack is not whole.
     }
-    return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first.record)})`);
+    return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first)})`);
   }
 
-  #read(record: LogRecord, number: number): Omit<StoredPart, "record"> {
+  #read(record: LogRecord, number: number): Pick<StoredPart, "part" | "sentence"> {
     const place = this.#placeOf(record);
     try {
       const part = readPart(record, place);
@@ -169,7 +176,7 @@ export class StateStore {
     }
   }
 
-  #placeOf({ offset }: LogRecord): string {
+  #placeOf({ offset }: Pick<LogRecord, "offset">): string {
     return `${this.#topic}[${this.#partition}]@${offset}`;
   }
 }
@@ -194,12 +201,14 @@ interface Part {
   readonly parts: number;
   /** Of the whole entry, unpacked. */
   readonly length: number;
+  /** A view. */
   readonly bytes: Uint8Array;
 }
 
-/** One of the two is there. */
-interface StoredPart {
-  readonly record: LogRecord;
+interface StoredPart extends Pick<LogRecord, "offset" | "timestampMs"> {
+  /** Of its record. */
+  readonly bytes: number;
+  /** Absent: `sentence` is there. */
   readonly part: Part | undefined;
   /** Why it cannot be read. */
   readonly sentence: string | undefined;
@@ -225,7 +234,7 @@ function readPart(record: LogRecord, place: string): Part {
       part: reader.varint(),
       parts: reader.varint(),
       length: reader.varint(),
-      bytes: reader.bytes(),
+      bytes: reader.raw(reader.count(1)),
     };
   });
 }
@@ -243,15 +252,18 @@ function joinParts(found: readonly Part[]): Uint8Array | undefined {
   if (first === undefined || first.length > MAX_ENTRY_BYTES) return undefined;
   const parts = found.filter(({ sequence }) => sequence === first.sequence).sort((a, b) => a.part - b.part);
   if (parts.length !== first.parts || parts.some(({ part }, index) => part !== index)) return undefined;
-  const packed = new Uint8Array(parts.reduce((sum, { bytes }) => sum + bytes.length, 0));
-  let at = 0;
-  for (const { bytes } of parts) {
-    packed.set(bytes, at);
-    at += bytes.length;
-  }
-  // An empty deflate stream is never empty bytes, and a limit of 0 is refused.
-  const whole = inflateRawSync(packed, { maxOutputLength: Math.max(1, first.length) });
-  return whole.length === first.length ? new Uint8Array(whole) : undefined;
+  const whole = inflateRawSync(packed(parts), {
+    maxOutputLength: Math.max(1, first.length),
+    // Into one buffer, which is not full at the end: zlib would take another one. Garbage of this kind is collected late.
+    chunkSize: Math.max(MIN_CHUNK_BYTES, first.length + 1),
+  });
+  return whole.length === first.length ? whole : undefined;
+}
+
+function packed(parts: readonly Part[]): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only.bytes;
+  return Buffer.concat(parts.map(({ bytes }) => bytes));
 }
 
 function corrupt(state: string): StreamgaugeError {

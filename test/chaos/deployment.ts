@@ -7,6 +7,7 @@ import { inputEvent, MINUTE_MS, PLACES, TRIP_SCHEMA } from "./trips.ts";
 export const DEPLOYMENT = "chaos";
 export const INPUT = "trips";
 export const PROFILER_GROUP = "sg.profiler";
+export const JUDGE_GROUP = "sg.judge";
 export const METRICS = "sg.metrics";
 const OUTPUTS = ["sg.profiles", METRICS, "sg.verdicts", "sg.windows", "sg.alerts", "trips.refused"] as const;
 export const WINDOW_MS = 5 * MINUTE_MS;

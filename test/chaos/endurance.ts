@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/core/random.ts";
 import { StateStore } from "../../src/state/state-records.ts";
 import { type Cluster, type CommittedRecord, until } from "../kafka/deployment-kit.ts";
-import { DEPLOYMENT, INPUT, PROFILER_GROUP, startDeployment } from "./deployment.ts";
+import { DEPLOYMENT, INPUT, JUDGE_GROUP, PROFILER_GROUP, startDeployment } from "./deployment.ts";
 import { Fleet } from "./fleet.ts";
 import { Load } from "./load.ts";
 import { ledgerLines, quantile, rateOf, recoveries } from "./report.ts";
@@ -37,12 +37,16 @@ const REVISE_WINDOWS = 90;
 const BUILD_RATE = 6000;
 /** Behind the load by at most so many seconds of it. */
 const CAUGHT_UP_S = 12;
+/** Records of the profiles topic that the judge may be behind when the killing begins. */
+const JUDGE_CAUGHT_UP = 500;
 /** From then on to the first kill. */
 const CALM_MS = 60_000;
 const LOOK_EVERY_MS = 30_000;
 /** Of a run whose memory is looked at, what comes before is not counted. */
 const WARM_SHARE = 1 / 3;
 const STATE = "sg.state";
+const PROFILES = "sg.profiles";
+const WATCH_EVERY_MS = 250;
 /** In the key of a record that says how far the state was read, and is none of it. */
 const SENTINEL_MARK = 0;
 
@@ -77,12 +81,18 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
     await building.end(0);
     const load = loadOf(rate);
     load.start();
-    await until("the profilers have caught up", async () => (await lagOf(cluster)) < CAUGHT_UP_S * rate);
+    await until("the profilers have caught up", async () => {
+      return (await lagOf(cluster, PROFILER_GROUP, INPUT)) < CAUGHT_UP_S * rate;
+    });
+    await until("the judge has caught up", async () => {
+      return (await lagOf(cluster, JUDGE_GROUP, PROFILES)) < JUDGE_CAUGHT_UP;
+    });
     say("the state is built up");
     await sleep(CALM_MS);
     const startedMs = Date.now();
     const random = new SeededRandom(seed);
     const looks: Look[] = [];
+    const watch = new CommitWatch(cluster);
     const end = startedMs + durationMs;
     const killing = (async () => {
       for (let index = 0; index < kills; index++) {
@@ -101,10 +111,11 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
     }
     await killing;
     await sleep(LOOK_EVERY_MS);
+    const commits = await watch.end();
     await load.end(0);
     const findings = await fleet.end();
-    const committed = await cluster.committed("sg.profiles", STATE);
-    const lines = ledgerLines(committed.filter(({ topic }) => topic === "sg.profiles"));
+    const committed = await cluster.committed(PROFILES, STATE);
+    const lines = ledgerLines(committed.filter(({ topic }) => topic === PROFILES));
     const states = committed.filter(({ topic, key }) => topic === STATE && key?.includes(SENTINEL_MARK) === false);
     const newest = [...new Map(states.map((record) => [String(record.key), record])).values()];
     const packed = newest.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
@@ -113,11 +124,11 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
     const counted = rateOf(lines, startedMs, end);
     say(`events a second: ${calm.toFixed(0)} before, ${counted.toFixed(0)} then: ${(counted / calm).toFixed(2)}`);
     if (kills > 0) {
-      const judges = fleet.deaths.filter(({ judged }) => judged).map(({ atMs }) => firstAfter(states, atMs) - atMs);
+      const judges = fleet.deaths.filter(({ judged }) => judged).map(({ atMs }) => nextAfter(commits, atMs) - atMs);
       say(
         `profiler, kill -9 to the first delta of the last of its partitions: ${spread(recoveries(fleet.deaths, lines))}`,
       );
-      say(`judge, kill -9 to the next checkpoint: ${spread(judges)}`);
+      say(`judge, kill -9 to the next commit: ${spread(judges)}`);
     }
     for (const line of memoryLines(looks, startedMs + WARM_SHARE * durationMs)) say(line);
     for (const finding of findings) say(finding);
@@ -127,17 +138,41 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
   }
 }
 
-/** Records of the input that the profilers have not committed. */
-async function lagOf(cluster: Cluster): Promise<number> {
+/** Records of a topic that a group has not committed. */
+async function lagOf(cluster: Cluster, groupId: string, topic: string): Promise<number> {
   return cluster.asAdmin(async (admin) => {
-    const [group] = await admin.fetchOffsets({ groupId: PROFILER_GROUP, topics: [INPUT] });
+    const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
     const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-    const ends = await admin.fetchTopicOffsets(INPUT);
+    const ends = await admin.fetchTopicOffsets(topic);
     return ends.reduce(
       (sum, { partition, high }) => sum + Number(high) - Math.max(0, committed.get(partition) ?? 0),
       0,
     );
   });
+}
+
+/** When the judge was seen to have committed further than before, wall time, epoch milliseconds. */
+class CommitWatch {
+  readonly #seen: number[] = [];
+  readonly #ended: Promise<void>;
+  #isOver = false;
+
+  constructor(cluster: Cluster) {
+    this.#ended = cluster.asAdmin(async (admin) => {
+      for (let position = 0; !this.#isOver; await sleep(WATCH_EVERY_MS)) {
+        const [group] = await admin.fetchOffsets({ groupId: JUDGE_GROUP, topics: [PROFILES] });
+        const committed = group?.partitions.reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0) ?? 0;
+        if (committed > position) this.#seen.push(Date.now());
+        position = Math.max(position, committed);
+      }
+    });
+  }
+
+  async end(): Promise<readonly number[]> {
+    this.#isOver = true;
+    await this.#ended;
+    return this.#seen;
+  }
 }
 
 function unpackedBytes(newest: readonly CommittedRecord[]): number {
@@ -146,9 +181,8 @@ function unpackedBytes(newest: readonly CommittedRecord[]): number {
   return [...entries].reduce((sum, { value }) => sum + value.length, 0);
 }
 
-function firstAfter(records: readonly { readonly timestampMs: number }[], atMs: number): number {
-  const later = records.filter(({ timestampMs }) => timestampMs > atMs).map(({ timestampMs }) => timestampMs);
-  return later.reduce((first, timestampMs) => Math.min(first, timestampMs), Number.POSITIVE_INFINITY);
+function nextAfter(timesMs: readonly number[], atMs: number): number {
+  return timesMs.find((timeMs) => timeMs > atMs) ?? Number.POSITIVE_INFINITY;
 }
 
 function* memoryLines(looks: readonly Look[], fromMs: number): Generator<string> {
