@@ -82,6 +82,11 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   };
 }
 
+/** Outputs of a judge that is behind wait so long for the next transaction, which writes the state with them. */
+const HOLD_OUTPUTS_MS = 1000;
+/** But no more of them. */
+const MAX_HELD_OUTPUTS = 1000;
+
 /** One partition of the profiles topic: the datasets that share it. */
 class Shard {
   readonly #claim: Claim;
@@ -169,6 +174,7 @@ class Shard {
 
   async #take(batch: RecordBatch): Promise<void> {
     const { checkpoints } = this.#options;
+    const outputs: OutputRecord[] = [];
     for (const record of batch.records) {
       await this.#stints.worked(record.value?.length ?? 0);
       // Lost meanwhile: what would be worked out could not be committed, and whoever has the partition now needs the processor.
@@ -178,18 +184,24 @@ class Shard {
       if (flush === undefined) continue;
       this.#isChanged = true;
       this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
-      const outputs = await this.#apply(flush);
-      // A window's outputs leave at once: an alert must not wait for the end of a long batch. Nor must a checkpoint: a judge
-      // that is behind, and is interrupted again and again, would never come to the end of one.
-      if (outputs.length > 0 || (checkpoints !== undefined && this.#isCheckpointDue(checkpoints)))
-        await this.#commit(outputs);
+      outputs.push(...(await this.#apply(flush)));
+      // An alert must not wait for the end of a long batch. Nor must a checkpoint: a judge that is behind, and is interrupted
+      // again and again, would never come to the end of one. But not with each flush: late events bring outputs all the time.
+      if (outputs.length >= MAX_HELD_OUTPUTS || this.#isDue(outputs.length > 0 ? HOLD_OUTPUTS_MS : undefined))
+        await this.#commit(outputs.splice(0));
     }
     this.#position = this.#assembler.position(batch.toOffset);
-    if (checkpoints === undefined || this.#isCheckpointDue(checkpoints)) await this.#commit([]);
+    if (outputs.length > 0 || checkpoints === undefined || this.#isDue()) await this.#commit(outputs);
   }
 
-  #isCheckpointDue({ clock, everyMs }: NonNullable<JudgeOptions["checkpoints"]>): boolean {
-    return this.#isChanged && clock.monotonicMs() - this.#checkpointAtMs >= everyMs;
+  /** @param atMostMs what was decided since the last checkpoint waits so long, unless checkpoints are nearer */
+  #isDue(atMostMs = Number.POSITIVE_INFINITY): boolean {
+    const { checkpoints } = this.#options;
+    if (!this.#isChanged) return false;
+    // Without checkpoints each output leaves at once.
+    if (checkpoints === undefined) return atMostMs < Number.POSITIVE_INFINITY;
+    const { clock, everyMs } = checkpoints;
+    return clock.monotonicMs() - this.#checkpointAtMs >= Math.min(everyMs, atMostMs);
   }
 
   /**
