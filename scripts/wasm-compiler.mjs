@@ -2,12 +2,17 @@
 import { readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 
-/** 64 KB each: fixed, because growing would detach the views that the host holds. */
-const PAGES = { hash: 20, sort: 1 };
+/** By name of the file in wasm/: where the module goes, and its memory. */
+const MODULES = {
+  hash: { folder: "sketches", memory: { importMemory: true } },
+  read: { folder: "schemas", memory: { importMemory: true } },
+  // 64 KB, fixed: growing would detach the views that the host holds.
+  sort: { folder: "sketches", memory: { initialMemory: 1, maximumMemory: 1 } },
+};
 
-export const KERNELS = Object.keys(PAGES).map((name) => ({
+export const KERNELS = Object.entries(MODULES).map(([name, { folder }]) => ({
   name,
-  target: new URL(`../src/sketches/${name}-wasm-module.ts`, import.meta.url),
+  target: new URL(`../src/${folder}/${name}-wasm-module.ts`, import.meta.url),
 }));
 
 /**
@@ -39,8 +44,7 @@ async function compile(name) {
       runtime: "stub",
       noAssert: true,
       enable: ["simd"],
-      initialMemory: PAGES[name],
-      maximumMemory: PAGES[name],
+      ...MODULES[name].memory,
     },
   );
   if (error !== null) throw new Error(`Cannot compile wasm/${file}: ${stderr.toString()}`, { cause: error });

@@ -2,6 +2,7 @@
  * Columns: what a reader makes of events, and what the profiles read. No object is built per event.
  */
 import type { UndecodableReason } from "./violation.ts";
+import type { WasmMemory } from "./wasm-host.ts";
 
 export type FieldKind =
   | "boolean"
@@ -66,6 +67,13 @@ export interface Column {
   readonly nullRows: Int32Array;
 }
 
+/** A memory of WebAssembly in which all arrays of a batch's columns and its arena lie. */
+export interface KernelRoom {
+  readonly memory: WasmMemory;
+  /** Address, a multiple of 16, of so many bytes that are the caller's until the batch is read into or reset. It may move all. */
+  scratch(bytes: number): number;
+}
+
 export interface ColumnBatch {
   readonly columns: readonly Column[];
   readonly rowCapacity: number;
@@ -77,6 +85,10 @@ export interface ColumnBatch {
   readonly invalidUtf8: Uint8Array;
   /** Payload bytes of each row, wire header left out. */
   readonly payloadBytes: Int32Array;
+  /** Another one after `reset()`; absent: the arrays lie anywhere. */
+  readonly room?: KernelRoom | undefined;
+  /** No row is left, or so much memory is taken that the batch should be used and reset before more is read. */
+  readonly isFull: boolean;
   /** Empties the batch; arrays and enum symbols stay. */
   reset(): void;
 }

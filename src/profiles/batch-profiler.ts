@@ -6,8 +6,8 @@
 import type { ColumnBatch } from "../core/column-batch.ts";
 import type { PairPaths } from "../core/config.ts";
 import { INVALID_REASONS } from "../core/violation.ts";
-import { hashByteColumns } from "../sketches/hash.ts";
 import { ColumnRun } from "./column-run.ts";
+import { HashedRows } from "./hashed-rows.ts";
 import type { LabelPolicy } from "./labels.ts";
 import { NullPatterns } from "./null-patterns.ts";
 import { PairPlan } from "./number-pairs.ts";
@@ -37,7 +37,6 @@ export interface BatchProfilerOptions {
 /** In the order of the batch's columns. */
 interface PreparedColumns {
   readonly all: readonly PreparedColumn[];
-  readonly ofBytes: readonly PreparedColumn[];
   readonly pending: PendingPlan;
   readonly pairs: PairPlan;
 }
@@ -60,9 +59,7 @@ export class BatchProfiler {
   #pending: PendingPlan | undefined;
   #pairs: PairPlan | undefined;
 
-  /** Content hash of each row. */
-  #rowLo = new Int32Array(0);
-  #rowHi = new Int32Array(0);
+  readonly #hashes = new HashedRows();
   #payload = new Float64Array(0);
   #lag = new Float64Array(0);
 
@@ -93,24 +90,17 @@ export class BatchProfiler {
     this.#batch = batch;
     this.#facts = facts;
     const rowCount = batch.rowCount;
-    this.#rowLo = grownWords(this.#rowLo, rowCount).fill(0, 0, rowCount);
-    this.#rowHi = grownWords(this.#rowHi, rowCount).fill(0, 0, rowCount);
-    const { all, ofBytes, pending, pairs } = this.#columnsOf(batch);
+    const { all, pending, pairs } = this.#columnsOf(batch);
     this.#columns = all;
     this.#pending = pending;
     this.#pairs = pairs;
     this.#run.schemaId = facts.schemaId;
     pending.run.schemaId = facts.schemaId;
     this.#patterns.begin(rowCount);
+    this.#hashes.hash(batch, all);
     for (let i = 0; i < all.length; i++) {
-      const column = all[i]!;
-      column.prepare(batch.columns[i]!, batch.arena);
-      this.#patterns.add(batch.columns[i]!, rowCount, column.absence);
-    }
-    hashByteColumns(batch.arena, batch.arenaLength, ofBytes);
-    for (const column of all) {
-      if (!column.ignored) column.addToRowHashes(this.#rowLo, this.#rowHi, rowCount);
-      column.separateNonFinite();
+      this.#patterns.add(batch.columns[i]!, rowCount, all[i]!.absence);
+      all[i]!.separateNonFinite();
     }
     pairs.prepare(rowCount);
     this.#payload = grownDoubles(this.#payload, rowCount);
@@ -134,7 +124,7 @@ export class BatchProfiler {
     const whole = batch.rowCount < LEAST_SPREAD_ROWS ? undefined : this.#wholeGroup(groups.length, batch.rowCount);
     const only = whole === undefined ? undefined : groups[whole];
     if (only !== undefined) {
-      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#rowLo, this.#rowHi);
+      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#hashes.rowLo, this.#hashes.rowHi);
       for (const column of this.#columns) this.#addWholeColumn(column, only);
       return;
     }
@@ -162,10 +152,8 @@ export class BatchProfiler {
       const all = fields.map(
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
-      const ofBytes = all.filter((column) => column.states.identity === "bytes");
       columns = {
         all,
-        ofBytes,
         pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)),
         pairs: new PairPlan(all, fields, this.#configuredPairs),
       };
@@ -215,12 +203,13 @@ export class BatchProfiler {
     const hi = grownWords(this.#moreWords, total);
     this.#words = lo;
     this.#moreWords = hi;
+    const { rowLo, rowHi } = this.#hashes;
     for (let i = 0; i < total; i++) {
       const row = order[i]!;
       payload[i] = this.#payload[row]!;
       lag[i] = this.#lag[row]!;
-      lo[i] = this.#rowLo[row]!;
-      hi[i] = this.#rowHi[row]!;
+      lo[i] = rowLo[row]!;
+      hi[i] = rowHi[row]!;
     }
     for (let group = 0; group < groups.length; group++) {
       const from = starts[group]!;

@@ -1,4 +1,5 @@
 /** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
+import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { textMeasure } from "../sketches/text-shape.ts";
 import type { FieldRun } from "./field-profile.ts";
 import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
@@ -111,6 +112,12 @@ export class ColumnRun implements FieldRun {
           ? longLabel(column.numbers[index]!, column.lo[index]!, column.hi[index]!, column.policy)
           : numberLabel(column.numbers[index]!, column.policy);
     }
+  }
+
+  distinct(): DistinctHashes | undefined {
+    const column = this.#column!;
+    const isWhole = this.#order === undefined && this.from === 0 && this.to === column.count;
+    return isWhole ? column.distinct() : undefined;
   }
 
   lazyLabelAt(index: number): () => Label {

@@ -20,6 +20,7 @@ import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { FrequentItems } from "../sketches/frequent-items.ts";
 import { hashText } from "../sketches/hash.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
+import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { HllSketch } from "../sketches/hll-sketch.ts";
 import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
@@ -56,6 +57,8 @@ export interface FieldRun extends LazyLabels {
   labelAt(index: number): Label;
   /** The label of each value is its number. */
   readonly measuresAreLabels: boolean;
+  /** The hashes counted among themselves, until anybody asks for it again; `undefined` where that would not pay. */
+  distinct(): DistinctHashes | undefined;
 }
 
 /** Counters and moments by name, as `.profile` files and reports show them; `undefined`: nothing to measure. */
@@ -596,14 +599,16 @@ export class FieldProfile {
   #count(run: FieldRun): number {
     if (this.#distinct !== undefined) return run.from;
     this.#dictionary ??= new ValueCounts();
-    return this.#dictionary.addMany(run.hashLo, run.hashHi, run.from, run.to, run);
+    return this.#dictionary.addMany(run.hashLo, run.hashHi, run.from, run.to, run, run.distinct());
   }
 
   #updateDistinct(run: FieldRun, from: number, frequent: boolean): void {
     if (this.#distinct === undefined) this.#promote(frequent);
     this.#distinct?.updateHashes(run.hashLo, from, run.to);
     this.#sample?.addMany(run.hashLo, run.hashHi, from, run.to);
-    if (this.#frequent !== undefined) feedFrequent(this.#frequent, run.hashLo, run.hashHi, from, run.to, run);
+    if (this.#frequent === undefined) return;
+    const distinct = from === run.from ? run.distinct() : undefined;
+    feedFrequent(this.#frequent, run.hashLo, run.hashHi, from, run.to, run, distinct);
   }
 
   #mergeDistinct(other: FieldProfile): void {

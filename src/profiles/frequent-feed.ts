@@ -7,6 +7,7 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
+import type { DistinctHashes } from "../sketches/hash-table.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
 
 /** The label of a value, asked for only when it becomes an item. */
@@ -15,7 +16,7 @@ export interface LazyLabels {
   lazyLabelAt(index: number): () => ItemLabel;
 }
 
-/** Counts the hashes `[from, to)` once each. */
+/** Counts the hashes `[from, to)` once each. `distinct`: the same at most 1024 hashes counted among themselves, if they are. */
 export function feedFrequent(
   items: FrequentItems,
   lo: Int32Array,
@@ -23,7 +24,12 @@ export function feedFrequent(
   from: number,
   to: number,
   source: LazyLabels,
+  distinct?: DistinctHashes,
 ): void {
+  if (distinct !== undefined && to - from >= PURGED.totalWeight) {
+    feedDistinct(items, lo, hi, distinct, source);
+    return;
+  }
   for (let start = from; start < to; start += MOST_VALUES) {
     const end = Math.min(to, start + MOST_VALUES);
     if (end - start < PURGED.totalWeight) {
@@ -67,6 +73,24 @@ function feedCounted(
     const count = COUNTS[i - from]!;
     if (count === 1 && purged > 0) purged--;
     else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.lazyLabelAt(i));
+  }
+}
+
+function feedDistinct(
+  items: FrequentItems,
+  lo: Int32Array,
+  hi: Int32Array,
+  { firsts, counts }: DistinctHashes,
+  source: LazyLabels,
+): void {
+  let singles = 0;
+  for (let k = 0; k < counts.length; k++) if (counts[k] === 1) singles++;
+  let purged = mergePurged(items, singles);
+  for (let k = 0; k < counts.length; k++) {
+    const count = counts[k]!;
+    const first = firsts[k]!;
+    if (count === 1 && purged > 0) purged--;
+    else items.updateHash(lo[first]!, hi[first]!, count, source.lazyLabelAt(first));
   }
 }
 

@@ -4,12 +4,20 @@
  *
  * The content hash of a row is, in either half, the sum over its values of hash × factor of (path, index of the element
  * within the row): multilinear hashing of what is hashed already. So it depends neither on the order of the fields in the schema, nor on the schema's id, nor on
- * where the event stands in the log; a null adds nothing.
+ * where the event stands in the log; a null adds nothing. What is hashed where its arrays lie in a memory of WebAssembly gives the
+ * same hashes as what is not.
  */
 import type { Column, FieldDescriptor } from "../core/column-batch.ts";
 import type { ValuePolicy } from "../core/config.ts";
-import { hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
-import type { ByteColumn } from "../sketches/murmur3.ts";
+import {
+  type ColumnKernels,
+  HAS_UNCLEAN,
+  HAS_UNSAFE,
+  MOST_COUNTED_VALUES,
+  SLOT_BYTES,
+} from "../sketches/column-kernels.ts";
+import { hashByteRanges, hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
+import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
 import { absenceWord } from "./null-patterns.ts";
 
@@ -24,7 +32,7 @@ export interface GatheredValues {
   lengths: Int32Array<ArrayBuffer>;
 }
 
-export class PreparedColumn implements ByteColumn {
+export class PreparedColumn {
   readonly field: FieldDescriptor;
   readonly key: string;
   readonly level: string | undefined;
@@ -47,8 +55,6 @@ export class PreparedColumn implements ByteColumn {
   hashHi = new Int32Array(0);
   /** Every value is shown as its number. */
   numbersAreLabels = false;
-  /** Of bytes: none is above 127. */
-  isAscii = false;
   nullCount = 0;
   nullRows: Int32Array = new Int32Array(0);
   nonFiniteCount = 0;
@@ -58,6 +64,14 @@ export class PreparedColumn implements ByteColumn {
 
   readonly #pathLo: number;
   readonly #pathHi: number;
+  /** Where hashes lie in the memory of these kernels; absent: they do not. */
+  #kernels: ColumnKernels | undefined;
+  #hashAt = 0;
+  #scratchAt = 0;
+  /** NaN, ±∞ or -0 may be among the values. */
+  #isUnclean = false;
+  #ownLo = new Int32Array(0);
+  #ownHi = new Int32Array(0);
   #cleanRows = new Int32Array(0);
   #cleanNumbers = new Float64Array(0);
 
@@ -75,7 +89,7 @@ export class PreparedColumn implements ByteColumn {
     this.#pathHi = path.hi | 1;
   }
 
-  /** Points to the values of the batch, and hashes them if they are numbers: bytes are left to `hashByteColumns()`. */
+  /** Points to the values of the batch, which are to be hashed. */
   prepare(column: Column, arena: Uint8Array): void {
     const count = column.count;
     this.count = count;
@@ -90,16 +104,75 @@ export class PreparedColumn implements ByteColumn {
     this.nonFiniteCount = 0;
     this.numbersAreLabels = this.policy === "show" && this.states.identity !== "bytes";
     // The same one from batch to batch, unless it has grown.
-    if (this.arena.buffer !== arena.buffer || this.arena.length !== arena.length) {
+    const { buffer, byteOffset, length } = this.arena;
+    if (buffer !== arena.buffer || byteOffset !== arena.byteOffset || length !== arena.length) {
       this.arena = Buffer.from(arena.buffer, arena.byteOffset, arena.length);
     }
-    this.hashLo = grownWords(this.hashLo, count);
-    this.hashHi = grownWords(this.hashHi, count);
-    this.#hash(count);
+  }
+
+  /** Hashes the values. */
+  hash(): void {
+    const { numbers, starts, lengths, count } = this;
+    this.#kernels = undefined;
+    this.#isUnclean = true;
+    this.#ownLo = grownWords(this.#ownLo, count);
+    this.#ownHi = grownWords(this.#ownHi, count);
+    this.hashLo = this.#ownLo;
+    this.hashHi = this.#ownHi;
+    if (this.states.identity === "bytes") {
+      hashByteRanges(this.arena, starts, lengths, count, this.hashLo, this.hashHi);
+      return;
+    }
+    hashDoubles(numbers, count, this.hashLo, this.hashHi);
+    if (this.states.identity === "long") this.#hashUnsafe(count);
+  }
+
+  /** As `hash()`, of arrays that lie in `buffer`; the hashes go to `at`, `hashBytesOf(count)` bytes; `scratchAt`: for `distinct()`. */
+  hashInPlace(kernels: ColumnKernels, buffer: ArrayBuffer, at: number, scratchAt: number): void {
+    const { numbers, starts, lengths, count } = this;
+    const hiAt = at + hashBytesOf(count) / 2;
+    this.#kernels = kernels;
+    this.#hashAt = at;
+    this.#scratchAt = scratchAt;
+    this.#isUnclean = false;
+    this.hashLo = new Int32Array(buffer, at, count);
+    this.hashHi = new Int32Array(buffer, hiAt, count);
+    if (count === 0) return;
+    if (this.states.identity === "bytes") {
+      kernels.hashBytes(this.arena.byteOffset, starts.byteOffset, lengths.byteOffset, count, at, hiAt);
+      return;
+    }
+    const told = kernels.hashDoubles(numbers.byteOffset, count, at, hiAt);
+    this.#isUnclean = (told & HAS_UNCLEAN) !== 0;
+    if (this.states.identity === "long" && (told & HAS_UNSAFE) !== 0) this.#hashUnsafe(count);
+  }
+
+  /** As `addToRowHashes()`, of words at these addresses, after `hashInPlace()`. */
+  addToRowHashesInPlace(kernels: ColumnKernels, rowLoAt: number, rowHiAt: number, rowCount: number): void {
+    const { count, rows } = this;
+    const lo = this.#hashAt;
+    const hi = lo + hashBytesOf(count) / 2;
+    if (count === rowCount) kernels.addToRows(lo, hi, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
+    else kernels.addToRowsAt(lo, hi, rows.byteOffset, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
+  }
+
+  /** The values counted among themselves, until this is asked of any column again; `undefined` where that would not pay. */
+  distinct(): DistinctHashes | undefined {
+    const { count } = this;
+    const kernels = this.#kernels;
+    if (kernels === undefined || count < LEAST_COUNTED_VALUES || count > MOST_COUNTED_VALUES) return undefined;
+    const slots = this.#scratchAt;
+    const firsts = slots + SLOT_BYTES;
+    const counts = firsts + MOST_COUNTED_VALUES * 4;
+    const lo = this.#hashAt;
+    const size = kernels.countDistinct(lo, lo + hashBytesOf(count) / 2, count, slots, firsts, counts);
+    const { buffer } = this.hashLo;
+    return { firsts: new Int32Array(buffer, firsts, size), counts: new Int32Array(buffer, counts, size) };
   }
 
   /** Points to the values `[from, to)` of those that were gathered from several batches; the text lies in `arena`. */
   useGathered(values: GatheredValues, arena: Buffer, from: number, to: number): void {
+    this.#kernels = undefined;
     this.count = to;
     this.numbers = values.numbers;
     this.lo = values.lo;
@@ -153,7 +226,7 @@ export class PreparedColumn implements ByteColumn {
 
   /** Takes NaN and ±∞ out of the values and turns −0 into 0; copies only when there is one of them. */
   separateNonFinite(): void {
-    if (this.states.identity !== "number") return;
+    if (this.states.identity !== "number" || !this.#isUnclean) return;
     const numbers = this.numbers;
     const count = this.count;
     let clean = true;
@@ -182,25 +255,10 @@ export class PreparedColumn implements ByteColumn {
       this.hashLo[kept] = this.hashLo[i]!;
       this.hashHi[kept++] = this.hashHi[i]!;
     }
+    this.#kernels = undefined;
     this.count = kept;
     this.numbers = this.#cleanNumbers;
     this.rows = this.#cleanRows;
-  }
-
-  #hash(count: number): void {
-    switch (this.states.identity) {
-      case "number":
-        hashDoubles(this.numbers, count, this.hashLo, this.hashHi);
-        return;
-      case "long":
-        hashDoubles(this.numbers, count, this.hashLo, this.hashHi);
-        this.#hashUnsafe(count);
-        return;
-      case "bytes":
-        return;
-      default:
-        this.states.identity satisfies never;
-    }
   }
 
   /** The words of longs beyond 2^53, whose doubles are rounded. */
@@ -218,8 +276,17 @@ export class PreparedColumn implements ByteColumn {
 
 /** Odd; 5 modulo 8, so that the factors of 2^30 elements are different. */
 const NEXT_ELEMENT = 0x2c1b3c6d;
+/** Fewer are faster counted one by one. */
+const LEAST_COUNTED_VALUES = 64;
+/** For `distinct()` of all columns in turn. */
+export const DISTINCT_SCRATCH_BYTES = SLOT_BYTES + 8 * MOST_COUNTED_VALUES;
 const ONE_LO = new Int32Array(1);
 const ONE_HI = new Int32Array(1);
+
+/** Room for the hashes of so many values, in two halves that begin at multiples of 16. */
+export function hashBytesOf(count: number): number {
+  return 2 * 16 * Math.ceil(count / 4);
+}
 
 /** An array of at least `size` entries: the same one when it is large enough; content is not kept. */
 export function grownWords(array: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {

@@ -1,5 +1,6 @@
-import type { Column, ColumnBatch, FieldDescriptor } from "../core/column-batch.ts";
+import type { Column, ColumnBatch, FieldDescriptor, KernelRoom } from "../core/column-batch.ts";
 import type { AvroProgram } from "./avro-interpreter.ts";
+import { BatchHeap } from "./batch-heap.ts";
 import {
   AT_CAPACITY,
   AT_COUNT,
@@ -12,11 +13,15 @@ import {
   COLUMN_WORDS,
   ColumnSlab,
 } from "./column-slab.ts";
+import { createReadKernel, type ReadKernel } from "./read-kernel.ts";
 
 /** Largest arena; positions in it must stay below 2^31. */
 export const MAX_ARENA_BYTES = 1_073_741_824;
-/** Bytes of an arena that outlast a reset. What a few huge events needed is let go. */
-const KEPT_ARENA_BYTES = 16_777_216;
+/**
+ * Bytes beyond twice its first ones with which a heap outlasts a reset. A batch with more than that says that it is full, so that no heap has
+ * more than this and what one event needs; and its next reset lets go of it.
+ */
+const KEPT_BYTES = 16_777_216;
 /** First size of the arena, per row. */
 const PAYLOAD_BYTES_GUESS = 64;
 
@@ -27,9 +32,9 @@ const NO_NUMBERS = new Float64Array(0);
 class AvroColumn implements Column {
   readonly field: FieldDescriptor;
   readonly #batch: AvroBatch;
-  readonly #slab: ColumnSlab;
   readonly #offset: number;
   readonly #isInEveryRow: boolean;
+  #slab: ColumnSlab | undefined;
   #version = -1;
   #rows = NO_INTEGERS;
   #numbers = NO_NUMBERS;
@@ -40,18 +45,17 @@ class AvroColumn implements Column {
   constructor(field: FieldDescriptor, batch: AvroBatch, index: number, isInEveryRow: boolean) {
     this.field = field;
     this.#batch = batch;
-    this.#slab = batch.slab;
     this.#offset = index * COLUMN_WORDS;
     this.#isInEveryRow = isInEveryRow;
   }
 
   get count(): number {
     if (this.#isInEveryRow) return this.#batch.rowCount;
-    return this.#slab.table[this.#offset + AT_COUNT]!;
+    return this.#batch.slab.table[this.#offset + AT_COUNT]!;
   }
 
   get nullCount(): number {
-    return this.#slab.table[this.#offset + AT_NULL_COUNT]!;
+    return this.#batch.slab.table[this.#offset + AT_NULL_COUNT]!;
   }
 
   get rows(): Int32Array {
@@ -90,8 +94,10 @@ class AvroColumn implements Column {
   }
 
   #look(): void {
-    const { table, words, numbers, version } = this.#slab;
-    if (version === this.#version) return;
+    const { slab } = this.#batch;
+    const { table, words, numbers, version } = slab;
+    if (version === this.#version && slab === this.#slab) return;
+    this.#slab = slab;
     this.#version = version;
     const at = (entry: number) => table[this.#offset + entry]!;
     const lane = (index: number) => {
@@ -109,62 +115,114 @@ class AvroColumn implements Column {
   }
 }
 
-/** What a batch needs to know of the program that fills it. */
-type BatchLayout = Pick<AvroProgram, "fields" | "everyRow" | "symbols">;
+/** `isPlain`: without WebAssembly. @default false */
+export interface AvroBatchOptions {
+  readonly isPlain?: boolean;
+}
 
 export class AvroBatch implements ColumnBatch {
   readonly fields: readonly FieldDescriptor[];
   readonly columns: readonly Column[];
-  readonly slab: ColumnSlab;
   readonly rowCapacity: number;
   rowCount = 0;
-  arena: Uint8Array;
-  arenaLength: number;
+  arena!: Uint8Array;
+  arenaLength!: number;
   /** Over the whole arena. */
-  view: DataView;
+  view!: DataView;
+  slab!: ColumnSlab;
   readonly invalidUtf8: Uint8Array;
   readonly payloadBytes: Int32Array;
-  readonly #symbols: Uint8Array;
+  readonly #program: AvroProgram;
+  readonly #isPlain: boolean;
+  #heap!: BatchHeap;
+  #kernel: ReadKernel | undefined;
+  #arenaAt = 0;
+  #arenaCapacity = 0;
+  #keptBytes = 0;
 
-  /** `symbols` stands in front of the arena. */
-  constructor({ fields, everyRow, symbols }: BatchLayout, rowCapacity: number) {
+  constructor(program: AvroProgram, rowCapacity: number, { isPlain = false }: AvroBatchOptions = {}) {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
+    const { fields, everyRow } = program;
     this.fields = fields;
-    this.slab = new ColumnSlab(fields, everyRow, rowCapacity);
+    this.#program = program;
+    this.#isPlain = isPlain;
     this.columns = fields.map((field, index) => new AvroColumn(field, this, index, everyRow.has(index)));
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);
     this.payloadBytes = new Int32Array(rowCapacity);
-    this.#symbols = symbols;
-    this.arena = new Uint8Array(symbols.length + rowCapacity * PAYLOAD_BYTES_GUESS);
-    this.arena.set(symbols);
-    this.arenaLength = symbols.length;
-    this.view = new DataView(this.arena.buffer);
+    this.#layOut();
+  }
+
+  get room(): KernelRoom | undefined {
+    return this.#heap.room;
   }
 
   /** Makes room for `bytes` behind `arenaLength`; false when that is more than an arena may have. */
   reserve(bytes: number): boolean {
     const needed = this.arenaLength + bytes;
-    if (needed <= this.arena.length) return true;
+    if (needed <= this.#arenaCapacity) return true;
     if (needed > MAX_ARENA_BYTES) return false;
-    this.#replaceArena(Math.min(MAX_ARENA_BYTES, Math.max(needed, 2 * this.arena.length)));
+    const before = this.#arenaAt;
+    this.#placeArena(Math.min(MAX_ARENA_BYTES, Math.max(needed, 2 * this.#arenaCapacity)));
+    if (this.#arenaAt !== before) this.#heap.bytes.copyWithin(this.#arenaAt, before, before + this.arenaLength);
     return true;
+  }
+
+  /** Reads the event in the arena's `[from, to)` into the next row, if it can be done the fast way; else leaves no trace. */
+  readFast(from: number, to: number): boolean {
+    if (this.#kernel === undefined) return false;
+    const textEnd = this.#kernel.run(this.#arenaAt, from, to, this.rowCount);
+    if (textEnd < 0) {
+      this.slab.removeRow(this.rowCount);
+      return false;
+    }
+    this.arenaLength = textEnd;
+    return true;
+  }
+
+  get isFull(): boolean {
+    return this.rowCount === this.rowCapacity || this.#heap.bytes.length > this.#keptBytes;
   }
 
   reset(): void {
     this.rowCount = 0;
-    this.arenaLength = this.#symbols.length;
-    this.slab.release();
-    const firstLength = this.#symbols.length + this.rowCapacity * PAYLOAD_BYTES_GUESS;
-    if (this.arena.length > Math.max(KEPT_ARENA_BYTES, firstLength)) this.#replaceArena(firstLength);
+    this.arenaLength = this.#program.symbols.length;
+    if (this.#heap.bytes.length > this.#keptBytes) this.#layOut();
+    else this.slab.release();
   }
 
-  #replaceArena(length: number): void {
-    const arena = new Uint8Array(length);
-    arena.set(this.arena.subarray(0, this.arenaLength));
-    this.arena = arena;
-    this.view = new DataView(arena.buffer);
+  get #firstArenaBytes(): number {
+    return this.#program.symbols.length + this.rowCapacity * PAYLOAD_BYTES_GUESS;
+  }
+
+  /** Begins a new heap. */
+  #layOut(): void {
+    const { fields, everyRow, symbols } = this.#program;
+    const bytes = ColumnSlab.firstBytes(fields, this.rowCapacity) + this.#firstArenaBytes;
+    this.#heap = new BatchHeap(bytes, this.#isPlain);
+    this.#keptBytes = 2 * bytes + KEPT_BYTES;
+    this.slab = new ColumnSlab(fields, everyRow, this.rowCapacity, this.#heap);
+    this.#kernel = createReadKernel(this.#program, this.slab.tableAt, this.#heap);
+    this.#arenaAt = 0;
+    this.#arenaCapacity = 0;
+    this.#placeArena(this.#firstArenaBytes);
+    this.#heap.onMove(() => this.#look());
+    this.arena.set(symbols);
+    this.arenaLength = symbols.length;
+  }
+
+  /** Gives the arena `bytes` bytes. */
+  #placeArena(bytes: number): void {
+    this.#arenaAt = this.#heap.retake(this.#arenaAt, this.#arenaCapacity, bytes);
+    this.#arenaCapacity = bytes;
+    this.#look();
+  }
+
+  #look(): void {
+    const { buffer } = this.#heap.bytes;
+    this.arena = new Uint8Array(buffer, this.#arenaAt, this.#arenaCapacity);
+    this.view = new DataView(buffer, this.#arenaAt, this.#arenaCapacity);
   }
 }

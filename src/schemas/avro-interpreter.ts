@@ -105,10 +105,11 @@ const STORE_BYTES = 2;
 
 /** Words of stack that one level of depth can take: a loop (3), and calls of a record and a union (2 each). */
 const STACK_WORDS_PER_LEVEL = 7;
+export const STACK_WORDS = STACK_WORDS_PER_LEVEL * (MAX_DATA_DEPTH + 2);
 
 export class AvroInterpreter {
   readonly #program: AvroProgram;
-  readonly #stack = new Int32Array(STACK_WORDS_PER_LEVEL * (MAX_DATA_DEPTH + 2));
+  readonly #stack = new Int32Array(STACK_WORDS);
   readonly #words: Words = { lo: 0, hi: 0 };
   /** Position in the arena at which the last refused event was refused. */
   errorAt = 0;
@@ -121,11 +122,9 @@ export class AvroInterpreter {
   run(batch: AvroBatch, start: number, to: number): "ok" | UndecodableReason {
     const { code, symbolStarts, symbolLengths } = this.#program;
     const slab = batch.slab;
-    const table = slab.table;
-    let slabWords = slab.words;
-    let slabNumbers = slab.numbers;
-    const bytes = batch.arena;
-    const view = batch.view;
+    let { table, words: slabWords, numbers: slabNumbers } = slab;
+    let bytes = batch.arena;
+    let view = batch.view;
     const stack = this.#stack;
     const words = this.#words;
     // `| 0` says that these are 32-bit integers; without it each store of the row into a column converts a number.
@@ -343,8 +342,10 @@ export class AvroInterpreter {
             pc += 5;
           } else if (branch === code[pc + 1]!) {
             const nulls = code[pc + 3]!;
-            if (nulls >= 0) addNull(slab, nulls, row);
-            slabWords = slab.words;
+            if (nulls >= 0 && addNull(slab, nulls, row)) {
+              ({ table, words: slabWords, numbers: slabNumbers } = slab);
+              ({ arena: bytes, view } = batch);
+            }
             pc = code[pc + 4]!;
           } else {
             return this.#refuse("malformed", pos);
@@ -365,8 +366,12 @@ export class AvroInterpreter {
         case 16: {
           // OP_NULLS
           const count = code[pc + 1]!;
-          for (let i = 0; i < count; i++) addNull(slab, code[pc + 2 + i]!, row);
-          slabWords = slab.words;
+          let hasMoved = false;
+          for (let i = 0; i < count; i++) hasMoved = addNull(slab, code[pc + 2 + i]!, row) || hasMoved;
+          if (hasMoved) {
+            ({ table, words: slabWords, numbers: slabNumbers } = slab);
+            ({ arena: bytes, view } = batch);
+          }
           pc += 2 + count;
           continue;
         }
@@ -468,8 +473,8 @@ export class AvroInterpreter {
         at = table[entry + AT_COUNT]!;
         if (at === table[entry + AT_CAPACITY]!) {
           slab.grow(index);
-          slabWords = slab.words;
-          slabNumbers = slab.numbers;
+          ({ table, words: slabWords, numbers: slabNumbers } = slab);
+          ({ arena: bytes, view } = batch);
         }
         table[entry + AT_COUNT] = at + 1;
         place = table[entry + AT_WORDS]! + at;
@@ -495,14 +500,16 @@ export class AvroInterpreter {
   }
 }
 
-/** The slab's words may be others afterwards. */
-function addNull(slab: ColumnSlab, index: number, row: number): void {
-  const { table } = slab;
+/** True: arena and columns have moved. */
+function addNull(slab: ColumnSlab, index: number, row: number): boolean {
   const entry = index * COLUMN_WORDS;
-  const at = table[entry + AT_NULL_COUNT]!;
-  if (at === table[entry + AT_NULL_CAPACITY]!) slab.growNulls(index);
+  const at = slab.table[entry + AT_NULL_COUNT]!;
+  const isFull = at === slab.table[entry + AT_NULL_CAPACITY]!;
+  if (isFull) slab.growNulls(index);
+  const { table } = slab;
   slab.words[table[entry + AT_NULL_WORDS]! + at] = row;
   table[entry + AT_NULL_COUNT] = at + 1;
+  return isFull;
 }
 
 export const UUID_TEXT_LENGTH = 36;

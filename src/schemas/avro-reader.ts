@@ -1,5 +1,6 @@
 /**
- * Reads Avro events into columns by interpreting a reader program: no object per event, no generated code.
+ * Reads Avro events into columns by interpreting a reader program: no object per event, no generated code. An event that is
+ * as it should be is read by WebAssembly (`read-kernel.ts`), every other one by `AvroInterpreter`.
  *
  * The event's bytes are copied into the batch's arena once and read there. Invariants, each tried by a test:
  * 1. Never throws, whatever the bytes are, and the work is bounded by their number: lengths and counts are checked
@@ -12,7 +13,7 @@
  */
 import type { ColumnBatch, EventReader, FieldDescriptor } from "../core/column-batch.ts";
 import type { UndecodableReason } from "../core/violation.ts";
-import { AvroBatch } from "./avro-batch.ts";
+import { AvroBatch, type AvroBatchOptions } from "./avro-batch.ts";
 import { AvroInterpreter, type AvroProgram, UUID_TEXT_LENGTH } from "./avro-interpreter.ts";
 import { compileProgram } from "./avro-program.ts";
 import { parseAvroSchema } from "./avro-schema.ts";
@@ -21,6 +22,7 @@ import { fieldTree } from "./field-tree.ts";
 export interface AvroReader extends EventReader {
   /** Fields of the schema beyond the limits on columns: decoded and checked, not recorded. */
   readonly fieldsLeftOut: number;
+  createBatch(rowCapacity: number, options?: AvroBatchOptions): AvroBatch;
 }
 
 /**
@@ -46,8 +48,8 @@ class ProgramReader implements AvroReader {
     this.fieldsLeftOut = fieldsLeftOut;
   }
 
-  createBatch(rowCapacity: number): AvroBatch {
-    return new AvroBatch(this.#program, rowCapacity);
+  createBatch(rowCapacity: number, options?: AvroBatchOptions): AvroBatch {
+    return new AvroBatch(this.#program, rowCapacity, options);
   }
 
   read(batch: ColumnBatch, bytes: Uint8Array, from: number, to: number): "ok" | UndecodableReason {
@@ -67,7 +69,7 @@ class ProgramReader implements AvroReader {
     }
     const start = copied(bytes, from, to, batch.arena, batch.arenaLength);
     batch.invalidUtf8[row] = 0;
-    const outcome = this.#interpreter.run(batch, start, start + length);
+    const outcome = batch.readFast(start, start + length) ? "ok" : this.#interpreter.run(batch, start, start + length);
     if (outcome !== "ok") {
       this.errorPosition = from + (this.#interpreter.errorAt - start);
       batch.slab.removeRow(row);

@@ -89,7 +89,16 @@ export class HashSample {
   /** Hashes `[from, to)`, once each. */
   addMany(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
     if (to > from) this.#totalCount += to - from;
-    for (let i = from; i < to; i++) this.#keep(lo[i]!, hi[i]!, 1);
+    let limit = this.#limitHi;
+    for (let i = from; i < to; i++) {
+      // All but a few of many.
+      if (hi[i]! >>> 0 > limit) {
+        this.#dropped = true;
+        continue;
+      }
+      this.#keep(lo[i]!, hi[i]!, 1);
+      limit = this.#limitHi;
+    }
   }
 
   /** As new; keeps its arrays for what comes. */

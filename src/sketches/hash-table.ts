@@ -24,6 +24,14 @@ const QUICK_GROWTH_BELOW = 512;
 /** But for one step: states of some fifty events are the many ones, whose memory counts. */
 const SMALL = 32;
 
+/** Hashes that were counted among themselves, in the order of their first coming. */
+export interface DistinctHashes {
+  /** Where each came first. */
+  readonly firsts: Int32Array;
+  /** How often it came. */
+  readonly counts: Int32Array;
+}
+
 export class HashTable {
   size = 0;
   lo: Int32Array;
@@ -114,6 +122,21 @@ export class HashTable {
       this.#index(slots, this.#put(low, high, 1));
     }
     return to;
+  }
+
+  /** As `countMany()`, of hashes that are counted already; `newFirsts` says where the new ones came from. */
+  countDistinct(lo: Int32Array, hi: Int32Array, { firsts, counts }: DistinctHashes, newFirsts: Int32Array): void {
+    let fresh = 0;
+    for (let k = 0; k < firsts.length; k++) {
+      const first = firsts[k]!;
+      const entry = this.find(lo[first]!, hi[first]!);
+      if (entry >= 0) {
+        this.counts[entry] = this.counts[entry]! + counts[k]!;
+      } else {
+        newFirsts[fresh++] = first;
+        this.append(lo[first]!, hi[first]!, counts[k]!);
+      }
+    }
   }
 
   /** Adds an entry that is not there yet and returns its index. */

@@ -1,7 +1,7 @@
-/** The hash kernels of `wasm/hash.ts`: batches are copied into the module's memory, and the hashes out of it. */
-import { HASH_WASM_BASE64 } from "./hash-wasm-module.ts";
-import { type ByteColumn, type Hasher, PLAIN_HASHER } from "./murmur3.ts";
-import { instantiate, type WasmMemory } from "./wasm-host.ts";
+/** The hash kernels of `wasm/hash.ts`: batches are copied into a memory of their own, and the hashes out of it. */
+import { createMemory, type WasmMemory } from "../core/wasm-host.ts";
+import { type ColumnKernels, createColumnKernels } from "./column-kernels.ts";
+import { type Hasher, PLAIN_HASHER } from "./murmur3.ts";
 
 /** Values at a time: input and output then stay in the processor's nearer caches. */
 const BATCH_VALUES = 1024;
@@ -17,15 +17,17 @@ const STARTS = INPUT_BYTES + SLACK_BYTES;
 const LENGTHS = STARTS + BATCH_VALUES * 4;
 const OUT_LO = LENGTHS + BATCH_VALUES * 4;
 const OUT_HI = OUT_LO + BATCH_VALUES * 4;
+const MEMORY_BYTES = OUT_HI + BATCH_VALUES * 4;
 
 /** `undefined` where there is no WebAssembly. */
 export function createWasmHasher(): Hasher | undefined {
-  const kernels = instantiate<HashKernels>(HASH_WASM_BASE64);
-  return kernels === undefined ? undefined : new WasmHasher(kernels);
+  const memory = createMemory(MEMORY_BYTES);
+  const kernels = memory && createColumnKernels(memory);
+  return memory === undefined || kernels === undefined ? undefined : new WasmHasher(kernels, memory);
 }
 
 class WasmHasher implements Hasher {
-  readonly #kernels: HashKernels;
+  readonly #kernels: ColumnKernels;
   readonly #input: Uint8Array;
   readonly #doubles: Float64Array;
   readonly #firstWords: Int32Array;
@@ -35,8 +37,7 @@ class WasmHasher implements Hasher {
   readonly #lo: Int32Array;
   readonly #hi: Int32Array;
 
-  constructor(kernels: HashKernels & WasmMemory) {
-    const { buffer } = kernels.memory;
+  constructor(kernels: ColumnKernels, { buffer }: WasmMemory) {
     this.#kernels = kernels;
     this.#input = new Uint8Array(buffer, 0, INPUT_BYTES);
     this.#doubles = new Float64Array(buffer, 0, BATCH_VALUES);
@@ -74,76 +75,21 @@ class WasmHasher implements Hasher {
     count: number,
     outLo: Int32Array,
     outHi: Int32Array,
-  ): boolean {
-    let isAscii = true;
+  ): void {
     for (let from = 0; from < count; ) {
       const span = spanOf(starts, lengths, from, Math.min(count, from + BATCH_VALUES));
       if (span.end - span.start > INPUT_BYTES) {
         const one = (array: Int32Array) => array.subarray(from, span.to);
-        const plain = PLAIN_HASHER.hashByteRanges(bytes, one(starts), one(lengths), 1, one(outLo), one(outHi));
-        isAscii = plain && isAscii;
+        PLAIN_HASHER.hashByteRanges(bytes, one(starts), one(lengths), 1, one(outLo), one(outHi));
       } else {
         this.#input.set(bytes.subarray(span.start, span.end));
-        isAscii = this.#hashInput(-span.start, starts, lengths, from, span.to, outLo, outHi) && isAscii;
+        this.#hashInput(-span.start, starts, lengths, from, span.to, outLo, outHi);
       }
       from = span.to;
     }
-    return isAscii;
   }
 
-  hashByteColumns(bytes: Uint8Array, length: number, columns: readonly ByteColumn[]): void {
-    let values = 0;
-    for (const column of columns) values += column.count;
-    if (length > values * MOST_SPACING_BYTES) {
-      for (const column of columns) {
-        const { starts, lengths, count, hashLo, hashHi } = column;
-        column.isAscii = this.hashByteRanges(bytes, starts, lengths, count, hashLo, hashHi);
-      }
-      return;
-    }
-    // What fits into the memory is copied once for all columns; of each, the values in it are hashed.
-    const next = new Int32Array(columns.length);
-    for (const column of columns) column.isAscii = true;
-    for (;;) {
-      let start = length;
-      for (const [c, { starts, count }] of columns.entries()) {
-        if (next[c]! < count) start = Math.min(start, starts[next[c]!]!);
-      }
-      const end = Math.min(length, start + INPUT_BYTES);
-      this.#input.set(bytes.subarray(start, end));
-      let isDone = true;
-      for (const [c, column] of columns.entries()) {
-        next[c] = this.#hashHeld(bytes, column, next[c]!, start, end);
-        if (next[c]! < column.count) isDone = false;
-      }
-      if (isDone) return;
-    }
-  }
-
-  /** Hashes values from `from` on, as many as lie in the bytes `[start, end)` that were copied; returns the first that does not. */
-  #hashHeld(bytes: Uint8Array, column: ByteColumn, from: number, start: number, end: number): number {
-    const { starts, lengths, count, hashLo, hashHi } = column;
-    let first = from;
-    while (first < count) {
-      const most = Math.min(count, first + BATCH_VALUES);
-      let to = first;
-      while (to < most && starts[to]! >= start && starts[to]! + lengths[to]! <= end) to++;
-      if (to > first) {
-        if (!this.#hashInput(-start, starts, lengths, first, to, hashLo, hashHi)) column.isAscii = false;
-        first = to;
-      } else if (lengths[first]! > INPUT_BYTES) {
-        const one = (array: Int32Array) => array.subarray(first, first + 1);
-        const isAscii = this.hashByteRanges(bytes, one(starts), one(lengths), 1, one(hashLo), one(hashHi));
-        if (!isAscii) column.isAscii = false;
-        first++;
-      } else {
-        break;
-      }
-    }
-    return first;
-  }
-
-  /** Hashes the ranges `[from, to)`, at most a batch, of what was copied to `origin` + its place; returns whether it is ASCII. */
+  /** Hashes the ranges `[from, to)`, at most a batch, of what was copied to `origin` + its place. */
   #hashInput(
     origin: number,
     starts: Int32Array,
@@ -152,12 +98,11 @@ class WasmHasher implements Hasher {
     to: number,
     outLo: Int32Array,
     outHi: Int32Array,
-  ): boolean {
+  ): void {
     this.#starts.set(starts.subarray(from, to));
     this.#lengths.set(lengths.subarray(from, to));
-    const isAscii = this.#kernels.hashBytes(origin, STARTS, LENGTHS, to - from, OUT_LO, OUT_HI) === 1;
+    this.#kernels.hashBytes(origin, STARTS, LENGTHS, to - from, OUT_LO, OUT_HI);
     this.#copyOut(from, to - from, outLo, outHi);
-    return isAscii;
   }
 
   #copyOut(from: number, size: number, outLo: Int32Array, outHi: Int32Array): void {
@@ -186,11 +131,4 @@ interface Span {
   readonly to: number;
   readonly start: number;
   readonly end: number;
-}
-
-/** What the module exports; every pointer is an address in its memory. */
-interface HashKernels {
-  hashDoubles(values: number, count: number, lo: number, hi: number): void;
-  hashWords(lows: number, highs: number, count: number, lo: number, hi: number): void;
-  hashBytes(origin: number, starts: number, lengths: number, count: number, lo: number, hi: number): number;
 }

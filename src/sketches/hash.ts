@@ -13,7 +13,7 @@
  * The seed is fixed, so hashes of different processes can be compared; it is no defence against chosen collisions.
  */
 import { createWasmHasher } from "./hash-wasm.ts";
-import { type ByteColumn, PLAIN_HASHER } from "./murmur3.ts";
+import { PLAIN_HASHER } from "./murmur3.ts";
 
 /** As `Hasher`, by whichever way this process has. */
 export function hashDoubles(values: Float64Array, count: number, outLo: Int32Array, outHi: Int32Array): void {
@@ -33,13 +33,8 @@ export function hashByteRanges(
   count: number,
   outLo: Int32Array,
   outHi: Int32Array,
-): boolean {
-  return HASHER.hashByteRanges(bytes, starts, lengths, count, outLo, outHi);
-}
-
-/** As `Hasher`: several columns of one arena cost less together. */
-export function hashByteColumns(bytes: Uint8Array, length: number, columns: readonly ByteColumn[]): void {
-  HASHER.hashByteColumns(bytes, length, columns);
+): void {
+  HASHER.hashByteRanges(bytes, starts, lengths, count, outLo, outHi);
 }
 
 /** The hash of a text = that of its UTF-8 bytes. */

@@ -18,7 +18,7 @@ export interface Hasher {
   hashDoubles(values: Float64Array, count: number, outLo: Int32Array, outHi: Int32Array): void;
   /** Hashes 64-bit integers given as words. */
   hashWords(lo: Int32Array, hi: Int32Array, count: number, outLo: Int32Array, outHi: Int32Array): void;
-  /** Hashes the ranges `bytes[starts[i], starts[i] + lengths[i])`, and says whether all their bytes are ASCII. */
+  /** Hashes the ranges `bytes[starts[i], starts[i] + lengths[i])`. */
   hashByteRanges(
     bytes: Uint8Array,
     starts: Int32Array,
@@ -26,19 +26,7 @@ export interface Hasher {
     count: number,
     outLo: Int32Array,
     outHi: Int32Array,
-  ): boolean;
-  /** As `hashByteRanges()`, of several columns whose values are all in `bytes[0, length)`. */
-  hashByteColumns(bytes: Uint8Array, length: number, columns: readonly ByteColumn[]): void;
-}
-
-/** Byte strings of one arena, their hashes, and whether all are ASCII. */
-export interface ByteColumn {
-  readonly count: number;
-  readonly starts: Int32Array;
-  readonly lengths: Int32Array;
-  readonly hashLo: Int32Array;
-  readonly hashHi: Int32Array;
-  isAscii: boolean;
+  ): void;
 }
 
 /** One value after the other. */
@@ -50,15 +38,7 @@ export const PLAIN_HASHER: Hasher = {
     for (let i = 0; i < count; i++) hashWordPair(lo[i]!, hi[i]!, i, outLo, outHi);
   },
   hashByteRanges(bytes, starts, lengths, count, outLo, outHi) {
-    let seen = 0;
-    for (let i = 0; i < count; i++) seen |= hashBytes(bytes, starts[i]!, lengths[i]!, i, outLo, outHi);
-    return seen < ASCII_END;
-  },
-  hashByteColumns(bytes, _length, columns) {
-    for (const column of columns) {
-      const { starts, lengths, count, hashLo, hashHi } = column;
-      column.isAscii = this.hashByteRanges(bytes, starts, lengths, count, hashLo, hashHi);
-    }
+    for (let i = 0; i < count; i++) hashBytes(bytes, starts[i]!, lengths[i]!, i, outLo, outHi);
   },
 };
 
@@ -80,7 +60,7 @@ function hashWordPair(lo: number, hi: number, index: number, outLo: Int32Array, 
   hashScratch(outLo, outHi, index);
 }
 
-/** Hashes `bytes[start, start + length)`; returns all bits that are set in one of them. */
+/** Hashes `bytes[start, start + length)`. */
 function hashBytes(
   bytes: Uint8Array,
   start: number,
@@ -88,7 +68,7 @@ function hashBytes(
   index: number,
   outLo: Int32Array,
   outHi: Int32Array,
-): number {
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);
   let h1 = SEED;
   let h2 = SEED;
@@ -106,9 +86,6 @@ function hashBytes(
     else k1 = (k1 << 8n) | BigInt(view.getUint8(at));
   }
   finish(h1 ^ mixedFirst(k1), h2 ^ mixedSecond(k2), length, index, outLo, outHi);
-  let seen = 0;
-  for (let at = start; at < start + length; at++) seen |= bytes[at]!;
-  return seen;
 }
 
 function hashScratch(outLo: Int32Array, outHi: Int32Array, index: number): void {
@@ -162,8 +139,6 @@ function low64(value: bigint): bigint {
 const SEED = 9001n;
 const C1 = 0x87c37b91114253d5n;
 const C2 = 0x4cf5ad432745937fn;
-/** Below it a byte is a character. */
-const ASCII_END = 0x80;
 const LEAST_NORMAL = 2 ** -1022;
 /** Of the high word. */
 const EXPONENT = 0x7ff0_0000;

@@ -7,8 +7,9 @@
  * Sorted doubles are the same however they were sorted, so where WebAssembly is missing the built-in sort does it all.
  * ±∞ and subnormals are sorted as any value; -0 and 0 are equal; NaN is not allowed.
  */
+
+import { instantiate } from "../core/wasm-host.ts";
 import { SORT_WASM_BASE64 } from "./sort-wasm-module.ts";
-import { instantiate } from "./wasm-host.ts";
 
 /** Below, a call costs more than insertion. */
 const LEAST_DISTRIBUTED = 32;

@@ -9,7 +9,7 @@
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 import { areDecimals, decimalPlaces, isPlaces, unzigzag, zigzag } from "./decimals.ts";
 import { hashDoubles } from "./hash.ts";
-import { compareHashes, HashTable } from "./hash-table.ts";
+import { compareHashes, type DistinctHashes, HashTable } from "./hash-table.ts";
 
 const VERSION = 2;
 /** Forms of the bytes. */
@@ -91,14 +91,25 @@ export class ValueCounts {
 
   /**
    * Counts the hashes `[from, to)` once each, and says up to where there was room; `source` is asked about new values only.
+   * `distinct`: the same hashes counted among themselves, if they are.
    */
-  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, source: ValueSource): number {
+  addMany(
+    lo: Int32Array,
+    hi: Int32Array,
+    from: number,
+    to: number,
+    source: ValueSource,
+    distinct?: DistinctHashes,
+  ): number {
     const table = this.#table;
     if (table.size === 0) this.#measuresAreLabels = source.measuresAreLabels;
     else if (this.#measuresAreLabels !== source.measuresAreLabels) this.#makeLabels();
     const withLabels = !this.#measuresAreLabels;
     const known = table.size;
-    const end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
+    let end = to;
+    if (distinct !== undefined && table.size + distinct.firsts.length <= ValueCounts.LIMIT)
+      table.countDistinct(lo, hi, distinct, FIRSTS);
+    else end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
     if (table.size > this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
     for (let entry = known; entry < table.size; entry++) {
       const first = FIRSTS[entry - known]!;

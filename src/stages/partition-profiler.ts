@@ -234,7 +234,7 @@ export class PartitionProfiler {
     }
     this.#hasDecoded = true;
     open.records[open.batch.rowCount - 1] = record;
-    if (open.batch.rowCount === open.batch.rowCapacity) this.#close(open);
+    if (open.batch.isFull) this.#close(open);
   }
 
   #openBatch(schemaId: number, reader: EventReader): OpenBatch {

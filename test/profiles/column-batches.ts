@@ -44,6 +44,7 @@ export function batchOf(fields: readonly FieldDescriptor[], rows: readonly Row[]
   return {
     columns,
     rowCapacity: rows.length,
+    isFull: true,
     rowCount: rows.length,
     arena: Uint8Array.from(arena),
     arenaLength: arena.length,

@@ -20,7 +20,7 @@ describe("AvroBatch", () => {
     ]);
   });
 
-  test("reset() empties, keeps the enum symbols and lets go of what one huge event needed", () => {
+  test("reset() empties, keeps the enum symbols and lets go of what huge events needed", () => {
     const reader = createAvroReader(
       '{"type":"record","name":"R","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["LEFT","RIGHT"]}},{"name":"a","type":{"type":"array","items":["null","int"]}}]}',
     );
@@ -38,8 +38,8 @@ describe("AvroBatch", () => {
     huge.set([2, 0x80, 0xea, 0x30]);
     huge.set([0x80, 0xea, 0x30], 400_004);
     huge.fill(2, 400_007, 1_200_007);
-    expect(reader.read(batch, huge, 0, huge.length)).toBe("ok");
-    expect([batch.columns[2]!.count, batch.columns[2]!.nullCount]).toEqual([400_000, 400_000]);
+    for (let row = 0; row < 2; row++) expect(reader.read(batch, huge, 0, huge.length)).toBe("ok");
+    expect([batch.columns[2]!.count, batch.columns[2]!.nullCount]).toEqual([800_000, 800_000]);
     const grown = batch.columns[2]!.numbers.length;
     batch.reset();
     expect([batch.rowCount, batch.columns[2]!.count, batch.columns[2]!.nullCount]).toEqual([0, 0, 0]);

@@ -85,7 +85,6 @@ describe("hash", () => {
             ),
             outputOf(words.length, (lo, hi) => hasher.hashWords(words, words.slice().reverse(), words.length, lo, hi)),
             outputOf(texts.length, (lo, hi) => hasher.hashByteRanges(bytes, starts, lengths, texts.length, lo, hi)),
-            asciiOf(hasher, bytes, starts, lengths),
           ];
           expect(all(createWasmHasher()!)).toEqual(all(PLAIN_HASHER));
         },
@@ -107,39 +106,6 @@ describe("hash", () => {
     const each = (hasher: Hasher) =>
       outputOf(5000, (lo, hi) => hasher.hashByteRanges(bytes, many, short, 5000, lo, hi));
     expect(each(createWasmHasher()!)).toEqual(each(PLAIN_HASHER));
-  });
-
-  test("hashByteColumns() = hashByteRanges() of each column, whether the arena fits into the memory or not", () => {
-    const few = Int32Array.of(3, 2000, 40, 0);
-    const many = Int32Array.from({ length: 3000 }, (_, i) => (i * 7) % 2900);
-    for (const arenaLength of [3_000, 1 << 20, (1 << 20) + 1, 3 << 20]) {
-      const ascii = Uint8Array.from({ length: arenaLength }, (_, i) => (i * 31) & 0x7f);
-      const mixed = ascii.slice();
-      mixed[2019] = 0x80;
-      for (const arena of [ascii, mixed]) {
-        const each = [few, many].map((starts) => {
-          const lengths = starts.map((start) => start % 21);
-          return { starts, lengths, ...byRanges(PLAIN_HASHER, arena, starts, lengths) };
-        });
-        for (const hasher of [PLAIN_HASHER, createWasmHasher()!]) {
-          const columns = each.map(({ starts, lengths }) => ({
-            starts,
-            lengths,
-            count: starts.length,
-            hashLo: new Int32Array(starts.length),
-            hashHi: new Int32Array(starts.length),
-            isAscii: arena !== ascii,
-          }));
-          hasher.hashByteColumns(arena, arenaLength, columns);
-          expect(columns.map(({ hashLo, hashHi, isAscii }) => ({ hashLo, hashHi, isAscii }))).toEqual(
-            each.map(({ hashLo, hashHi, isAscii }) => ({ hashLo, hashHi, isAscii })),
-          );
-          // Byte 2019 is in none of the few values.
-          expect(columns[0]!.isAscii).toBe(true);
-          expect(columns[1]!.isAscii).toBe(arena === ascii);
-        }
-      }
-    }
   });
 
   test("hashDoubles() takes -0 as 0 and every NaN as one", () => {
@@ -278,24 +244,4 @@ function worstBias(draw: () => [number, number], mix: (lo: number, hi: number) =
     }
   }
   return flips.reduce((worst, count) => Math.max(worst, Math.abs(count / samples - 0.5)), 0);
-}
-
-function byRanges(hasher: Hasher, bytes: Uint8Array, starts: Int32Array, lengths: Int32Array) {
-  const hashLo = new Int32Array(starts.length);
-  const hashHi = new Int32Array(starts.length);
-  const isAscii = hasher.hashByteRanges(bytes, starts, lengths, starts.length, hashLo, hashHi);
-  return { hashLo, hashHi, isAscii };
-}
-
-/** Of each value by itself. */
-function asciiOf(hasher: Hasher, bytes: Uint8Array, starts: Int32Array, lengths: Int32Array): boolean[] {
-  const isAscii = Array.from(starts, (start, i) =>
-    bytes.subarray(start, start + lengths[i]!).every((byte) => byte < 128),
-  );
-  const told = Array.from(
-    starts,
-    (_, i) => byRanges(hasher, bytes, starts.subarray(i, i + 1), lengths.subarray(i)).isAscii,
-  );
-  expect(told).toEqual(isAscii);
-  return told;
 }

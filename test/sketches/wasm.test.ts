@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-test("src/sketches/*-wasm-module.ts are what wasm/*.ts compile to: else run `npm run build:wasm`", () => {
+test("src/*/*-wasm-module.ts are what wasm/*.ts compile to: else run `npm run build:wasm`", () => {
   const script = `
     import { readFileSync } from "node:fs";
     import { KERNELS, moduleSource } from "./scripts/wasm-compiler.mjs";
@@ -17,7 +17,7 @@ test("src/sketches/*-wasm-module.ts are what wasm/*.ts compile to: else run `npm
     cwd: ROOT,
     encoding: "utf8",
   });
-  expect(stdout, stderr).toBe("hash true\nsort true\n");
+  expect(stdout, stderr).toBe("hash true\nread true\nsort true\n");
 });
 
 test("the package needs no compiler at run time", () => {
