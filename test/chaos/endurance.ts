@@ -37,8 +37,8 @@ const REVISE_WINDOWS = 90;
 const BUILD_RATE = 6000;
 /** Behind the load by at most so many seconds of it. */
 const CAUGHT_UP_S = 12;
-/** Records of the profiles topic that the judge may be behind when the killing begins. */
-const JUDGE_CAUGHT_UP = 500;
+/** Records of the profiles topic that the judge may be behind when the killing begins: what all partitions bring in two flushes. */
+const JUDGE_CAUGHT_UP = 2500;
 /** From then on to the first kill. */
 const CALM_MS = 60_000;
 const LOOK_EVERY_MS = 30_000;
