@@ -18,6 +18,7 @@ import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
 import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
+import { PackedBytes } from "../state/packed-bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import { compareSlices } from "../windows/window-store.ts";
@@ -139,19 +140,19 @@ export class DatasetJudge {
         yield keep(key, profile, false);
         contents.set(key, told);
         if (this.#storedContents.get(key) !== told) {
-          const value = writeContentsEntry(told);
+          const value = PackedBytes.of(writeContentsEntry(told));
           changed.push({ key: CONTENTS_KEY + key, value });
           yield value.length;
         }
       }
       if (!this.#changedSeries.has(seriesName)) continue;
-      const value = series.write();
+      const value = PackedBytes.of(series.write());
       changed.push({ key: SERIES_KEY + seriesName, value });
       yield value.length;
     }
     const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
-    changed.push({ key: TRACKER_KEY, value: writeTracker(entry) });
-    changed.push({ key: LEDGER_KEY, value: utf8(JSON.stringify(this.#ledger.snapshot())) });
+    changed.push({ key: TRACKER_KEY, value: PackedBytes.of(writeTracker(entry)) });
+    changed.push({ key: LEDGER_KEY, value: PackedBytes.of(utf8(JSON.stringify(this.#ledger.snapshot()))) });
     const gone = [
       ...[...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key),
       ...[...this.#storedContents.keys()].filter((key) => !contents.has(key)).map((key) => CONTENTS_KEY + key),

@@ -11,6 +11,7 @@ import { readContents, type WindowContents, writeContents } from "../drift/windo
 import { FieldNames } from "../profiles/field-names.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
+import type { PackedBytes } from "../state/packed-bytes.ts";
 import type { TrackerState } from "../windows/window-tracker.ts";
 import { KeptProfile } from "./kept-profile.ts";
 
@@ -55,11 +56,11 @@ export class StoredDataset {
   readonly contents = new Map<string, WindowContents>();
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
-  take(key: string, value: Uint8Array): void {
+  take(key: string, value: PackedBytes): void {
     if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), KeptProfile.asleep(value));
     else if (key.startsWith(CONTENTS_KEY)) {
-      this.contents.set(key.slice(CONTENTS_KEY.length), readSealed("contents", value, readContents));
-    } else this.entries.set(key, value);
+      this.contents.set(key.slice(CONTENTS_KEY.length), readSealed("contents", value.unpack(), readContents));
+    } else this.entries.set(key, value.unpack());
   }
 }
 

@@ -16,6 +16,7 @@ import type { Logger } from "../core/logger.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
+import { PackedBytes } from "../state/packed-bytes.ts";
 import { type StateEntry, StateStore } from "../state/state-records.ts";
 import { DatasetJudge } from "./dataset-judge.ts";
 import { datasetOfKey, POSITION_KEY, StoredDataset } from "./dataset-state.ts";
@@ -126,7 +127,7 @@ class Shard {
     let count = 0;
     for (const { key, value } of this.#store.read(drained([...(await this.#claim.restore(topics.state))]))) {
       count++;
-      if (key === POSITION_KEY) stored = value;
+      if (key === POSITION_KEY) stored = value.unpack();
       const place = datasetOfKey(key);
       if (place !== undefined && this.#judges.has(place.dataset)) {
         const own = datasets.get(place.dataset) ?? new StoredDataset();
@@ -240,7 +241,7 @@ class Shard {
       const dataset = datasetOfKey(key)?.dataset;
       if (dataset !== undefined && !this.#judges.has(dataset)) gone.push(key);
     }
-    changed.push({ key: POSITION_KEY, value: utf8(String(this.#position)) });
+    changed.push({ key: POSITION_KEY, value: PackedBytes.of(utf8(String(this.#position))) });
     const records: OutputRecord[] = [];
     for (const record of this.#store.write(changed, gone, this.#timeMs)) {
       records.push(record);

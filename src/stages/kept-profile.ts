@@ -1,10 +1,11 @@
 /**
  * Profile of a window as the judge keeps it. Most windows of a judge are closed and wait for late events that hardly ever come:
- * they sleep as bytes, which take a third of the memory, until somebody asks for the profile itself.
+ * they sleep as the bytes that stand in the state, which take a quarter of the memory, until somebody asks for the profile itself.
  */
 import type { PaneDelta } from "../core/ledger.ts";
 import type { LedgerCounts } from "../core/window.ts";
 import { Profile } from "../profiles/profile.ts";
+import { PackedBytes } from "../state/packed-bytes.ts";
 import type { ProfileOps } from "../windows/profile-ops.ts";
 
 /** Random choices of the sketches that the judge merges into; any constant will do. */
@@ -12,11 +13,11 @@ const MERGE_SEED = 0x6a756467;
 
 export class KeptProfile {
   #profile: Profile | undefined;
-  /** Of a profile that sleeps. */
-  #bytes: Uint8Array | undefined;
+  /** Of a profile that sleeps, or was written and has not changed since. */
+  #bytes: PackedBytes | undefined;
   #counts: LedgerCounts | undefined;
 
-  private constructor(profile: Profile | undefined, bytes: Uint8Array | undefined) {
+  private constructor(profile: Profile | undefined, bytes: PackedBytes | undefined) {
     this.#profile = profile;
     this.#bytes = bytes;
   }
@@ -30,7 +31,7 @@ export class KeptProfile {
   }
 
   /** What `write()` gave. */
-  static asleep(bytes: Uint8Array): KeptProfile {
+  static asleep(bytes: PackedBytes): KeptProfile {
     return new KeptProfile(undefined, bytes);
   }
 
@@ -39,10 +40,8 @@ export class KeptProfile {
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
   wake(): Profile {
-    if (this.#profile === undefined) {
-      this.#profile = Profile.read(this.#bytes!);
-      this.#bytes = undefined;
-    }
+    this.#profile ??= Profile.read(this.#bytes!.unpack());
+    this.#bytes = undefined;
     this.#counts = undefined;
     return this.#profile;
   }
@@ -52,7 +51,7 @@ export class KeptProfile {
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
   look(): Profile {
-    return this.#profile ?? Profile.read(this.#bytes!);
+    return this.#profile ?? Profile.read(this.#bytes!.unpack());
   }
 
   counts(): LedgerCounts {
@@ -60,17 +59,19 @@ export class KeptProfile {
     return this.#counts;
   }
 
-  write(): Uint8Array {
-    return this.#bytes ?? this.#profile!.write();
+  /** Kept until it is changed. */
+  write(): PackedBytes {
+    this.#bytes ??= PackedBytes.of(this.#profile!.write());
+    return this.#bytes;
   }
 
-  /** The bytes that were written for it: 0 when it sleeps already. */
+  /** The bytes that were written for it: 0 when it sleeps already, or was written before. */
   sleep(): number {
     if (this.#profile === undefined) return 0;
     this.#counts = this.#profile.counts();
-    this.#bytes = this.#profile.write();
+    const written = this.#bytes === undefined ? this.write().length : 0;
     this.#profile = undefined;
-    return this.#bytes.length;
+    return written;
   }
 }
 

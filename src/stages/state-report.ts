@@ -92,7 +92,7 @@ export function reportPartition(records: readonly LogRecord[], place: StateStore
   let position: number | null = null;
   const stored = entries.find(({ key }) => key === POSITION_KEY)?.value;
   try {
-    if (stored !== undefined) position = positionOf(stored);
+    if (stored !== undefined) position = positionOf(stored.unpack());
   } catch (error) {
     if (!(error instanceof StreamgaugeError)) throw error;
   }
@@ -124,7 +124,7 @@ export function reportKnowledge(
   const values = new Map<string, Uint8Array>();
   for (const { key, value, problem } of entries) {
     if (problem !== undefined) throw new StreamgaugeError("SG_CORRUPT", problem.sentence);
-    if (value !== undefined) values.set(datasetOfKey(key)?.rest ?? key, value);
+    if (value !== undefined) values.set(datasetOfKey(key)?.rest ?? key, value.unpack());
   }
   const stored = values.get(TRACKER_KEY);
   if (stored === undefined) return undefined;

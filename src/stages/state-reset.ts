@@ -9,6 +9,7 @@
 import { IncidentTracker } from "../alerts/incident-tracker.ts";
 import type { LogRecord, OutputRecord } from "../core/log.ts";
 import { FieldNames } from "../profiles/field-names.ts";
+import { PackedBytes } from "../state/packed-bytes.ts";
 import { type StateEntry, StateStore, type StateStoreOptions, type StoredEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import { datasetOfKey, LEDGER_KEY, POSITION_KEY, readTracker, TRACKER_KEY, writeTracker } from "./dataset-state.ts";
@@ -68,7 +69,7 @@ export function resetState(records: readonly LogRecord[], options: ResetOptions)
     const kept = [trackerKey, `${dataset}|${LEDGER_KEY}`];
     const dropped = entries.filter(({ key }) => begun === undefined || !kept.includes(key));
     for (const { key } of dropped) gone.push(key);
-    if (begun !== undefined) changed.push({ key: trackerKey, value: begun.value });
+    if (begun !== undefined) changed.push({ key: trackerKey, value: PackedBytes.of(begun.value) });
     if (begun?.alert !== undefined) outputs.push(alertOutput(begun.alert, options.context));
     datasets.push({
       dataset,
@@ -83,11 +84,11 @@ export function resetState(records: readonly LogRecord[], options: ResetOptions)
 }
 
 /** The tracker's entry of a dataset of which nothing but positions and watermark is known. */
-function emptied(dataset: string, stored: Uint8Array | undefined) {
+function emptied(dataset: string, stored: PackedBytes | undefined) {
   if (stored === undefined) return undefined;
   let entry: ReturnType<typeof readTracker>;
   try {
-    entry = readTracker(stored);
+    entry = readTracker(stored.unpack());
   } catch {
     return undefined;
   }

@@ -10,17 +10,17 @@
  * checkpoints: parts of one entry must have the same, or the entry is not whole. The version stands first and the hash last
  * in every version to come, so that a program can tell a newer record from a damaged one.
  */
-import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord, OutputRecord } from "../core/log.ts";
 import { printable, textOf, utf8 } from "../core/text.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
+import { PackedBytes } from "./packed-bytes.ts";
 
 /** One thing that is kept. */
 export interface StateEntry {
   readonly key: string;
-  readonly value: Uint8Array;
+  readonly value: PackedBytes;
 }
 
 /** What is stored of an entry. */
@@ -29,7 +29,7 @@ export interface StoredEntry {
   /** As stored in the topic, all parts. */
   readonly packedBytes: number;
   /** Undefined: `problem` says why. */
-  readonly value: Uint8Array | undefined;
+  readonly value: PackedBytes | undefined;
   /** Which checkpoint wrote it. */
   readonly sequence: number;
   /** Wall time of that checkpoint. */
@@ -50,13 +50,6 @@ const VERSION = 1;
 const WRITER_HEADER = "sg_writer";
 /** Kafka refuses records over 1 MB by default; the rest is room for key and batch overhead. */
 const MAX_PART_BYTES = 900_000;
-/** An entry beyond this is damaged: the largest, a series of 2,000 metrics, has some 40 MB. */
-const MAX_ENTRY_BYTES = 256 * 1024 * 1024;
-/** What zlib takes at least. */
-const MIN_CHUNK_BYTES = 64;
-/** Models are written again at every window: speed counts more than the last tenth of size. More memory is a third less time. */
-const DEFLATE = { level: 1, memLevel: 9 };
-
 export interface StateStoreOptions {
   readonly topic: string;
   readonly partition: number;
@@ -85,7 +78,7 @@ export class StateStore {
   }
 
   /**
-   * The entries in the newest records of every key of the partition, each unpacked when it is asked for, and then let go.
+   * The entries in the newest records of every key of the partition, each let go once it is asked for.
    * @throws {StreamgaugeError} `SG_CORRUPT` when one is damaged, not whole, or of a version this program does not know.
    */
   *read(records: Iterable<LogRecord>): Generator<StateEntry> {
@@ -125,11 +118,11 @@ export class StateStore {
       return value === null ? { ...record, value } : { ...record, value, headers };
     };
     for (const { key, value } of changed) {
-      const packed = deflateRawSync(value, DEFLATE);
+      const { packed, length } = value;
       const parts = Math.max(1, Math.ceil(packed.length / MAX_PART_BYTES));
       for (let part = 0; part < parts; part++) {
         const bytes = packed.subarray(part * MAX_PART_BYTES, (part + 1) * MAX_PART_BYTES);
-        yield put(key, part, writePart({ sequence: this.#sequence, part, parts, length: value.length, bytes }));
+        yield put(key, part, writePart({ sequence: this.#sequence, part, parts, length, bytes }));
       }
       for (let part = parts; part < (this.#parts.get(key) ?? 0); part++) yield put(key, part, null);
       this.#parts.set(key, parts);
@@ -154,12 +147,8 @@ export class StateStore {
       return { ...stored, value: undefined, problem: { ...place, sentence } };
     };
     if (first.sentence !== undefined) return problem(first.sentence);
-    try {
-      const value = joinParts(parts);
-      if (value !== undefined) return { ...stored, value };
-    } catch {
-      // What does not unpack is not whole.
-    }
+    const value = joinParts(parts);
+    if (value !== undefined) return { ...stored, value };
     return problem(`Cannot read the judge's state: entry "${key}" is not whole (${this.#placeOf(first)})`);
   }
 
@@ -247,23 +236,14 @@ function unknownVersion(version: number, { headers }: LogRecord, place: string):
 }
 
 /** Undefined: parts are missing, or belong to different versions of the entry. */
-function joinParts(found: readonly Part[]): Uint8Array | undefined {
+function joinParts(found: readonly Part[]): PackedBytes | undefined {
   const first = found.find(({ part }) => part === 0);
-  if (first === undefined || first.length > MAX_ENTRY_BYTES) return undefined;
+  if (first === undefined) return undefined;
   const parts = found.filter(({ sequence }) => sequence === first.sequence).sort((a, b) => a.part - b.part);
   if (parts.length !== first.parts || parts.some(({ part }, index) => part !== index)) return undefined;
-  const whole = inflateRawSync(packed(parts), {
-    maxOutputLength: Math.max(1, first.length),
-    // Into one buffer, which is not full at the end: zlib would take another one. Garbage of this kind is collected late.
-    chunkSize: Math.max(MIN_CHUNK_BYTES, first.length + 1),
-  });
-  return whole.length === first.length ? whole : undefined;
-}
-
-function packed(parts: readonly Part[]): Uint8Array {
   const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only.bytes;
-  return Buffer.concat(parts.map(({ bytes }) => bytes));
+  const bytes = only !== undefined && parts.length === 1 ? only.bytes : Buffer.concat(parts.map((part) => part.bytes));
+  return new PackedBytes(first.length, bytes);
 }
 
 function corrupt(state: string): StreamgaugeError {

@@ -16,6 +16,7 @@ import { createReaderSource, InProcessRegistry } from "../../src/schemas/registr
 import { frame } from "../../src/schemas/wire-format.ts";
 import { startJudge } from "../../src/stages/judge.ts";
 import { startProfiler } from "../../src/stages/profiler.ts";
+import { PackedBytes } from "../../src/state/packed-bytes.ts";
 import { StateStore } from "../../src/state/state-records.ts";
 import { entriesOf } from "../state/state-entries.ts";
 
@@ -313,8 +314,8 @@ describe("StateStore", () => {
   test("read() gives what write() was given, in parts where an entry is large, and drops what is gone", () => {
     const first = store();
     const entries = [
-      { key: "a", value: large },
-      { key: "b", value: new Uint8Array(0) },
+      { key: "a", value: PackedBytes.of(large) },
+      { key: "b", value: PackedBytes.of(new Uint8Array(0)) },
     ];
     const written = [...first.write(entries, [], 7)];
     expect(written.length).toBe(4);
@@ -332,7 +333,10 @@ describe("StateStore", () => {
         ]),
       ),
     );
-    const changed = [...written, ...second.write([{ key: "a", value: large.subarray(0, 10) }], ["b"], 8)];
+    const changed = [
+      ...written,
+      ...second.write([{ key: "a", value: PackedBytes.of(large.subarray(0, 10)) }], ["b"], 8),
+    ];
     const third = store();
     expect(texts(entriesOf(third, asLog(changed)))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
     expect(asLog(changed).length).toBe(1);
@@ -340,8 +344,8 @@ describe("StateStore", () => {
 
   test("read() refuses an entry of which a part is missing, older than the others, or damaged", () => {
     const first = store();
-    const old = asLog([...first.write([{ key: "a", value: large }], [], 0)]);
-    const fresh = asLog([...first.write([{ key: "a", value: large.map((byte) => byte ^ 1) }], [], 0)]);
+    const old = asLog([...first.write([{ key: "a", value: PackedBytes.of(large) }], [], 0)]);
+    const fresh = asLog([...first.write([{ key: "a", value: PackedBytes.of(large.map((byte) => byte ^ 1)) }], [], 0)]);
     const refuses = (records: readonly LogRecord[]) =>
       expect(() => entriesOf(store(), records)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
     refuses(fresh.slice(1));

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { KEPT_PROFILE_OPS, KeptProfile } from "../../src/stages/kept-profile.ts";
+import { PackedBytes } from "../../src/state/packed-bytes.ts";
 import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
 
 const FIELDS = [fieldOf("carrier", "string"), fieldOf("delay", "int")];
@@ -18,15 +19,31 @@ test("KeptProfile that slept between two merges is, byte for byte, one that did 
     expect(sleeper.look().counts()).toEqual(awake.counts());
     // Looking wakes nobody.
     expect(sleeper.sleep()).toBe(0);
-    expect(Buffer.compare(sleeper.write(), awake.write())).toBe(0);
+    expect(Buffer.compare(sleeper.write().unpack(), awake.write().unpack())).toBe(0);
   }
-  expect(Buffer.compare(KeptProfile.asleep(awake.write()).wake().write(), awake.write())).toBe(0);
+  expect(Buffer.compare(KeptProfile.asleep(awake.write()).wake().write(), awake.write().unpack())).toBe(0);
 });
 
-test("KeptProfile of damaged bytes says so when it is looked at", () => {
-  const bytes = KeptProfile.of(part(1)).write();
-  bytes[bytes.length >> 1]! ^= 1;
-  const kept = KeptProfile.asleep(bytes);
+test("KeptProfile.write() packs once as long as nothing changes", () => {
+  const kept = KeptProfile.of(part(1));
+  const written = kept.write();
+  expect(kept.write()).toBe(written);
+  // Nothing was left to be done.
+  expect(kept.sleep()).toBe(0);
+  expect(kept.write()).toBe(written);
+  KEPT_PROFILE_OPS.merge(kept, KeptProfile.of(part(2)));
+  expect(Buffer.compare(kept.write().unpack(), written.unpack())).not.toBe(0);
+});
+
+test.each([
+  [
+    "inside",
+    (bytes: Uint8Array) => PackedBytes.of(bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte))),
+  ],
+  ["packed", (bytes: Uint8Array) => new PackedBytes(bytes.length, PackedBytes.of(bytes).packed.subarray(0, 40))],
+  ["of another length", (bytes: Uint8Array) => new PackedBytes(bytes.length + 1, PackedBytes.of(bytes).packed)],
+])("KeptProfile of damaged bytes says so when it is looked at: %s", (_where, damage) => {
+  const kept = KeptProfile.asleep(damage(KeptProfile.of(part(1)).write().unpack()));
   for (const use of [() => kept.look(), () => kept.wake(), () => kept.counts()]) {
     expect(use).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
   }

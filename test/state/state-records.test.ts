@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sealed } from "../../src/profiles/sealed-bytes.ts";
 import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
+import { PackedBytes } from "../../src/state/packed-bytes.ts";
 import { StateStore } from "../../src/state/state-records.ts";
 import { entriesOf } from "./state-entries.ts";
 import { newestOf } from "./state-kit.ts";
@@ -14,7 +15,7 @@ describe("StateStore", () => {
     const large = Buffer.alloc(2_000_000);
     for (let at = 0; at < large.length; at++) large[at] = (at * 2_654_435_761) >>> ((at % 4) * 8 + (at % 7));
     const store = new StateStore(PLACE);
-    const entries = keys.map((key, at) => ({ key, value: at === 0 ? large : text(key) }));
+    const entries = keys.map((key, at) => ({ key, value: PackedBytes.of(at === 0 ? large : text(key)) }));
     const written = [...store.write(entries, [], 1)];
     expect(written.length).toBeGreaterThan(keys.length);
     const reader = new StateStore(PLACE);
@@ -28,7 +29,9 @@ describe("StateStore", () => {
   });
 
   test("read() refuses a version that it does not know: who wrote it, and what to do", () => {
-    const [record] = newestOf([...new StateStore(PLACE).write([{ key: "a", value: text("b") }], [], 1)]);
+    const [record] = newestOf([
+      ...new StateStore(PLACE).write([{ key: "a", value: PackedBytes.of(text("b")) }], [], 1),
+    ]);
     const rest = new ByteReader(record!.value!.subarray(1, -8));
     const writer = new ByteWriter();
     writer.u8(2);
