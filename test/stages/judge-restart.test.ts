@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openInput } from "../../src/consumers/file-input.ts";
 import { MemoryLog } from "../../src/consumers/memory-log.ts";
-import { ManualClock } from "../../src/core/clock.ts";
+import { type Clock, ManualClock } from "../../src/core/clock.ts";
 import type { DatasetConfig } from "../../src/core/config.ts";
 import type { LogRecord, OutputRecord } from "../../src/core/log.ts";
 import type { Logger } from "../../src/core/logger.ts";
@@ -49,7 +49,7 @@ const DATASET: DatasetConfig = {
 
 /** The deltas of six weeks, with late events enough for revisions. */
 let deltas: readonly LogRecord[] = [];
-let undisturbed: Outputs;
+let undisturbed: Judged;
 
 type Outputs = Readonly<Record<string, readonly string[]>>;
 
@@ -148,6 +148,13 @@ describe("startJudge() with checkpoints", () => {
     expect(before).toEqual(ends);
   });
 
+  test("what is decided of one batch within a second is committed together, and is the same", async () => {
+    const quick = await judged({ failChance: 0, seed: 0, isQuick: true });
+    expectSame(quick, undisturbed);
+    expect(undisturbed.commits.length).toBeGreaterThan(30);
+    expect(quick.commits.length).toBeLessThan(undisturbed.commits.length / 4);
+  });
+
   test("without the state a restart tells windows anew: what the checkpoints are for", async () => {
     const disturbed = await judged({ failChance: 0.08, seed: 1, forgetState: true });
     expect(disturbed[TOPICS.metrics]).not.toEqual(undisturbed[TOPICS.metrics]);
@@ -180,18 +187,24 @@ interface Disturbance {
   readonly seed: number;
   /** The state topic is emptied after each loss. */
   readonly forgetState?: boolean;
+  /** No time passes while it works. */
+  readonly isQuick?: boolean;
   /** @default all deltas */
   readonly records?: readonly LogRecord[];
 }
 
-async function judged(disturbance: Disturbance): Promise<Outputs & { readonly failures: readonly string[] }> {
+type Judged = Outputs & { readonly failures: readonly string[]; readonly commits: readonly string[] };
+
+async function judged(disturbance: Disturbance): Promise<Judged> {
   const random = new SeededRandom(disturbance.seed);
   const failures: string[] = [];
+  const commits: string[] = [];
   const clock = new ManualClock();
   const log = new MemoryLog({
     clock,
     onRequest(request) {
       clock.advance(1000);
+      if (request === "commit") commits.push(request);
       // As Kafka's log cleaner does all the time.
       if (request === "send") log.compact(TOPICS.state);
       const canFail = request === "send" || request === "commit" || request === "reply";
@@ -230,7 +243,7 @@ async function judged(disturbance: Disturbance): Promise<Outputs & { readonly fa
     topics: TOPICS,
     datasets: [DATASET],
     resolveAfter: 1,
-    checkpoints: { clock, everyMs: 20_000 },
+    checkpoints: { clock: disturbance.isQuick ? clock : slowlyWorked(clock), everyMs: 20_000 },
   });
   await judge.done;
   await judge.stop();
@@ -238,7 +251,19 @@ async function judged(disturbance: Disturbance): Promise<Outputs & { readonly fa
   for (const topic of OUTPUTS) {
     outputs[topic] = log.records(topic, 0).map(({ value }) => textOf(value!));
   }
-  return { ...outputs, failures } as Outputs & { readonly failures: readonly string[] };
+  return { ...outputs, failures, commits } as Judged;
+}
+
+/** All deltas come in one batch, and each takes a while: what was decided is committed with every second flush or so. */
+function slowlyWorked(clock: ManualClock): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs() {
+      clock.advance(600);
+      return clock.monotonicMs();
+    },
+    after: (delayMs, act) => clock.after(delayMs, act),
+  };
 }
 
 function tombstones(records: readonly LogRecord[]): OutputRecord[] {
