@@ -147,7 +147,7 @@ describe("HttpRegistry.schema()", () => {
     const date = (inMs: number) => new Date(Date.now() + inMs).toUTCString();
     for (const [retryAfter, atLeastMs] of [
       ["1", 1_000],
-      [date(9_000), 500],
+      [date(5_500), 500],
     ] as const) {
       const server = await serve(inTurn(answer(429, {}, { "retry-after": retryAfter }), INT));
       const { registry, clock } = connect({ url: server.url }, 60_000);
