@@ -6,7 +6,7 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { StreamgaugeError } from "../core/errors.ts";
 
 /** An entry beyond this is damaged: the largest, a series of 2,000 metrics, has some 40 MB. */
-const MAX_BYTES = 256 * 1024 * 1024;
+export const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 /** Models are written again at every window: speed counts more than the last tenth of size. More memory is a third less time. */
 const DEFLATE = { level: 1, memLevel: 9 };
 /** What zlib takes at least. */
@@ -33,7 +33,7 @@ export class PackedBytes {
    */
   unpack(): Uint8Array {
     const { length, packed } = this;
-    if (length > MAX_BYTES) throw new StreamgaugeError("SG_CORRUPT", `Cannot unpack ${length} bytes of state`);
+    if (length > MAX_UNPACKED_BYTES) throw new StreamgaugeError("SG_CORRUPT", `Cannot unpack ${length} bytes of state`);
     let value: Uint8Array | undefined;
     try {
       value = inflateRawSync(packed, {

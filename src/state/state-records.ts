@@ -15,7 +15,7 @@ import type { LogRecord, OutputRecord } from "../core/log.ts";
 import { printable, textOf, utf8 } from "../core/text.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
-import { PackedBytes } from "./packed-bytes.ts";
+import { MAX_UNPACKED_BYTES, PackedBytes } from "./packed-bytes.ts";
 
 /** One thing that is kept. */
 export interface StateEntry {
@@ -50,6 +50,7 @@ const VERSION = 1;
 const WRITER_HEADER = "sg_writer";
 /** Kafka refuses records over 1 MB by default; the rest is room for key and batch overhead. */
 const MAX_PART_BYTES = 900_000;
+
 export interface StateStoreOptions {
   readonly topic: string;
   readonly partition: number;
@@ -235,10 +236,10 @@ function unknownVersion(version: number, { headers }: LogRecord, place: string):
   return corrupt(`${writer} wrote record ${place} as version ${version}, this program knows ${VERSION}. ${advice}`);
 }
 
-/** Undefined: parts are missing, or belong to different versions of the entry. */
+/** Undefined: parts are missing, belong to different versions of the entry, or say that it is larger than any. */
 function joinParts(found: readonly Part[]): PackedBytes | undefined {
   const first = found.find(({ part }) => part === 0);
-  if (first === undefined) return undefined;
+  if (first === undefined || first.length > MAX_UNPACKED_BYTES) return undefined;
   const parts = found.filter(({ sequence }) => sequence === first.sequence).sort((a, b) => a.part - b.part);
   if (parts.length !== first.parts || parts.some(({ part }, index) => part !== index)) return undefined;
   const [only] = parts;
