@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/core/random.ts";
 import { StateStore } from "../../src/state/state-records.ts";
-import { type Cluster, type CommittedRecord, until } from "../kafka/deployment-kit.ts";
+import { type Cluster, type CommittedRecord, groupPositions, until } from "../kafka/deployment-kit.ts";
 import { DEPLOYMENT, INPUT, JUDGE_GROUP, PROFILER_GROUP, startDeployment } from "./deployment.ts";
 import { Fleet } from "./fleet.ts";
 import { Load } from "./load.ts";
@@ -141,13 +141,9 @@ export async function runEndurance(options: EnduranceOptions, say: (line: string
 /** Records of a topic that a group has not committed. */
 async function lagOf(cluster: Cluster, groupId: string, topic: string): Promise<number> {
   return cluster.asAdmin(async (admin) => {
-    const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
-    const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    const committed = await groupPositions(admin, groupId, topic);
     const ends = await admin.fetchTopicOffsets(topic);
-    return ends.reduce(
-      (sum, { partition, high }) => sum + Number(high) - Math.max(0, committed.get(partition) ?? 0),
-      0,
-    );
+    return ends.reduce((sum, { partition, high }) => sum + Number(high) - (committed.get(partition) ?? 0), 0);
   });
 }
 
@@ -160,8 +156,8 @@ class CommitWatch {
   constructor(cluster: Cluster) {
     this.#ended = cluster.asAdmin(async (admin) => {
       for (let position = 0; !this.#isOver; await sleep(WATCH_EVERY_MS)) {
-        const [group] = await admin.fetchOffsets({ groupId: JUDGE_GROUP, topics: [PROFILES] });
-        const committed = group?.partitions.reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0) ?? 0;
+        const positions = await groupPositions(admin, JUDGE_GROUP, PROFILES);
+        const committed = [...positions.values()].reduce((sum, position) => sum + position, 0);
         if (committed > position) this.#seen.push(Date.now());
         position = Math.max(position, committed);
       }

@@ -171,6 +171,11 @@ export class Fleet {
     if (id.startsWith(prefix)) this.#holders.set(Number(id.slice(prefix.length)), member);
   }
 
+  /** Whoever failed on the way has stopped the cluster without ending us. */
+  #ended(): boolean {
+    return this.#isOver || this.#options.cluster.isStopped;
+  }
+
   #keepLog({ name, process }: Member): void {
     const { logs } = this.#options;
     if (logs === undefined) return;
@@ -182,7 +187,7 @@ export class Fleet {
     const atMs = Date.now();
     const mayEnd = member.mayEnd;
     member.mayEnd = true;
-    if (this.#isOver) return;
+    if (this.#ended()) return;
     let restartAfterMs = RESTART_AFTER_MS;
     if (code === null && mayEnd) {
       const partitions = [...this.#holders].flatMap(([partition, holder]) => (holder === member ? [partition] : []));
@@ -195,7 +200,7 @@ export class Fleet {
       this.#options.say(`${member.name} ended by itself with ${code}: ${words}`);
     }
     await sleep(restartAfterMs);
-    if (!this.#isOver) this.#members[index] = this.#spawn(index);
+    if (!this.#ended()) this.#members[index] = this.#spawn(index);
   }
 }
 

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AlertRecord, isOwnIncident } from "../../src/core/verdict.ts";
 import { decodeDelta } from "../../src/profiles/delta-codec.ts";
-import { until } from "../kafka/deployment-kit.ts";
+import { groupPositions, until } from "../kafka/deployment-kit.ts";
 import { DEPLOYMENT, type Deployment, INPUT, PROFILER_GROUP, read, startDeployment, WINDOW_MS } from "./deployment.ts";
 import { Fleet } from "./fleet.ts";
 import { Load } from "./load.ts";
@@ -58,10 +58,10 @@ export async function runRecreate(options: RecreateOptions, say: (line: string) 
 /** The positions of the group are at the ends of the topic. */
 async function isCounted({ cluster }: Deployment): Promise<boolean> {
   const [positions, ends] = await cluster.asAdmin(async (admin) => [
-    (await admin.fetchOffsets({ groupId: PROFILER_GROUP, topics: [INPUT] }))[0]!.partitions,
+    await groupPositions(admin, PROFILER_GROUP, INPUT),
     await admin.fetchTopicOffsets(INPUT),
   ]);
-  return ends.every(({ partition, high }) => positions.find((one) => one.partition === partition)?.offset === high);
+  return ends.every(({ partition, high }) => positions.get(partition) === Number(high));
 }
 
 function countFindings({ profiles, alerts }: ChaosReading, written: readonly number[]): string[] {

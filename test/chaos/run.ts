@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MetricsRecord } from "../../src/core/verdict.ts";
-import { until } from "../kafka/deployment-kit.ts";
+import { groupPositions, until } from "../kafka/deployment-kit.ts";
 import { checkReading } from "./checker.ts";
 import {
   checkOptions,
@@ -130,9 +130,8 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
 
 /** What the processes need to find each other, and the brokers to make their own topics, is over. */
 async function isCounted({ cluster }: Deployment, partitions: number): Promise<boolean> {
-  const query = { groupId: PROFILER_GROUP, topics: [INPUT] };
-  const [positions] = await cluster.asAdmin((admin) => admin.fetchOffsets(query));
-  return positions?.partitions.filter(({ offset }) => Number(offset) > 0).length === partitions;
+  const positions = await cluster.asAdmin((admin) => groupPositions(admin, PROFILER_GROUP, INPUT));
+  return [...positions.values()].filter((position) => position > 0).length === partitions;
 }
 
 async function isTold({ cluster }: Deployment, untilMs: number): Promise<boolean> {

@@ -77,6 +77,7 @@ export class Cluster {
   readonly main: string;
   readonly #kafka: Kafka;
   readonly #processes: Streamgauge[] = [];
+  #isStopped = false;
 
   private constructor(brokers: readonly TestBroker[], registry: TestRegistryServer) {
     this.brokers = brokers;
@@ -101,8 +102,14 @@ export class Cluster {
     return this.brokers.map((broker) => broker.address());
   }
 
+  /** What ends now was ended with it, and has nothing left to be started in. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   /** `keepsLogs`: what the brokers have on the disk stays, for whoever wants to look into it, @default false */
   async stop({ keepsLogs = false } = {}): Promise<void> {
+    this.#isStopped = true;
     for (const one of this.#processes) await one.kill("SIGKILL");
     await this.registry.stop();
     await Promise.all(this.brokers.map((broker) => (keepsLogs ? broker.kill9() : broker.stop())));
@@ -305,6 +312,27 @@ export class Streamgauge {
     await this.#ended;
     return this.#child.exitCode;
   }
+}
+
+/** Of each partition that the group has committed; asks again while the broker is not ready to say, as no admin of kafkajs does. */
+export async function groupPositions(
+  admin: Admin,
+  groupId: string,
+  topic: string,
+): Promise<ReadonlyMap<number, number>> {
+  let positions: ReadonlyMap<number, number> = new Map();
+  await until(`the positions of ${groupId} are told`, async () => {
+    try {
+      const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      const committed = group?.partitions.filter(({ offset }) => Number(offset) >= 0) ?? [];
+      positions = new Map(committed.map(({ partition, offset }) => [partition, Number(offset)]));
+      return true;
+    } catch (error) {
+      if ((error as { readonly retriable?: boolean }).retriable === true) return false;
+      throw error;
+    }
+  });
+  return positions;
 }
 
 /** Fails after three minutes: a duration decides no test, but one that waits for ever tells nothing. */

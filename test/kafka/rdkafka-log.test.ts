@@ -5,6 +5,7 @@ import { loadKafkaLibrary } from "../../src/consumers/kafka-library.ts";
 import type { Claim, RecordBatch } from "../../src/core/log.ts";
 import { ContractSession, eventually, record, text } from "../consumers/log-contract-kit.ts";
 import { describeWithKafka, TestBroker } from "./broker.ts";
+import { groupPositions } from "./deployment-kit.ts";
 import { kafkaFixture, openTransaction, rawKafka } from "./kafka-log-kit.ts";
 import { describeWithRdkafka } from "./rdkafka.ts";
 
@@ -76,10 +77,8 @@ describeWithKafka("Kafka", () => {
       const admin = rawKafka(broker).admin();
       const ends = await admin.fetchTopicOffsets(topic);
       const isRead = async () => {
-        const [positions] = await admin.fetchOffsets({ groupId: names.group, topics: [topic] });
-        return ends.every(({ partition, high }) =>
-          positions?.partitions.some((one) => one.partition === partition && one.offset === high),
-        );
+        const positions = await groupPositions(admin, names.group, topic);
+        return ends.every(({ partition, high }) => positions.get(partition) === Number(high));
       };
       while (!(await isRead())) await sleep(100);
       await admin.disconnect();
@@ -103,11 +102,11 @@ describeWithKafka("Kafka", () => {
       );
       const admin = rawKafka(broker).admin();
       const [end] = await admin.fetchTopicOffsets(output);
-      const [positions] = await admin.fetchOffsets({ groupId: names.group, topics: [topic] });
+      const positions = await groupPositions(admin, names.group, topic);
       await admin.disconnect();
       // One marker of the only transaction.
       expect(Number(end?.offset)).toBe(PARTITIONS + 1);
-      expect(positions?.partitions.map(({ offset }) => offset)).toEqual(Array(PARTITIONS).fill("7"));
+      expect([...positions.values()]).toEqual(Array(PARTITIONS).fill(7));
     });
 
     test("GroupCommitter refuses the commit of a member that the group has dropped, and writes nothing of it", async () => {
