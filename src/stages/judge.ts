@@ -83,8 +83,12 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   };
 }
 
-/** Outputs of a judge that is behind wait so long for the next transaction, which writes the state with them. */
+/** Outputs of a judge that is behind wait so long for the next transaction, which writes the state with them, */
 const HOLD_OUTPUTS_MS = 1000;
+/** or so many times as long as the last one took, so that it has most of its time for what it is behind with, */
+const HOLD_PER_COMMIT = 4;
+/** up to this. */
+const MOST_HOLD_OUTPUTS_MS = 5000;
 /** But no more of them. */
 const MAX_HELD_OUTPUTS = 1000;
 
@@ -99,6 +103,7 @@ class Shard {
   /** Deltas were applied since the last checkpoint. */
   #isChanged = false;
   #checkpointAtMs = 0;
+  #commitTookMs = 0;
   #position: number;
   /** Largest wall time of the deltas: that of the records. */
   #timeMs = 0;
@@ -188,7 +193,7 @@ class Shard {
       outputs.push(...(await this.#apply(flush)));
       // An alert must not wait for the end of a long batch. Nor must a checkpoint: a judge that is behind, and is interrupted
       // again and again, would never come to the end of one. But not with each flush: late events bring outputs all the time.
-      if (outputs.length >= MAX_HELD_OUTPUTS || this.#isDue(outputs.length > 0 ? HOLD_OUTPUTS_MS : undefined))
+      if (outputs.length >= MAX_HELD_OUTPUTS || this.#isDue(outputs.length > 0 ? this.#holdMs() : undefined))
         await this.#commit(outputs.splice(0));
     }
     this.#position = this.#assembler.position(batch.toOffset);
@@ -220,9 +225,16 @@ class Shard {
     }
   }
 
+  #holdMs(): number {
+    return Math.min(MOST_HOLD_OUTPUTS_MS, Math.max(HOLD_OUTPUTS_MS, HOLD_PER_COMMIT * this.#commitTookMs));
+  }
+
   async #commit(outputs: readonly OutputRecord[]): Promise<void> {
+    const clock = this.#options.checkpoints?.clock;
+    const startMs = clock?.monotonicMs() ?? 0;
     await this.#claim.commit([...outputs, ...(await this.#checkpoint())], this.#position);
     this.#isChanged = false;
+    this.#commitTookMs = (clock?.monotonicMs() ?? 0) - startMs;
   }
 
   async #checkpoint(): Promise<OutputRecord[]> {
