@@ -74,6 +74,14 @@ export interface KernelRoom {
   scratch(bytes: number): number;
 }
 
+/** The bytes of a batch's events, which can be read again when the batch itself is used for others. */
+export interface EventBytes {
+  /** Where in the arena each row's event begins; `payloadBytes` says how long it is. */
+  readonly starts: Int32Array;
+  /** Reads them as they were read. */
+  readonly reader: EventReader;
+}
+
 export interface ColumnBatch {
   readonly columns: readonly Column[];
   readonly rowCapacity: number;
@@ -85,6 +93,8 @@ export interface ColumnBatch {
   readonly invalidUtf8: Uint8Array;
   /** Payload bytes of each row, wire header left out. */
   readonly payloadBytes: Int32Array;
+  /** Absent: the events' bytes are not kept. */
+  readonly events?: EventBytes | undefined;
   /** Another one after `reset()`; absent: the arrays lie anywhere. */
   readonly room?: KernelRoom | undefined;
   /** No row is left, or so much memory is taken that the batch should be used and reset before more is read. */

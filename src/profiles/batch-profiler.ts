@@ -11,7 +11,7 @@ import { HashedRows } from "./hashed-rows.ts";
 import type { LabelPolicy } from "./labels.ts";
 import { NullPatterns } from "./null-patterns.ts";
 import { PairPlan } from "./number-pairs.ts";
-import { PendingPlan } from "./pending-rows.ts";
+import { PendingPlan, type WaitedRows } from "./pending-rows.ts";
 import { grownDoubles, grownWords, PreparedColumn } from "./prepared-column.ts";
 import type { Profile } from "./profile.ts";
 
@@ -37,7 +37,8 @@ export interface BatchProfilerOptions {
 /** In the order of the batch's columns. */
 interface PreparedColumns {
   readonly all: readonly PreparedColumn[];
-  readonly pending: PendingPlan;
+  /** Absent: its events cannot be read again. */
+  readonly pending: PendingPlan | undefined;
   readonly pairs: PairPlan;
 }
 
@@ -45,6 +46,7 @@ interface PreparedColumns {
 const LEAST_SPREAD_ROWS = 64;
 
 export class BatchProfiler {
+  readonly #options: BatchProfilerOptions;
   readonly #labels: LabelPolicy;
   readonly #ignore: ReadonlySet<string>;
   readonly #configuredPairs: readonly PairPaths[] | undefined;
@@ -58,6 +60,9 @@ export class BatchProfiler {
   #columns: readonly PreparedColumn[] = [];
   #pending: PendingPlan | undefined;
   #pairs: PairPlan | undefined;
+  #isHashed = false;
+  /** For rows that waited, which are taken in while a batch is in use. */
+  #taker: BatchProfiler | undefined;
 
   readonly #hashes = new HashedRows();
   #payload = new Float64Array(0);
@@ -78,35 +83,21 @@ export class BatchProfiler {
   #doubles = new Float64Array(0);
 
   constructor(options: BatchProfilerOptions) {
+    this.#options = options;
     this.#labels = options.labels;
     this.#ignore = options.ignore ?? new Set();
     this.#configuredPairs = options.pairs;
     this.#run = new ColumnRun((text) => options.labels.hashLabel(text));
   }
 
-  /** Hashes a batch, which must stay as it is until `end()`. */
+  /** Takes up a batch, which must stay as it is until `end()`. */
   begin(batch: ColumnBatch, facts: RowFacts): void {
     if (this.#batch !== undefined) throw new Error("Cannot begin a batch: the previous one has not ended");
-    this.#batch = batch;
+    this.#use(batch, facts.schemaId);
     this.#facts = facts;
-    const rowCount = batch.rowCount;
-    const { all, pending, pairs } = this.#columnsOf(batch);
-    this.#columns = all;
-    this.#pending = pending;
-    this.#pairs = pairs;
-    this.#run.schemaId = facts.schemaId;
-    pending.run.schemaId = facts.schemaId;
-    this.#patterns.begin(rowCount);
-    this.#hashes.hash(batch, all);
-    for (let i = 0; i < all.length; i++) {
-      this.#patterns.add(batch.columns[i]!, rowCount, all[i]!.absence);
-      all[i]!.separateNonFinite();
-    }
-    pairs.prepare(rowCount);
-    this.#payload = grownDoubles(this.#payload, rowCount);
+    const { rowCount } = batch;
     this.#lag = grownDoubles(this.#lag, rowCount);
     for (let row = 0; row < rowCount; row++) {
-      this.#payload[row] = batch.payloadBytes[row]!;
       this.#lag[row] = facts.brokerTimesMs[row]! - facts.eventTimesMs[row]!;
     }
   }
@@ -119,19 +110,25 @@ export class BatchProfiler {
     const batch = this.#batch;
     const facts = this.#facts;
     if (batch === undefined || facts === undefined) throw new Error("Cannot add groups: no batch has begun");
-    if (batch.rowCount === 0 || groups.length === 0) return;
-    this.#sortRows(groupOfRow, groups.length, batch.rowCount);
-    const whole = batch.rowCount < LEAST_SPREAD_ROWS ? undefined : this.#wholeGroup(groups.length, batch.rowCount);
-    const only = whole === undefined ? undefined : groups[whole];
-    if (only !== undefined) {
-      this.#addRows(only, facts, 0, batch.rowCount, this.#payload, this.#lag, this.#hashes.rowLo, this.#hashes.rowHi);
-      for (const column of this.#columns) this.#addWholeColumn(column, only);
+    const { rowCount } = batch;
+    if (rowCount === 0 || groups.length === 0) return;
+    this.#sortRows(groupOfRow, groups.length, rowCount);
+    const starts = this.#groupStart;
+    for (let group = 0; group < groups.length; group++) {
+      if (starts[group + 1]! > starts[group]!) {
+        this.#countRows(groups[group]!, facts, starts[group]!, starts[group + 1]!);
+      }
+    }
+    const whole = rowCount < LEAST_SPREAD_ROWS ? undefined : this.#wholeGroup(groups.length, rowCount);
+    if (whole !== undefined) {
+      this.#hash();
+      this.#addWhole(groups[whole]!, rowCount, this.#lag);
       return;
     }
-    this.#addRowGroups(groups, facts);
-    if (this.#keepPending(groupOfRow, groups, batch.rowCount)) {
-      for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
-    }
+    if (!this.#keepPending(groups)) return;
+    this.#hash();
+    this.#addRowGroups(groups);
+    for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
     for (const column of this.#columns) this.#addNonFinite(column, groupOfRow, groups);
   }
 
@@ -145,6 +142,45 @@ export class BatchProfiler {
     this.#run.release();
   }
 
+  /** Takes in rows that waited; see `TakeRows`. */
+  #takeWaited(batch: ColumnBatch, { schemaId, lagsMs }: WaitedRows, profile: Profile): void {
+    const { rowCount } = batch;
+    this.#use(batch, schemaId);
+    this.#rowOrder = grownWords(this.#rowOrder, rowCount);
+    for (let row = 0; row < rowCount; row++) this.#rowOrder[row] = row;
+    this.#hash();
+    this.#addWhole(profile, rowCount, lagsMs);
+    this.end();
+  }
+
+  #use(batch: ColumnBatch, schemaId: number): void {
+    const { rowCount } = batch;
+    const { all, pending, pairs } = this.#columnsOf(batch);
+    this.#batch = batch;
+    this.#columns = all;
+    this.#pending = pending;
+    this.#pairs = pairs;
+    this.#run.schemaId = schemaId;
+    this.#isHashed = false;
+    this.#payload = grownDoubles(this.#payload, rowCount);
+    for (let row = 0; row < rowCount; row++) this.#payload[row] = batch.payloadBytes[row]!;
+  }
+
+  /** Prepares the columns: not before there is a row that does not wait. */
+  #hash(): void {
+    if (this.#isHashed) return;
+    this.#isHashed = true;
+    const batch = this.#batch!;
+    const columns = this.#columns;
+    this.#patterns.begin(batch.rowCount);
+    this.#hashes.hash(batch, columns);
+    for (let i = 0; i < columns.length; i++) {
+      this.#patterns.add(batch.columns[i]!, batch.rowCount, columns[i]!.absence);
+      columns[i]!.separateNonFinite();
+    }
+    this.#pairs!.prepare(batch.rowCount);
+  }
+
   #columnsOf(batch: ColumnBatch): PreparedColumns {
     let columns = this.#prepared.get(batch.columns);
     if (columns === undefined) {
@@ -152,15 +188,17 @@ export class BatchProfiler {
       const all = fields.map(
         (field) => new PreparedColumn(field, fields, this.#labels.policyOf(field.path), this.#ignore.has(field.path)),
       );
-      columns = {
-        all,
-        pending: new PendingPlan(all, fields, (text) => this.#labels.hashLabel(text)),
-        pairs: new PairPlan(all, fields, this.#configuredPairs),
-      };
+      const pending = batch.events && new PendingPlan(batch.events.reader, this.#takeRows);
+      columns = { all, pending, pairs: new PairPlan(all, fields, this.#configuredPairs) };
       this.#prepared.set(batch.columns, columns);
     }
     return columns;
   }
+
+  readonly #takeRows = (batch: ColumnBatch, rows: WaitedRows, profile: Profile): void => {
+    this.#taker ??= new BatchProfiler(this.#options);
+    this.#taker.#takeWaited(batch, rows, profile);
+  };
 
   /** Counting sort of the rows by group; rows of no group are left out. */
   #sortRows(groupOfRow: Int32Array, groupCount: number, rowCount: number): void {
@@ -192,7 +230,35 @@ export class BatchProfiler {
     return undefined;
   }
 
-  #addRowGroups(groups: readonly Profile[], facts: RowFacts): void {
+  /** What a profile knows of rows at once: those of `#rowOrder[from, to)`. */
+  #countRows(profile: Profile, facts: RowFacts, from: number, to: number): void {
+    const order = this.#rowOrder;
+    let bytes = 0;
+    let invalid = 0;
+    for (let i = from; i < to; i++) {
+      const row = order[i]!;
+      bytes += this.#payload[row]!;
+      const reasons = facts.invalidReasons[row]!;
+      if (reasons === 0) continue;
+      invalid++;
+      for (let bit = 0; bit < INVALID_REASONS.length; bit++) {
+        if ((reasons & (1 << bit)) !== 0) profile.countViolation(INVALID_REASONS[bit]!, 1);
+      }
+    }
+    profile.bytes += bytes;
+    profile.invalid += invalid;
+    profile.valid += to - from - invalid;
+    profile.countSchemaRows(facts.schemaId, to - from);
+  }
+
+  /** All rows of the batch, which are in order in `#rowOrder`. */
+  #addWhole(profile: Profile, rowCount: number, lag: Float64Array): void {
+    const { rowLo, rowHi } = this.#hashes;
+    this.#addRows(profile, 0, rowCount, this.#payload, lag, rowLo, rowHi);
+    for (const column of this.#columns) this.#addWholeColumn(column, profile);
+  }
+
+  #addRowGroups(groups: readonly Profile[]): void {
     const starts = this.#groupStart;
     const total = starts[groups.length]!;
     const order = this.#rowOrder;
@@ -214,14 +280,15 @@ export class BatchProfiler {
     for (let group = 0; group < groups.length; group++) {
       const from = starts[group]!;
       const to = starts[group + 1]!;
-      if (to > from) this.#addRows(groups[group]!, facts, from, to, payload, lag, lo, hi);
+      if (to > from && this.#isPending[group] === 0) {
+        this.#addRows(groups[group]!, from, to, payload, lag, lo, hi);
+      }
     }
   }
 
-  /** Rows `[from, to)` of arrays in row order: that of the batch, or that of the groups. */
+  /** Rows `[from, to)` of arrays in the order of `#rowOrder`. */
   #addRows(
     profile: Profile,
-    facts: RowFacts,
     from: number,
     to: number,
     payload: Float64Array,
@@ -229,27 +296,11 @@ export class BatchProfiler {
     lo: Int32Array,
     hi: Int32Array,
   ): void {
-    const order = this.#rowOrder;
-    let bytes = 0;
-    let invalid = 0;
-    for (let i = from; i < to; i++) {
-      bytes += payload[i]!;
-      const reasons = facts.invalidReasons[order[i]!]!;
-      if (reasons === 0) continue;
-      invalid++;
-      for (let bit = 0; bit < INVALID_REASONS.length; bit++) {
-        if ((reasons & (1 << bit)) !== 0) profile.countViolation(INVALID_REASONS[bit]!, 1);
-      }
-    }
-    profile.bytes += bytes;
-    profile.invalid += invalid;
-    profile.valid += to - from - invalid;
-    profile.countSchemaRows(facts.schemaId, to - from);
     profile.payload.updateMany(payload, from, to);
     profile.lag.updateMany(lag, from, to);
     profile.contents.addMany(lo, hi, from, to);
-    this.#patterns.countInto(profile.patterns, order, from, to);
-    this.#pairs!.add(profile.pairs, order, from, to);
+    this.#patterns.countInto(profile.patterns, this.#rowOrder, from, to);
+    this.#pairs!.add(profile.pairs, this.#rowOrder, from, to);
   }
 
   #addWholeColumn(column: PreparedColumn, profile: Profile): void {
@@ -265,29 +316,32 @@ export class BatchProfiler {
     field.update(this.#run, column.field.kind);
   }
 
-  /** Lets the rows of small groups wait in their profiles; says whether there are groups that do not. */
-  #keepPending(groupOfRow: Int32Array, groups: readonly Profile[], rowCount: number): boolean {
+  /** Lets the events of small groups wait in their profiles; says whether there are groups that do not. */
+  #keepPending(groups: readonly Profile[]): boolean {
+    const { events, arena, payloadBytes } = this.#batch!;
+    const plan = this.#pending;
+    const order = this.#rowOrder;
     const starts = this.#groupStart;
-    const plan = this.#pending!;
     if (this.#isPending.length < groups.length) this.#isPending = new Uint8Array(2 * groups.length);
-    const isPending = this.#isPending;
+    const isPending = this.#isPending.fill(0, 0, groups.length);
+    if (plan === undefined || events === undefined) return true;
     let others = 0;
-    let waiting = 0;
     for (let group = 0; group < groups.length; group++) {
-      const size = starts[group + 1]! - starts[group]!;
-      const waits = size > 0 && size < LEAST_SPREAD_ROWS && groups[group]!.hasRoomFor(plan.columns.length);
-      isPending[group] = waits ? 1 : 0;
-      if (waits) waiting++;
-      else if (size > 0) others++;
-    }
-    if (waiting === 0) return true;
-    plan.begin();
-    for (let row = 0; row < rowCount; row++) {
-      const group = groupOfRow[row]!;
-      if (group < 0 || isPending[group] === 0) continue;
-      const rows = groups[group]!.pendingRows(plan);
-      plan.take(row, rows);
-      if (rows.isFull) groups[group]!.spreadPending();
+      const profile = groups[group]!;
+      const from = starts[group]!;
+      const to = starts[group + 1]!;
+      if (to === from) continue;
+      if (to - from >= LEAST_SPREAD_ROWS || !profile.hasRoomFor(this.#columns.length)) {
+        others++;
+        continue;
+      }
+      isPending[group] = 1;
+      for (let i = from; i < to; i++) {
+        const row = order[i]!;
+        const rows = profile.pendingRows(plan, this.#run.schemaId);
+        rows.append(this.#lag[row]!, arena, events.starts[row]!, payloadBytes[row]!);
+        if (rows.isFull) profile.takePending();
+      }
     }
     return others > 0;
   }
@@ -327,8 +381,9 @@ export class BatchProfiler {
 
   #addNonFinite(column: PreparedColumn, groupOfRow: Int32Array, groups: readonly Profile[]): void {
     for (let i = 0; i < column.nonFiniteCount; i++) {
-      const profile = groups[groupOfRow[column.nonFiniteRows[i]!]!];
-      if (profile === undefined) continue;
+      const group = groupOfRow[column.nonFiniteRows[i]!]!;
+      const profile = groups[group];
+      if (profile === undefined || this.#isPending[group] === 1) continue;
       const field = profile.field(column.key, column.field, column.level);
       if (field === undefined) profile.valuesLeftOut++;
       else field.updateNonFinite(column.nonFinite[i]!);

@@ -1,6 +1,5 @@
 /**
- * The pairs of numbers of a profile, and how rows come to them. Groups of a few rows wait, as those of `PendingRows` do: their numbers are
- * laid one row behind the other, and go to the pairs together.
+ * The pairs of numbers of a profile, and how rows come to them.
  *
  * Limit: the `PAIRS_MAX` pairs that come first in the order of their keys. As only the names decide, and a pair that is once out
  * of the limit never comes back, what is kept is complete in every split and order.
@@ -13,10 +12,6 @@ import { NumberPair, type PairSide, positionsOf, wordsOf } from "../sketches/num
 import { FIELD_CLASSES, type FieldClass } from "./field-kinds.ts";
 import { choosePairs } from "./pair-choice.ts";
 import { grownDoubles, type PreparedColumn } from "./prepared-column.ts";
-
-/** Groups of fewer rows wait for others. */
-const LEAST_SPREAD_ROWS = 64;
-const FIRST_ROWS = 4;
 
 /** Of two fields of one class. */
 export interface FieldPair {
@@ -31,9 +26,8 @@ export class PairPlan {
   readonly #pairs: readonly (Omit<FieldPair, "state"> & { readonly x: number; readonly y: number })[];
   /** Those of a pair, each once. */
   readonly columns: readonly PreparedColumn[];
-  /** By row of the batch, and of rows that waited. */
-  readonly #batch: readonly RowNumbers[];
-  readonly #waiting: readonly RowNumbers[];
+  /** By row of the batch. */
+  readonly #sides: readonly RowNumbers[];
 
   constructor(
     columns: readonly PreparedColumn[],
@@ -50,64 +44,36 @@ export class PairPlan {
       x: used.indexOf(first),
       y: used.indexOf(second),
     }));
-    this.#batch = this.columns.map((column) => new RowNumbers(column));
-    this.#waiting = this.columns.map((column) => new RowNumbers(column));
+    this.#sides = this.columns.map((column) => new RowNumbers(column));
   }
 
   /** Brings the numbers of a batch that is prepared into the order of its rows. */
   prepare(rowCount: number): void {
-    for (const [i, column] of this.columns.entries()) this.#batch[i]!.takeColumn(column, rowCount);
+    for (const [i, column] of this.columns.entries()) this.#sides[i]!.takeColumn(column, rowCount);
   }
 
   /** Takes the rows `order[from, to)` of the batch. */
   add(pairs: NumberPairs, order: Int32Array, from: number, to: number): void {
-    if (this.columns.length === 0) return;
-    if (to - from >= LEAST_SPREAD_ROWS) {
-      pairs.spread();
-      this.#update(pairs, this.#batch, order, from, to);
-      return;
-    }
-    const rows = pairs.waiting(this);
-    for (let i = from; i < to; i++) {
-      rows.reserve();
-      for (const { values } of this.#batch) rows.numbers[rows.numberCount++] = values[order[i]!]!;
-      if (rows.numberCount >= LEAST_SPREAD_ROWS * this.columns.length) pairs.spread();
-    }
-  }
-
-  /** Takes rows that waited: their numbers, row by row. */
-  addWaiting(pairs: NumberPairs, numbers: Float64Array, numberCount: number): void {
-    const width = this.columns.length;
-    const rowCount = numberCount / width;
-    for (const [i, side] of this.#waiting.entries()) side.takeEvery(numbers, i, width, rowCount);
-    this.#update(pairs, this.#waiting, IN_ORDER, 0, rowCount);
-  }
-
-  #update(pairs: NumberPairs, sides: readonly PairSide[], order: Int32Array, from: number, to: number): void {
     for (const pair of this.#pairs) {
-      pairs.stateOf(pair)?.updateMany(sides[pair.x]!, sides[pair.y]!, order, from, to);
+      pairs.stateOf(pair)?.updateMany(this.#sides[pair.x]!, this.#sides[pair.y]!, order, from, to);
     }
   }
 }
 
 export class NumberPairs {
   readonly #byKey = new Map<string, FieldPair>();
-  #waiting: WaitingRows | undefined;
 
   /** In the order of their keys. */
   list(): FieldPair[] {
-    this.spread();
     return [...this.#byKey].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([, pair]) => pair);
   }
 
-  /** As new; rows that wait are forgotten. */
+  /** As new. */
   clear(): void {
     this.#byKey.clear();
-    if (this.#waiting !== undefined) this.#waiting.numberCount = 0;
   }
 
   merge(other: NumberPairs): void {
-    this.spread();
     for (const { state, ...pair } of other.list()) this.stateOf(pair)?.merge(state);
   }
 
@@ -125,24 +91,6 @@ export class NumberPairs {
     const state = new NumberPair();
     this.#byKey.set(key, { first, second, class: fieldClass, state });
     return state;
-  }
-
-  /** Where rows of these columns wait. */
-  waiting(plan: PairPlan): WaitingRows {
-    if (this.#waiting?.plan !== plan) {
-      this.spread();
-      this.#waiting = new WaitingRows(plan);
-    }
-    return this.#waiting;
-  }
-
-  /** Gives the rows that wait to the pairs. */
-  spread(): void {
-    const rows = this.#waiting;
-    if (rows === undefined || rows.numberCount === 0) return;
-    const { numberCount } = rows;
-    rows.numberCount = 0;
-    rows.plan.addWaiting(this, rows.numbers, numberCount);
   }
 
   /** varint pairs, each: first and second path, u8 class, state. */
@@ -170,26 +118,6 @@ export class NumberPairs {
   }
 }
 
-/** Numbers of rows that wait, one row behind the other; NaN where there is none. */
-class WaitingRows {
-  readonly plan: PairPlan;
-  numbers: Float64Array;
-  numberCount = 0;
-
-  constructor(plan: PairPlan) {
-    this.plan = plan;
-    this.numbers = new Float64Array(FIRST_ROWS * plan.columns.length);
-  }
-
-  /** Makes room for one row. */
-  reserve(): void {
-    if (this.numberCount < this.numbers.length) return;
-    const numbers = new Float64Array(2 * this.numbers.length);
-    numbers.set(this.numbers);
-    this.numbers = numbers;
-  }
-}
-
 class RowNumbers implements PairSide {
   values = new Float64Array(0);
   positions = new Float64Array(0);
@@ -214,13 +142,6 @@ class RowNumbers implements PairSide {
     this.#place(rowCount);
   }
 
-  /** The numbers at `first`, `first + step` and so on. */
-  takeEvery(numbers: Float64Array, first: number, step: number, rowCount: number): void {
-    this.#reserve(rowCount);
-    for (let row = 0; row < rowCount; row++) this.values[row] = numbers[first + row * step]!;
-    this.#place(rowCount);
-  }
-
   #place(rowCount: number): void {
     if (this.#isPositioned) positionsOf(this.values, this.#words, rowCount, this.positions);
   }
@@ -232,5 +153,3 @@ class RowNumbers implements PairSide {
     this.#words = wordsOf(this.values);
   }
 }
-
-const IN_ORDER = Int32Array.from({ length: LEAST_SPREAD_ROWS }, (_, row) => row);

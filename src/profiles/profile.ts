@@ -31,6 +31,15 @@ const MAGIC = 0x53475031;
 /** Grown once: what is written is copied out of it. */
 const WRITER = new ByteWriter(65_536);
 
+/** Of the decoded rows. */
+interface RowStates {
+  readonly payload: Moments;
+  readonly lag: Moments;
+  readonly contents: HashSample;
+  readonly patterns: HashSample;
+  readonly pairs: NumberPairs;
+}
+
 export class Profile {
   /** Of the random choices of the sketches. */
   seed: number;
@@ -53,48 +62,53 @@ export class Profile {
   readonly violations = new Map<ViolationReason, number>();
   /** Decoded rows by schema id. */
   readonly schemaRows = new Map<number, number>();
-  /** Payload bytes of the decoded rows. */
-  readonly payload: Moments;
-  /** Broker timestamp − event time of the decoded rows, milliseconds. */
-  readonly lag: Moments;
-  /** Content of the decoded rows. */
-  readonly contents: HashSample;
-  /** Which fields of the decoded rows are absent together; see `NullPatterns`. */
-  readonly patterns: HashSample;
-  /** Two numbers of the same rows. */
-  readonly pairs = new NumberPairs();
   /** What the order of events is taken from. */
   readonly #flushes = new FlushRanges();
-  readonly #fields = new Map<string, FieldProfile>();
-  /** Rows that count, but are not in the fields yet. */
+  #fields = new Map<string, FieldProfile>();
+  /** Made when the first row does not wait: as are the fields. */
+  #states: RowStates | undefined;
+  /** Rows that were counted, but are in nothing else yet. */
   #pending: PendingRows | undefined;
   /** Fields of before `clear()`, to be taken up again. */
-  readonly #spare = new Map<string, FieldProfile>();
+  #spare: Map<string, FieldProfile> | undefined;
 
-  private constructor(
-    seed: number,
-    states: { payload: Moments; lag: Moments; contents: HashSample; patterns: HashSample },
-  ) {
+  private constructor(seed: number) {
     this.seed = seed;
-    this.payload = states.payload;
-    this.lag = states.lag;
-    this.contents = states.contents;
-    this.patterns = states.patterns;
   }
 
   static empty(seed: number): Profile {
-    return new Profile(seed >>> 0, {
-      payload: new Moments(),
-      lag: new Moments(),
-      contents: new HashSample({ capacity: DUPLICATES_CAPACITY }),
-      patterns: new HashSample({ capacity: PATTERNS_MAX }),
-    });
+    return new Profile(seed >>> 0);
   }
 
   /** By `fieldKey()`. */
   get fields(): Map<string, FieldProfile> {
-    this.spreadPending();
+    this.takePending();
     return this.#fields;
+  }
+
+  /** Payload bytes of the decoded rows. */
+  get payload(): Moments {
+    return this.#rowStates().payload;
+  }
+
+  /** Broker timestamp − event time of the decoded rows, milliseconds. */
+  get lag(): Moments {
+    return this.#rowStates().lag;
+  }
+
+  /** Content of the decoded rows. */
+  get contents(): HashSample {
+    return this.#rowStates().contents;
+  }
+
+  /** Which fields of the decoded rows are absent together; see `NullPatterns`. */
+  get patterns(): HashSample {
+    return this.#rowStates().patterns;
+  }
+
+  /** Two numbers of the same rows. */
+  get pairs(): NumberPairs {
+    return this.#rowStates().pairs;
   }
 
   /** Whether so many fields more are within the limit, whichever they are: what is beyond it is counted at once. */
@@ -102,20 +116,20 @@ export class Profile {
     return this.#fields.size + fields <= FIELDS_MAX;
   }
 
-  /** Where rows of these columns wait. */
-  pendingRows(plan: PendingPlan): PendingRows {
-    if (this.#pending?.plan !== plan) {
-      this.spreadPending();
-      this.#pending = new PendingRows(plan);
-    }
+  /** Where rows of this writer schema wait. */
+  pendingRows(plan: PendingPlan, schemaId: number): PendingRows {
+    const pending = this.#pending;
+    if (pending?.plan === plan && pending.schemaId === schemaId) return pending;
+    this.takePending();
+    this.#pending = new PendingRows(plan, schemaId);
     return this.#pending;
   }
 
-  /** Gives the rows that wait to the fields. */
-  spreadPending(): void {
+  /** Takes in the rows that wait. */
+  takePending(): void {
     const pending = this.#pending;
     if (pending === undefined || pending.rowCount === 0) return;
-    // The fields are asked for while rows go to them.
+    // Everything is asked for while they are taken in.
     this.#pending = undefined;
     pending.spread(this);
     this.#pending = pending;
@@ -127,16 +141,14 @@ export class Profile {
     for (const name of COUNTERS) this[name] = 0;
     this.violations.clear();
     this.schemaRows.clear();
-    this.payload.clear();
-    this.lag.clear();
-    this.contents.clear();
-    this.patterns.clear();
-    this.pairs.clear();
-    this.#flushes.clear();
-    this.#spare.clear();
     this.#pending?.clear();
-    for (const [key, field] of this.#fields) this.#spare.set(key, field);
-    this.#fields.clear();
+    const { payload, lag, contents, patterns, pairs } = this.#states ?? {};
+    for (const state of [payload, lag, contents, patterns, pairs]) state?.clear();
+    this.#flushes.clear();
+    const emptied = this.#spare ?? new Map<string, FieldProfile>();
+    emptied.clear();
+    this.#spare = this.#fields;
+    this.#fields = emptied;
   }
 
   /** Decoded rows: valid and invalid. */
@@ -183,12 +195,12 @@ export class Profile {
     }
     const { path, kind } = descriptor;
     const seed = fieldSeed(this.seed, key);
-    const spare = this.#spare.get(key);
+    const spare = this.#spare?.get(key);
     if (spare === undefined) {
       const field = new FieldProfile({ path, kind, level, seed });
       return this.#admit(key, field) ? field : undefined;
     }
-    this.#spare.delete(key);
+    this.#spare?.delete(key);
     spare.clear({ kind, level, seed });
     return this.#admit(key, spare) ? spare : undefined;
   }
@@ -286,10 +298,14 @@ export class Profile {
       }
       const schemas: [number, number][] = [];
       for (let left = reader.count(5); left > 0; left--) schemas.push([reader.u32() | 0, reader.varint()]);
-      const payload = Moments.read(reader);
-      const lag = Moments.read(reader);
-      const contents = HashSample.read(reader);
-      const profile = new Profile(seed, { payload, lag, contents, patterns: HashSample.read(reader) });
+      const profile = new Profile(seed);
+      profile.#states = {
+        payload: Moments.read(reader),
+        lag: Moments.read(reader),
+        contents: HashSample.read(reader),
+        patterns: HashSample.read(reader),
+        pairs: new NumberPairs(),
+      };
       profile.pairs.read(reader);
       profile.#flushes.read(reader);
       for (const [i, name] of COUNTERS.entries()) profile[name] = counters[i] ?? 0;
@@ -301,6 +317,18 @@ export class Profile {
       }
       return profile;
     });
+  }
+
+  #rowStates(): RowStates {
+    this.takePending();
+    this.#states ??= {
+      payload: new Moments(),
+      lag: new Moments(),
+      contents: new HashSample({ capacity: DUPLICATES_CAPACITY }),
+      patterns: new HashSample({ capacity: PATTERNS_MAX }),
+      pairs: new NumberPairs(),
+    };
+    return this.#states;
   }
 
   /** Keeps the field if it is among the first `FIELDS_MAX`; one that goes for it is counted. */

@@ -1,4 +1,11 @@
-import type { Column, ColumnBatch, FieldDescriptor, KernelRoom } from "../core/column-batch.ts";
+import type {
+  Column,
+  ColumnBatch,
+  EventBytes,
+  EventReader,
+  FieldDescriptor,
+  KernelRoom,
+} from "../core/column-batch.ts";
 import type { AvroProgram } from "./avro-interpreter.ts";
 import { BatchHeap } from "./batch-heap.ts";
 import {
@@ -132,6 +139,7 @@ export class AvroBatch implements ColumnBatch {
   slab!: ColumnSlab;
   readonly invalidUtf8: Uint8Array;
   readonly payloadBytes: Int32Array;
+  readonly events: EventBytes;
   readonly #program: AvroProgram;
   readonly #isPlain: boolean;
   #heap!: BatchHeap;
@@ -140,7 +148,12 @@ export class AvroBatch implements ColumnBatch {
   #arenaCapacity = 0;
   #keptBytes = 0;
 
-  constructor(program: AvroProgram, rowCapacity: number, { isPlain = false }: AvroBatchOptions = {}) {
+  constructor(
+    program: AvroProgram,
+    reader: EventReader,
+    rowCapacity: number,
+    { isPlain = false }: AvroBatchOptions = {},
+  ) {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
@@ -152,6 +165,7 @@ export class AvroBatch implements ColumnBatch {
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);
     this.payloadBytes = new Int32Array(rowCapacity);
+    this.events = { starts: new Int32Array(rowCapacity), reader };
     this.#layOut();
   }
 

@@ -49,7 +49,7 @@ class ProgramReader implements AvroReader {
   }
 
   createBatch(rowCapacity: number, options?: AvroBatchOptions): AvroBatch {
-    return new AvroBatch(this.#program, rowCapacity, options);
+    return new AvroBatch(this.#program, this, rowCapacity, options);
   }
 
   read(batch: ColumnBatch, bytes: Uint8Array, from: number, to: number): "ok" | UndecodableReason {
@@ -75,6 +75,7 @@ class ProgramReader implements AvroReader {
       batch.slab.removeRow(row);
       return outcome;
     }
+    batch.events.starts[row] = start;
     batch.payloadBytes[row] = length;
     batch.rowCount = row + 1;
     return "ok";

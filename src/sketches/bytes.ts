@@ -93,6 +93,10 @@ export class ByteWriter {
 
   /** @throws {RangeError} when `value` is not an integer in [0, 2^53). */
   varint(value: number): void {
+    if (value >>> 0 === value) {
+      this.#varint32(value);
+      return;
+    }
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(`Cannot write a varint: expected an integer from 0 to 2^53 - 1, got ${value}`);
     }
@@ -103,6 +107,20 @@ export class ByteWriter {
       rest = Math.floor(rest / 0x80);
     }
     this.#bytes[this.#length++] = rest;
+  }
+
+  /** Nearly every one: integers are shifted in a third of the time that doubles are divided. */
+  #varint32(value: number): void {
+    this.#reserve(MAX_VARINT_BYTES);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    let rest = value;
+    while (rest >>> 0 >= 0x80) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.#length = at;
   }
 
   bytes(value: Uint8Array): void {
@@ -206,6 +224,11 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.#bytes[this.#position];
+    if (first !== undefined && first < 0x80) {
+      this.#position++;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let i = 0; i < MAX_VARINT_BYTES; i++) {

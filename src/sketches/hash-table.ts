@@ -19,7 +19,7 @@ const STARTS = new Int32Array(MOST_ENTRIES + 1);
 const AS_THEY_LIE = Uint16Array.from({ length: MOST_ENTRIES }, (_, entry) => entry);
 /** Room that `clear()` keeps, per entry that was there. */
 const KEPT_PER_ENTRY = 16;
-/** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs five arrays. */
+/** Up to here capacity grows fourfold: most tables end in the hundreds, and each step costs new arrays. */
 const QUICK_GROWTH_BELOW = 512;
 /** But for one step: states of some fifty events are the many ones, whose memory counts. */
 const SMALL = 32;
@@ -34,9 +34,9 @@ export interface DistinctHashes {
 
 export class HashTable {
   size = 0;
-  lo: Int32Array;
-  hi: Int32Array;
-  counts: Float64Array;
+  lo!: Int32Array;
+  hi!: Int32Array;
+  counts!: Float64Array;
   /** Undefined: to be made. */
   #slots: Uint16Array | undefined;
   /** Entries lie in the order of their hashes. */
@@ -48,9 +48,7 @@ export class HashTable {
   constructor(expectedSize = 0) {
     let capacity = FIRST_CAPACITY;
     while (capacity < expectedSize) capacity *= 2;
-    this.lo = new Int32Array(capacity);
-    this.hi = new Int32Array(capacity);
-    this.counts = new Float64Array(capacity);
+    this.#allocate(capacity, false);
   }
 
   /** Another table of the same entries. */
@@ -250,6 +248,25 @@ export class HashTable {
     return slots;
   }
 
+  /**
+   * New arrays, of nothing; `withSlots`: and an index. They lie in one buffer, since each costs the garbage collector the same whatever
+   * its size, but for the smallest, which V8 keeps in the objects themselves.
+   */
+  #allocate(capacity: number, withSlots: boolean): void {
+    if (capacity === FIRST_CAPACITY) {
+      this.counts = new Float64Array(capacity);
+      this.lo = new Int32Array(capacity);
+      this.hi = new Int32Array(capacity);
+      this.#slots = withSlots ? new Uint16Array(2 * capacity) : undefined;
+      return;
+    }
+    const buffer = new ArrayBuffer(capacity * (withSlots ? 20 : 16));
+    this.counts = new Float64Array(buffer, 0, capacity);
+    this.lo = new Int32Array(buffer, capacity * 8, capacity);
+    this.hi = new Int32Array(buffer, capacity * 12, capacity);
+    this.#slots = withSlots ? new Uint16Array(buffer, capacity * 16, 2 * capacity) : undefined;
+  }
+
   #indexAll(slots: Uint16Array): void {
     for (let entry = 0; entry < this.size; entry++) this.#index(slots, entry);
   }
@@ -268,14 +285,15 @@ export class HashTable {
   }
 
   #resize(capacity: number): void {
-    const { lo, hi, counts } = this;
-    this.lo = new Int32Array(capacity);
-    this.hi = new Int32Array(capacity);
-    this.counts = new Float64Array(capacity);
-    this.lo.set(lo.subarray(0, this.size));
-    this.hi.set(hi.subarray(0, this.size));
-    this.counts.set(counts.subarray(0, this.size));
-    if (this.#slots !== undefined) this.#makeIndex();
+    const { lo, hi, counts, size } = this;
+    this.#allocate(capacity, this.#slots !== undefined);
+    const { lo: newLo, hi: newHi, counts: newCounts } = this;
+    for (let entry = 0; entry < size; entry++) {
+      newLo[entry] = lo[entry]!;
+      newHi[entry] = hi[entry]!;
+      newCounts[entry] = counts[entry]!;
+    }
+    if (this.#slots !== undefined) this.#indexAll(this.#slots);
   }
 }
 

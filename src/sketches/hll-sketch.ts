@@ -12,7 +12,7 @@
  */
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 
-const VERSION = 1;
+const VERSION = 2;
 /** 4096 registers: 1.6 % standard error in 4 KB. */
 const LG_K = 12;
 const REGISTERS = 1 << LG_K;
@@ -65,8 +65,9 @@ export class HllSketch {
   }
 
   /**
-   * Version, form, then: sparse = varint of the number of registers above 0, for each varint of the gap to the one
-   * before and u8; dense = 4096 six-bit values, four in three bytes, least significant first. The shorter form is taken.
+   * Version, form, then: sparse = varint of the number of registers above 0, for each varint of the gap to the one before
+   * and u8; dense = u8 of the least register, for each how far it is above that in four bits, two in a byte, least
+   * significant first, where 15 stands for 15 or more, and of each of those a u8 of what is beyond 15.
    */
   write(w: ByteWriter): void {
     const registers = this.registers;
@@ -75,12 +76,7 @@ export class HllSketch {
     w.u8(VERSION);
     if (used > MOST_SPARSE) {
       w.u8(DENSE);
-      for (let i = 0; i < REGISTERS; i += 4) {
-        const a = registers[i]! | (registers[i + 1]! << 6) | (registers[i + 2]! << 12) | (registers[i + 3]! << 18);
-        w.u8(a & 0xff);
-        w.u8((a >>> 8) & 0xff);
-        w.u8(a >>> 16);
-      }
+      this.#writeDense(w);
       return;
     }
     w.u8(SPARSE);
@@ -94,6 +90,23 @@ export class HllSketch {
     }
   }
 
+  #writeDense(w: ByteWriter): void {
+    const registers = this.registers;
+    let least = MAX_RANK;
+    for (let i = 0; i < REGISTERS; i++) if (registers[i]! < least) least = registers[i]!;
+    w.u8(least);
+    for (let i = 0; i < REGISTERS; i += 2) {
+      const low = Math.min(registers[i]! - least, MOST_ABOVE);
+      const high = Math.min(registers[i + 1]! - least, MOST_ABOVE);
+      PAIRS[i >> 1] = low | (high << 4);
+    }
+    w.raw(PAIRS);
+    for (let i = 0; i < REGISTERS; i++) {
+      const beyond = registers[i]! - least - MOST_ABOVE;
+      if (beyond >= 0) w.u8(beyond);
+    }
+  }
+
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   static read(r: ByteReader): HllSketch {
     r.version(VERSION, "HllSketch");
@@ -101,10 +114,15 @@ export class HllSketch {
     const registers = sketch.registers;
     const form = r.u8();
     if (form === DENSE) {
-      for (let i = 0; i < REGISTERS; i += 4) {
-        const a = r.u8() | (r.u8() << 8) | (r.u8() << 16);
-        for (let part = 0; part < 4; part++) registers[i + part] = checkedRank((a >>> (6 * part)) & 63, 0);
+      const least = r.u8();
+      const pairs = r.raw(REGISTERS / 2);
+      let smallest = MAX_RANK;
+      for (let i = 0; i < REGISTERS; i++) {
+        const above = (pairs[i >> 1]! >> ((i & 1) << 2)) & MOST_ABOVE;
+        if (above < smallest) smallest = above;
+        registers[i] = checkedRank(least + above + (above === MOST_ABOVE ? r.u8() : 0), 0);
       }
+      if (smallest > 0) throw corrupt(`HllSketch without a register of ${least}`);
       return sketch;
     }
     if (form !== SPARSE) throw corrupt(`HllSketch of form ${form}`);
@@ -119,8 +137,12 @@ export class HllSketch {
   }
 }
 
-/** A sparse register takes 2 bytes while gaps stay below 128; 1536 of them are as long as the dense form. */
-const MOST_SPARSE = 1536;
+/** A sparse register takes 2 bytes while gaps stay below 128; 1024 of them are as long as the dense form. */
+const MOST_SPARSE = 1024;
+/** What four bits hold. */
+const MOST_ABOVE = 15;
+/** Scratch. */
+const PAIRS = new Uint8Array(REGISTERS / 2);
 
 function checkedRank(rank: number, least: number): number {
   if (rank < least || rank > MAX_RANK) throw corrupt(`HllSketch with rank ${rank}, expected ${least} to ${MAX_RANK}`);

@@ -1,5 +1,5 @@
 /** Column batches from plain rows, as a reader would fill them. */
-import type { Column, ColumnBatch, FieldDescriptor, FieldKind } from "../../src/core/column-batch.ts";
+import type { Column, ColumnBatch, EventReader, FieldDescriptor, FieldKind } from "../../src/core/column-batch.ts";
 import type { PairPaths } from "../../src/core/config.ts";
 import { BatchProfiler, type RowFacts } from "../../src/profiles/batch-profiler.ts";
 import type { LabelPolicy } from "../../src/profiles/labels.ts";
@@ -41,6 +41,13 @@ export function batchOf(fields: readonly FieldDescriptor[], rows: readonly Row[]
     for (const [row, cells] of rows.entries()) for (const value of cells[index] ?? []) put(column, row, value, arena);
     return column;
   });
+  const payloadBytes = Int32Array.from(rows, (row) => 10 + row.flat().length);
+  // The event of a row: its number, and nothing that anybody reads.
+  const starts = Int32Array.from(rows, (_, row) => {
+    const start = arena.push(row & 0xff, row >> 8) - 2;
+    for (let left = payloadBytes[row]! - 2; left > 0; left--) arena.push(0xee);
+    return start;
+  });
   return {
     columns,
     rowCapacity: rows.length,
@@ -49,9 +56,49 @@ export function batchOf(fields: readonly FieldDescriptor[], rows: readonly Row[]
     arena: Uint8Array.from(arena),
     arenaLength: arena.length,
     invalidUtf8: new Uint8Array(rows.length),
-    payloadBytes: Int32Array.from(rows, (row) => 10 + row.flat().length),
+    payloadBytes,
+    events: { starts, reader: readerOf(fields, rows) },
     reset: () => {},
   };
+}
+
+/** Reads the numbers of rows, and gives these. */
+function readerOf(fields: readonly FieldDescriptor[], all: readonly Row[]): EventReader {
+  const rowsOf = new WeakMap<ColumnBatch, Row[]>();
+  return {
+    fields,
+    errorPosition: 0,
+    createBatch: (rowCapacity) => {
+      const rows: Row[] = [];
+      let filled: ColumnBatch | undefined;
+      const look = () => {
+        if (filled?.rowCount !== rows.length) filled = batchOf(fields, rows);
+        return filled;
+      };
+      const columns = fields.map((_, index) => lookingInto(() => look().columns[index]!));
+      const batch: ColumnBatch = lookingInto(look, {
+        columns,
+        rowCapacity,
+        events: undefined,
+        reset: () => {
+          rows.length = 0;
+          filled = undefined;
+        },
+      });
+      rowsOf.set(batch, rows);
+      return batch;
+    },
+    read: (batch, bytes, from) => {
+      rowsOf.get(batch)!.push(all[bytes[from]! + 256 * bytes[from + 1]!]!);
+      return "ok";
+    },
+  };
+}
+
+/** Whatever is asked is asked of what `look()` gives, but for what is known. */
+function lookingInto<T extends object>(look: () => T, known: Partial<T> = {}): T {
+  const get = (_: object, key: string | symbol) => Reflect.get(key in known ? known : look(), key) as unknown;
+  return new Proxy<T>({} as T, { get });
 }
 
 export function factsOf(rowCount: number, facts: Partial<RowFacts> = {}): RowFacts {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BatchProfiler } from "../../src/profiles/batch-profiler.ts";
+import { PendingPlan, PendingRows } from "../../src/profiles/pending-rows.ts";
 import { FIELDS_MAX, Profile } from "../../src/profiles/profile.ts";
 import { batchOf, factsOf, fieldOf, type Row, SHOW, type Value } from "./column-batches.ts";
 import { exactParts } from "./exact-parts.ts";
@@ -18,7 +19,7 @@ function fed(rows: readonly Row[], groupOfRow: Int32Array, times: number, spread
     profiler.begin(batch, factsOf(rows.length));
     profiler.addGroups(groupOfRow, groups);
     profiler.end();
-    if (spread) for (const group of groups) group.spreadPending();
+    if (spread) for (const group of groups) group.takePending();
   }
   return groups;
 }
@@ -70,6 +71,16 @@ describe("PendingRows", () => {
     groups[0]!.merge(groups[1]!);
     expect(valuesOf(groups[0]!)).toBe(16);
     take();
+    const each = [0, 1].map((i) => groups[i]!);
+    expect(each.map(({ contents }) => contents.totalCount)).toEqual([19, 5]);
+    take();
+    expect(each.map(({ patterns }) => patterns.totalCount)).toEqual([22, 6]);
+    take();
+    expect(each.map(({ payload, lag }) => [payload.count, lag.count])).toEqual([
+      [25, 25],
+      [7, 7],
+    ]);
+    take();
     groups[0]!.clear(1);
     expect(groups[0]!.fields.size).toBe(0);
     take();
@@ -97,21 +108,35 @@ describe("PendingRows", () => {
     expect(top?.every(({ count, label }) => count === 2 && Number(String(label).slice(5)) < 30)).toBe(true);
   });
 
-  test("long arrays and long texts do not wait without end", () => {
-    const fields = [fieldOf("list", "array"), fieldOf("list[]", "string", { level: 0 })];
-    const rows: Row[] = [
-      [[20_000], Array<string>(20_000).fill("ab")],
-      [[1], ["x".repeat(100_000)]],
-    ];
-    const groups = [Profile.empty(1), Profile.empty(1)];
+  test("large events do not wait without end", () => {
+    const { reader } = batchOf([fieldOf("n", "int")], []).events!;
+    const rows = new PendingRows(new PendingPlan(reader, () => {}), 1);
+    const event = new Uint8Array(30_000);
+    const isFull = Array.from({ length: 3 }, () => {
+      rows.append(0, event, 0, event.length);
+      return rows.isFull;
+    });
+    expect(isFull).toEqual([false, false, true]);
+  });
+
+  test("an event of another schema comes behind those that waited", () => {
+    const fields = [fieldOf("n", "int")];
+    const batches = [1, 2].map((n) => batchOf(fields, [[[n]], [[n + 10]]]));
     const profiler = new BatchProfiler({ labels: SHOW });
-    profiler.begin(batchOf(fields, rows), factsOf(2));
-    profiler.addGroups(Int32Array.of(0, 1), groups);
-    profiler.end();
-    const elements = groups.map((profile) => profile.fields.get("list[]#text"));
-    expect(elements.map((field) => [field?.values, field?.lengths?.max])).toEqual([
-      [20_000, 2],
-      [1, 100_000],
+    const groups = [Profile.empty(1), Profile.empty(1)];
+    for (const schemaId of [1, 2, 2, 1]) {
+      profiler.begin(batches[schemaId - 1]!, factsOf(2, { schemaId }));
+      profiler.addGroups(Int32Array.of(0, 1), groups);
+      profiler.end();
+    }
+    expect([...groups[0]!.schemaRows]).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+    const numbers = groups[0]!.fields.get("n#number")!;
+    expect(numbers.dictionary?.top(2).map(({ label, count }) => [label, count])).toEqual([
+      [1, 2],
+      [2, 2],
     ]);
   });
 

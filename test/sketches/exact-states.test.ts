@@ -156,14 +156,17 @@ describe("HashSample", () => {
     for (let i = lo.length - 1; i >= 0; i--) sample.add(lo[i]!, hi[i]!, 2);
     const reader = new ByteReader(bytesOf(sample));
     expect([reader.u8(), reader.varint(), reader.varint(), reader.u8(), reader.varint()]).toEqual([
-      1,
+      2,
       50,
       sample.totalCount,
       1,
       50,
     ]);
+    let before = 0;
     for (const index of order.slice(0, 50)) {
-      expect([reader.i32(), reader.i32(), reader.varint()]).toEqual([lo[index], hi[index], 3 + (index % 3)]);
+      const high = hi[index]! >>> 0;
+      expect([reader.varint(), reader.i32(), reader.varint()]).toEqual([high - before, lo[index], 3 + (index % 3)]);
+      before = high;
     }
   });
 

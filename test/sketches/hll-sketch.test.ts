@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { SeededRandom } from "../../src/core/random.ts";
 import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { hashDoubles, hashText } from "../../src/sketches/hash.ts";
 import { HllSketch } from "../../src/sketches/hll-sketch.ts";
@@ -65,13 +66,13 @@ describe("HllSketch", () => {
     }
   });
 
-  test("write() takes 3 bytes for an empty sketch and 3074 at most", () => {
+  test("write() takes 3 bytes for an empty sketch and little more than half a byte for each register at most", () => {
     for (const [distinct, least, most] of [
       [0, 3, 3],
       [100, 150, 210],
-      [1500, 2000, 3074],
-      [5000, 3074, 3074],
-      [100_000, 3074, 3074],
+      [1000, 1500, 2052],
+      [5000, 2051, 2053],
+      [100_000, 2051, 2053],
     ] as const) {
       const w = new ByteWriter();
       const sketch = sketchOf(0, distinct);
@@ -82,9 +83,31 @@ describe("HllSketch", () => {
     }
   });
 
+  test("any registers are read back from what was written", () => {
+    const random = new SeededRandom(8);
+    for (let round = 0; round < 60; round++) {
+      const sketch = new HllSketch();
+      const [least, range, used] = [random.below(64), 1 + random.below(64), random.next()];
+      for (let i = 0; i < sketch.registers.length; i++) {
+        if (random.next() < used) sketch.registers[i] = Math.min(63, least + random.below(range));
+      }
+      const w = new ByteWriter();
+      sketch.write(w);
+      const r = new ByteReader(w.finish());
+      expect(HllSketch.read(r).registers).toEqual(sketch.registers);
+      expect(r.remaining).toBe(0);
+    }
+  });
+
   test("read() refuses a rank that no hash has", () => {
-    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(1, 0, 1, 7, 63)))).not.toThrow();
-    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(1, 0, 1, 7, 64)))).toThrow("rank 64");
-    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(1, 0, 1, 7, 0)))).toThrow("rank 0");
+    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(2, 0, 1, 7, 63)))).not.toThrow();
+    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(2, 0, 1, 7, 64)))).toThrow("rank 64");
+    expect(() => HllSketch.read(new ByteReader(Uint8Array.of(2, 0, 1, 7, 0)))).toThrow("rank 0");
+    const dense = (least: number, nibbles: number, ...rest: number[]) =>
+      new ByteReader(Uint8Array.of(2, 1, least, nibbles, ...new Uint8Array(2047), ...rest));
+    expect(HllSketch.read(dense(40, 0xf0, 8)).registers.subarray(0, 3)).toEqual(Uint8Array.of(40, 63, 40));
+    expect(() => HllSketch.read(dense(40, 0xf0, 9))).toThrow("rank 64");
+    const none = new ByteReader(Uint8Array.of(2, 1, 3, ...new Uint8Array(2048).fill(0x11)));
+    expect(() => HllSketch.read(none)).toThrow("without a register of 3");
   });
 });
