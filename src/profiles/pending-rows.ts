@@ -10,7 +10,7 @@ import type { ColumnBatch, EventReader } from "../core/column-batch.ts";
 import type { Profile } from "./profile.ts";
 
 /** A profile of fewer rows stays as it is; more would gain little. */
-const MOST_ROWS = 64;
+const MOST_ROWS = 128;
 /** Large events fill it sooner. */
 const MOST_BYTES = 65_536;
 const FIRST_BYTES = 512;

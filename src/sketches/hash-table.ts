@@ -125,6 +125,8 @@ export class HashTable {
   /** As `countMany()`, of hashes that are counted already; `newFirsts` says where the new ones came from. */
   countDistinct(lo: Int32Array, hi: Int32Array, { firsts, counts }: DistinctHashes, newFirsts: Int32Array): void {
     let fresh = 0;
+    // All are new.
+    if (this.size === 0) this.reserve(firsts.length);
     for (let k = 0; k < firsts.length; k++) {
       const first = firsts[k]!;
       const entry = this.find(lo[first]!, hi[first]!);

@@ -1,6 +1,6 @@
 /**
  * Profile of a window as the judge keeps it. Most windows of a judge are closed and wait for late events that hardly ever come:
- * they sleep as the bytes that stand in the state, which take a quarter of the memory, until somebody asks for the profile itself.
+ * they sleep as the bytes that stand in the state, which take a third of the memory, until somebody asks for the profile itself.
  */
 import type { PaneDelta } from "../core/ledger.ts";
 import type { LedgerCounts } from "../core/window.ts";
@@ -61,7 +61,7 @@ export class KeptProfile {
 
   /** Kept until it is changed. */
   write(): PackedBytes {
-    this.#bytes ??= PackedBytes.of(this.#profile!.write());
+    this.#bytes ??= PackedBytes.stored(this.#profile!.write());
     return this.#bytes;
   }
 
