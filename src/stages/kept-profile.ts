@@ -10,6 +10,8 @@ import type { ProfileOps } from "../windows/profile-ops.ts";
 
 /** Random choices of the sketches that the judge merges into; any constant will do. */
 const MERGE_SEED = 0x6a756467;
+/** Written bytes of the profiles that were woken and are awake; in memory they are some three times as large. */
+const MOST_WOKEN_BYTES = 16_777_216;
 
 export class KeptProfile {
   #profile: Profile | undefined;
@@ -65,6 +67,11 @@ export class KeptProfile {
     return this.#bytes;
   }
 
+  /** Bytes that it sleeps as; 0: it is awake. */
+  get asleepBytes(): number {
+    return this.#profile === undefined ? this.#bytes!.length : 0;
+  }
+
   /** The bytes that were written for it: 0 when it sleeps already, or was written before. */
   sleep(): number {
     if (this.#profile === undefined) return 0;
@@ -75,9 +82,47 @@ export class KeptProfile {
   }
 }
 
+/**
+ * Wakes profiles, and lets those sleep again that were woken longest ago: late events of many windows would have all of them awake at
+ * once, before a checkpoint comes. For all datasets of a process, whose memory it is about.
+ */
+export class WokenProfiles {
+  readonly #mostBytes: number;
+  /** Bytes of each, the one that was woken last behind the others. */
+  readonly #woken = new Map<KeptProfile, number>();
+  #bytes = 0;
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
+
+  /** @throws {StreamgaugeError} `SG_CORRUPT` */
+  wake(kept: KeptProfile): Profile {
+    const bytes = kept.asleepBytes || this.#woken.get(kept);
+    const profile = kept.wake();
+    if (bytes === undefined) return profile;
+    this.#forget(kept);
+    this.#woken.set(kept, bytes);
+    this.#bytes += bytes;
+    for (const [oldest] of this.#woken) {
+      if (this.#bytes <= this.#mostBytes || oldest === kept) break;
+      this.#forget(oldest);
+      oldest.sleep();
+    }
+    return profile;
+  }
+
+  #forget(kept: KeptProfile): void {
+    this.#bytes -= this.#woken.get(kept) ?? 0;
+    this.#woken.delete(kept);
+  }
+}
+
+const WOKEN = new WokenProfiles(MOST_WOKEN_BYTES);
+
 export const KEPT_PROFILE_OPS: ProfileOps<KeptProfile> = {
   create: () => KeptProfile.empty(),
-  merge: (into, from) => into.wake().merge(from.look()),
+  merge: (into, from) => WOKEN.wake(into).merge(from.look()),
   counts: (profile) => profile.counts(),
 };
 

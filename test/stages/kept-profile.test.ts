@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { KEPT_PROFILE_OPS, KeptProfile } from "../../src/stages/kept-profile.ts";
+import { KEPT_PROFILE_OPS, KeptProfile, WokenProfiles } from "../../src/stages/kept-profile.ts";
 import { PackedBytes } from "../../src/state/packed-bytes.ts";
 import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
 
@@ -33,6 +33,32 @@ test("KeptProfile.write() packs once as long as nothing changes", () => {
   expect(kept.write()).toBe(written);
   KEPT_PROFILE_OPS.merge(kept, KeptProfile.of(part(2)));
   expect(Buffer.compare(kept.write().unpack(), written.unpack())).not.toBe(0);
+});
+
+test("WokenProfiles lets those sleep that were woken longest ago, and only of those that had slept", () => {
+  const sleepers = [1, 2, 3].map((from) => KeptProfile.asleep(KeptProfile.of(part(from)).write()));
+  const [first, second, third] = [sleepers[0]!, sleepers[1]!, sleepers[2]!];
+  const asleep = () => sleepers.map(({ asleepBytes }) => asleepBytes > 0);
+  const fresh = KeptProfile.of(part(4));
+  const woken = new WokenProfiles(2.5 * first.asleepBytes);
+  woken.wake(fresh);
+  woken.wake(first).merge(part(5));
+  woken.wake(second);
+  expect(asleep()).toEqual([false, false, true]);
+  // Its turn comes later for it.
+  woken.wake(first);
+  woken.wake(third);
+  expect(asleep()).toEqual([false, true, false]);
+  woken.wake(second);
+  expect(asleep()).toEqual([true, false, false]);
+  expect(fresh.asleepBytes).toBe(0);
+  const expected = KeptProfile.asleep(KeptProfile.of(part(1)).write()).wake();
+  expected.merge(part(5));
+  expect(Buffer.compare(first.write().unpack(), expected.write())).toBe(0);
+  // One that alone is larger stays awake.
+  const small = new WokenProfiles(1);
+  small.wake(first);
+  expect(first.asleepBytes).toBe(0);
 });
 
 test.each([
