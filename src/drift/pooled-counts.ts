@@ -50,7 +50,7 @@ export class PooledCounts {
   }
 
   /** Adds a window and says whether there was room; if not, nothing changed. */
-  add(window: WindowCounts, labels: readonly (string | undefined)[] | undefined): boolean {
+  add(window: WindowCounts, labels: { at(index: number): string | undefined } | undefined): boolean {
     const { lo, hi, counts } = window;
     const table = this.#table;
     let fresh = 0;
@@ -62,7 +62,7 @@ export class PooledCounts {
       this.#totalCount += count;
       const entry = table.find(lo[i]!, hi[i]!);
       if (entry < 0) {
-        this.#labels[table.append(lo[i]!, hi[i]!, count)] = labels?.[i];
+        this.#labels[table.append(lo[i]!, hi[i]!, count)] = labels?.at(i);
         continue;
       }
       if (table.counts[entry] === 0) this.#vacant--;

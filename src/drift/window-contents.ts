@@ -9,13 +9,14 @@ import type { Profile } from "../profiles/profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { HashSample } from "../sketches/hash-sample.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
+import { LabelList } from "./label-list.ts";
 import { ALL_COUNTED, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
 
 export interface FieldContents {
   /** Absent: values that are not compared. */
   readonly values: SampledCounts | undefined;
   /** Of the values, only of texts: numbers have no shares of their own. */
-  readonly labels: readonly (string | undefined)[] | undefined;
+  readonly labels: LabelList | undefined;
   /** Bins of the histogram, or patterns of texts where all are counted, as values: the key is the low word. */
   readonly bins: WindowCounts;
 }
@@ -65,7 +66,7 @@ function sampledCounts(sample: HashSample): SampledCounts {
 
 interface CountedValues {
   readonly values: SampledCounts;
-  readonly labels: readonly (string | undefined)[] | undefined;
+  readonly labels: LabelList | undefined;
 }
 
 const NO_VALUES: CountedValues = {
@@ -84,7 +85,7 @@ function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
     values.counts[i++] = count;
     if (withLabels) labels.push(label === undefined ? undefined : String(label));
   }
-  return { values, labels: withLabels ? labels : undefined };
+  return { values, labels: withLabels ? LabelList.of(labels) : undefined };
 }
 
 function binCounts(field: FieldProfile): WindowCounts {
@@ -125,10 +126,7 @@ export function writeContents(writer: ByteWriter, { patterns, fields, others }: 
     writer.u8(values === undefined ? 0 : labels === undefined ? 1 : 2);
     if (values === undefined) continue;
     writeCounts(writer, values);
-    for (const label of labels ?? []) {
-      writer.u8(label === undefined ? 0 : 1);
-      if (label !== undefined) writer.string(label);
-    }
+    labels?.write(writer);
   }
 }
 
@@ -142,8 +140,7 @@ export function readContents(reader: ByteReader): WindowContents {
     const bins = readBins(reader);
     const form = reader.u8();
     const values = form === 0 ? undefined : readCounts(reader);
-    const readLabel = () => (reader.u8() === 0 ? undefined : reader.string());
-    const labels = form === 2 ? Array.from(values?.lo ?? [], readLabel) : undefined;
+    const labels = form === 2 && values !== undefined ? LabelList.read(reader, values.lo.length) : undefined;
     fields.set(key, { values, labels, bins });
   }
   return { patterns, fields, others };
