@@ -143,6 +143,11 @@ export class KafkaConnection {
 
   /** A server that speaks TLS answers a plain client with an alert, or hangs up; kafkajs sees nonsense or a closed socket. */
   #pingError(action: string, error: unknown): StreamgaugeError {
+    // kafkajs takes the silence of every broker for an answer, and looks for something in it.
+    if (error instanceof TypeError) {
+      const reason = "a broker took the connection and gave no answer; it may be overloaded";
+      return new StreamgaugeError("SG_CONNECT", `Cannot ${action}: ${reason}`, { cause: error });
+    }
     const translated = kafkaError(action, error);
     if (translated.code !== "SG_CONNECT" || this.#options.kafka.tls !== undefined) return translated;
     if (!/closed connection|out of range|ECONNRESET|RangeError/i.test(translated.message)) return translated;

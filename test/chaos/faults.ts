@@ -27,6 +27,7 @@ export class Faults {
   readonly failures: string[] = [];
   /** Wall times, epoch milliseconds. */
   readonly brokerKillsAtMs: number[] = [];
+  readonly brokerFreezesAtMs: number[] = [];
 
   constructor(options: FaultsOptions) {
     this.#options = options;
@@ -102,6 +103,7 @@ export class Faults {
         const broker = cluster.brokers[victim % cluster.brokers.length]!;
         this.#broker = this.#broker.then(async () => {
           tell(`broker ${(victim % cluster.brokers.length) + 1}`);
+          this.brokerFreezesAtMs.push(Date.now());
           broker.signal("SIGSTOP");
           await sleep(deed.forMs);
           broker.signal("SIGCONT");

@@ -101,8 +101,9 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
     const reading = await read(cluster);
     const mayRepeat = brokers === 1 && faults.brokerKillsAtMs.length > 0;
     const checked = checkReading(reading, checkOptions(mayRepeat));
+    const brokerAwayAtMs = [...faults.brokerKillsAtMs, ...faults.brokerFreezesAtMs];
     for (const { atMs, code, words } of fleet.surrenders) {
-      const isBrokerAway = faults.brokerKillsAtMs.some((killMs) => killMs <= atMs && atMs - killMs < BROKER_AWAY_MS);
+      const isBrokerAway = brokerAwayAtMs.some((awayMs) => awayMs <= atMs && atMs - awayMs < BROKER_AWAY_MS);
       if (code !== 3 || !isBrokerAway) findings.push(`a process ended by itself with ${code}: ${words}`);
     }
     timed("checked");
