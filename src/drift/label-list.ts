@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 
-/** Labels of the values of a window, in the order of these: as UTF-8 they take a third of the memory of strings. */
+/** Labels of the values of a window, in the order of these: as UTF-8 they take less memory than strings. */
 export class LabelList {
   readonly #text: Buffer;
   /** Where each ends in the text; of one that has none, -1 less where it would. */

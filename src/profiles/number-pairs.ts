@@ -25,7 +25,7 @@ export interface FieldPair {
 export class PairPlan {
   readonly #pairs: readonly (Omit<FieldPair, "state"> & { readonly x: number; readonly y: number })[];
   /** Those of a pair, each once. */
-  readonly columns: readonly PreparedColumn[];
+  readonly #columns: readonly PreparedColumn[];
   /** By row of the batch. */
   readonly #sides: readonly RowNumbers[];
 
@@ -36,7 +36,7 @@ export class PairPlan {
   ) {
     const chosen = choosePairs(fields, configured);
     const used = [...new Set(chosen.flatMap(({ first, second }) => [first, second]))];
-    this.columns = used.map((index) => columns[index]!);
+    this.#columns = used.map((index) => columns[index]!);
     this.#pairs = chosen.map(({ first, second }) => ({
       first: fields[first]!.path,
       second: fields[second]!.path,
@@ -44,12 +44,12 @@ export class PairPlan {
       x: used.indexOf(first),
       y: used.indexOf(second),
     }));
-    this.#sides = this.columns.map((column) => new RowNumbers(column));
+    this.#sides = this.#columns.map((column) => new RowNumbers(column));
   }
 
   /** Brings the numbers of a batch that is prepared into the order of its rows. */
   prepare(rowCount: number): void {
-    for (const [i, column] of this.columns.entries()) this.#sides[i]!.takeColumn(column, rowCount);
+    for (const [i, column] of this.#columns.entries()) this.#sides[i]!.takeColumn(column, rowCount);
   }
 
   /** Takes the rows `order[from, to)` of the batch. */

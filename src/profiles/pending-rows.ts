@@ -40,15 +40,15 @@ export class PendingPlan {
   }
 
   /** Takes the events that lie in `bytes`, each behind its header, into a profile. */
-  take(bytes: Uint8Array<ArrayBuffer>, length: number, schemaId: number, profile: Profile): void {
+  take(bytes: Uint8Array, length: number, schemaId: number, profile: Profile): void {
     this.#batch ??= this.#reader.createBatch(MOST_ROWS);
     const batch = this.#batch;
     const rows = { schemaId, lagsMs: this.#lagsMs };
-    const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     for (let at = 0; at < length; ) {
+      for (let i = 0; i < HEADER_BYTES; i++) HEADER[i] = bytes[at + i]!;
       const from = at + HEADER_BYTES;
-      const to = from + view.getInt32(at + 8, true);
-      this.#lagsMs[batch.rowCount] = view.getFloat64(at, true);
+      const to = from + LENGTH[0]!;
+      this.#lagsMs[batch.rowCount] = LAG[0]!;
       const outcome = this.#reader.read(batch, bytes, from, to);
       if (outcome !== "ok") throw new Error(`Cannot read an event again that was read before: ${outcome}`);
       at = to;
@@ -93,10 +93,11 @@ export class PendingRows {
     this.rowCount++;
   }
 
-  /** Empty again; keeps its array. */
+  /** Empty again; keeps its array, unless one event has made it huge. */
   clear(): void {
     this.rowCount = 0;
     this.#length = 0;
+    if (this.#bytes.length > 2 * MOST_BYTES) this.#bytes = new Uint8Array(FIRST_BYTES);
   }
 
   /** Gives the rows to the states of their profile, and is empty then. */
@@ -106,7 +107,7 @@ export class PendingRows {
   }
 }
 
-/** Scratch: a header, which is little-endian as every processor that Node runs on. */
+/** Scratch: a header. */
 const HEADER_BUFFER = new ArrayBuffer(16);
 const HEADER = new Uint8Array(HEADER_BUFFER);
 const LAG = new Float64Array(HEADER_BUFFER, 0, 1);

@@ -21,17 +21,6 @@ import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
 import { absenceWord } from "./null-patterns.ts";
 
-/** Values of several columns, in the same arrays. */
-export interface GatheredValues {
-  numbers: Float64Array<ArrayBuffer>;
-  lo: Int32Array<ArrayBuffer>;
-  hi: Int32Array<ArrayBuffer>;
-  hashLo: Int32Array<ArrayBuffer>;
-  hashHi: Int32Array<ArrayBuffer>;
-  starts: Int32Array<ArrayBuffer>;
-  lengths: Int32Array<ArrayBuffer>;
-}
-
 export class PreparedColumn {
   readonly field: FieldDescriptor;
   readonly key: string;
@@ -168,23 +157,6 @@ export class PreparedColumn {
     const size = kernels.countDistinct(lo, lo + hashBytesOf(count) / 2, count, slots, firsts, counts);
     const { buffer } = this.hashLo;
     return { firsts: new Int32Array(buffer, firsts, size), counts: new Int32Array(buffer, counts, size) };
-  }
-
-  /** Points to the values `[from, to)` of those that were gathered from several batches; the text lies in `arena`. */
-  useGathered(values: GatheredValues, arena: Buffer, from: number, to: number): void {
-    this.#kernels = undefined;
-    this.count = to;
-    this.numbers = values.numbers;
-    this.lo = values.lo;
-    this.hi = values.hi;
-    this.starts = values.starts;
-    this.lengths = values.lengths;
-    this.hashLo = values.hashLo;
-    this.hashHi = values.hashHi;
-    this.arena = arena;
-    this.numbersAreLabels = this.policy === "show" && this.states.identity !== "bytes";
-    if (this.states.identity !== "long") return;
-    for (let i = from; i < to; i++) if (!Number.isSafeInteger(values.numbers[i]!)) this.numbersAreLabels = false;
   }
 
   /** Adds each value to the content hash of its row. */
