@@ -4,6 +4,7 @@ import asc from "assemblyscript/asc";
 
 /** By name of the file in wasm/: where the module goes, and its memory. */
 const MODULES = {
+  figures: { folder: "sketches", memory: { importMemory: true } },
   hash: { folder: "sketches", memory: { importMemory: true } },
   read: { folder: "schemas", memory: { importMemory: true } },
   // 64 KB, fixed: growing would detach the views that the host holds.
@@ -35,7 +36,11 @@ export async function moduleSource(name) {
 
 async function compile(name) {
   const file = `${name}.ts`;
-  const source = readFileSync(new URL(`../wasm/${file}`, import.meta.url), "utf8");
+  // A decorator before a function is AssemblyScript's own: as a comment, it is TypeScript's syntax, too.
+  const source = readFileSync(new URL(`../wasm/${file}`, import.meta.url), "utf8").replaceAll(
+    "/* @inline */",
+    "@inline",
+  );
   const { error, binary, stderr } = await asc.compileString(
     { [file]: source },
     {

@@ -154,7 +154,7 @@ export function countDistinct(lo: usize, hi: usize, count: i32, slots: usize, fi
   return <i32>(size >> 2);
 }
 
-function keyOf(value: f64): u64 {
+/* @inline */ function keyOf(value: f64): u64 {
   // -2^63 and 2^63: beyond, the conversion saturates.
   if (value >= -9223372036854775808.0 && value < 9223372036854775808.0) {
     const whole = <i64>value;
@@ -166,7 +166,7 @@ function keyOf(value: f64): u64 {
   return (bits & EXPONENT) == 0 ? bits | EXPONENT : bits;
 }
 
-function finish(first: u64, second: u64, length: u32, lo: usize, hi: usize): void {
+/* @inline */ function finish(first: u64, second: u64, length: u32, lo: usize, hi: usize): void {
   let h1 = first ^ <u64>length;
   let h2 = second ^ <u64>length;
   h1 += h2;
@@ -181,15 +181,15 @@ function finish(first: u64, second: u64, length: u32, lo: usize, hi: usize): voi
   store<u32>(hi, <u32>(h1 >> 32));
 }
 
-function mixedFirst(k: u64): u64 {
+/* @inline */ function mixedFirst(k: u64): u64 {
   return rotl(k * C1, 31) * C2;
 }
 
-function mixedSecond(k: u64): u64 {
+/* @inline */ function mixedSecond(k: u64): u64 {
   return rotl(k * C2, 33) * C1;
 }
 
-function avalanche(h: u64): u64 {
+/* @inline */ function avalanche(h: u64): u64 {
   let k = h;
   k ^= k >> 33;
   k *= 0xff51_afd7_ed55_8ccd;

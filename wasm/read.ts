@@ -297,7 +297,7 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
 }
 
 /** The instruction that the operand at `pc + offset` names. */
-function target(pc: usize, offset: usize): usize {
+/* @inline */ function target(pc: usize, offset: usize): usize {
   return code + ((<usize>load<u32>(pc + offset)) << 2);
 }
 
@@ -343,17 +343,17 @@ function skipVarint32(from: usize, end: usize): usize {
   return next - from <= 5 && raw <= 0xffff_ffff ? next : 0;
 }
 
-function unzigzag(): i64 {
+/* @inline */ function unzigzag(): i64 {
   return <i64>(raw >> 1) ^ -(<i64>(raw & 1));
 }
 
 /** Entry of a column in the table. */
-function entryOf(column: i32): usize {
+/* @inline */ function entryOf(column: i32): usize {
   return table + <usize>column * COLUMN_BYTES;
 }
 
 /** The place of the next value of a column, which it then has; -1: it is full. */
-function taken(entry: usize, row: i32): i32 {
+/* @inline */ function taken(entry: usize, row: i32): i32 {
   const at = load<i32>(entry, AT_COUNT);
   if (at == load<i32>(entry, AT_CAPACITY)) return -1;
   store<i32>(entry, at + 1, AT_COUNT);
@@ -362,7 +362,7 @@ function taken(entry: usize, row: i32): i32 {
 }
 
 /** Stores a value in the column that an operand says; false: there is no room. */
-function storeNumber(operand: i32, row: i32, value: f64): bool {
+/* @inline */ function storeNumber(operand: i32, row: i32, value: f64): bool {
   if (operand < 0) return true;
   let entry = entryOf(operand - EVERY_ROW);
   let at = row;
@@ -375,7 +375,7 @@ function storeNumber(operand: i32, row: i32, value: f64): bool {
   return true;
 }
 
-function storeLong(operand: i32, row: i32, value: f64, words: i64): bool {
+/* @inline */ function storeLong(operand: i32, row: i32, value: f64, words: i64): bool {
   if (operand < 0) return true;
   let entry = entryOf(operand - EVERY_ROW);
   let at = row;
@@ -389,7 +389,7 @@ function storeLong(operand: i32, row: i32, value: f64, words: i64): bool {
   return true;
 }
 
-function storeBytes(operand: i32, row: i32, start: i32, length: i32): bool {
+/* @inline */ function storeBytes(operand: i32, row: i32, start: i32, length: i32): bool {
   if (operand < 0) return true;
   let entry = entryOf(operand - EVERY_ROW);
   let at = row;
@@ -402,7 +402,7 @@ function storeBytes(operand: i32, row: i32, start: i32, length: i32): bool {
   return true;
 }
 
-function storeWords(entry: usize, at: i32, first: i32, second: i32): void {
+/* @inline */ function storeWords(entry: usize, at: i32, first: i32, second: i32): void {
   const stride = load<i32>(entry, AT_STRIDE);
   const place = load<i32>(entry, AT_WORDS) + stride + at;
   store<i32>((<usize>place) << 2, first);
@@ -434,7 +434,7 @@ function storeDecimal(operand: i32, row: i32, from: usize, size: i32, scale: i32
   return storeLong(operand, row, <f64>unscaled / power, unscaled);
 }
 
-function isAscii(from: usize, to: usize): bool {
+/* @inline */ function isAscii(from: usize, to: usize): bool {
   let seen: u64 = 0;
   let at = from;
   for (; at + 8 <= to; at += 8) seen |= load<u64>(at);

@@ -1,9 +1,9 @@
 /** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
-import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { textMeasure } from "../sketches/text-shape.ts";
-import type { FieldRun } from "./field-profile.ts";
 import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
+import type { PlacedColumn } from "./placed-column.ts";
 import { grownDoubles, grownWords, type PreparedColumn } from "./prepared-column.ts";
+import type { FieldRun } from "./value-states.ts";
 
 export class ColumnRun implements FieldRun {
   from = 0;
@@ -114,10 +114,10 @@ export class ColumnRun implements FieldRun {
     }
   }
 
-  distinct(): DistinctHashes | undefined {
+  placed(): PlacedColumn | undefined {
     const column = this.#column!;
     const isWhole = this.#order === undefined && this.from === 0 && this.to === column.count;
-    return isWhole ? column.distinct() : undefined;
+    return isWhole ? column.placed : undefined;
   }
 
   lazyLabelAt(index: number): () => Label {

@@ -11,7 +11,7 @@
  *
  * As long as values are counted exactly, nothing else is kept of them but what depends on their order (`repeats`): counters,
  * moments, histogram and quantiles are read off the counted values, in the order of their hashes, when somebody asks for one
- * of them (`#settle()`), and forgotten with the next change. So they do not show when somebody has asked, or that the field was
+ * of them (`#settled()`), and forgotten with the next change. So they do not show when somebody has asked, or that the field was
  * written and read back.
  */
 import type { FieldKind } from "../core/column-batch.ts";
@@ -20,7 +20,6 @@ import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import { FrequentItems } from "../sketches/frequent-items.ts";
 import { hashText } from "../sketches/hash.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
-import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { HllSketch } from "../sketches/hll-sketch.ts";
 import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
@@ -29,37 +28,9 @@ import { Moments } from "../sketches/moments.ts";
 import { Repeats } from "../sketches/repeats.ts";
 import { TextShapes } from "../sketches/text-shapes.ts";
 import { ValueCounts } from "../sketches/value-counts.ts";
-import { updateQuantiles } from "./counted-quantiles.ts";
-import { FIELD_KINDS, type FieldClass, fieldKey, KIND_STATES, type KindStates, widerKind } from "./field-kinds.ts";
-import { feedDictionary, feedFrequent, type LazyLabels } from "./frequent-feed.ts";
-import type { Label } from "./labels.ts";
-
-/**
- * Values `[from, to)` of one field, as the batch profiler hands them over: NaN and ±∞ taken out, −0 turned into 0.
- * Which arrays are filled depends on the kind's identity and states (`KIND_STATES`).
- */
-export interface FieldRun extends LazyLabels {
-  readonly from: number;
-  readonly to: number;
-  /** Of their writer schema, of which they come in the order of their rows. */
-  readonly schemaId: number;
-  /** Numbers as in `Column.numbers`. */
-  readonly numbers: Float64Array;
-  readonly lo: Int32Array;
-  readonly hi: Int32Array;
-  readonly hashLo: Int32Array;
-  readonly hashHi: Int32Array;
-  /** Made for `[from, to)` when called, and the caller's to change: `textMeasure()` of a string, length of bytes. */
-  sizes(): Float64Array;
-  /** As `sizes()` of one text, or the number. */
-  measureAt(index: number): number;
-  /** Makes the label of a value, asked for only when a sketch keeps it. */
-  labelAt(index: number): Label;
-  /** The label of each value is its number. */
-  readonly measuresAreLabels: boolean;
-  /** The hashes counted among themselves, until anybody asks for it again; `undefined` where that would not pay. */
-  distinct(): DistinctHashes | undefined;
-}
+import { FIELD_KINDS, type FieldClass, fieldKey, KIND_STATES, widerKind } from "./field-kinds.ts";
+import { feedDictionary, feedFrequent } from "./frequent-feed.ts";
+import { type FieldRun, ValueStates } from "./value-states.ts";
 
 /** Counters and moments by name, as `.profile` files and reports show them; `undefined`: nothing to measure. */
 export interface FieldSummary {
@@ -104,10 +75,6 @@ export class FieldProfile {
   nan = 0;
   posInfinity = 0;
   negInfinity = 0;
-  /** Booleans that are true. */
-  trues = 0;
-  /** Sum of the lengths of an array or map: how many elements there were. */
-  elements = 0;
 
   /** Of values of the row that are counted one by one; merged by the profile, which knows what follows what. */
   repeats = new Repeats();
@@ -120,19 +87,11 @@ export class FieldProfile {
   #isRead = false;
   /** Of the values of which the rest follows. */
   #derivedKind: FieldKind;
-  #zero = 0;
-  #negative = 0;
-  #empty = 0;
-  #nonInteger = 0;
-  #moments: Moments | undefined;
-  #lengths: Moments | undefined;
+  readonly #states: ValueStates;
   #range: LongRange | undefined;
-  #quantiles: KllSketch | undefined;
   #dictionary: ValueCounts | undefined;
   #distinct: HllSketch | undefined;
   #frequent: FrequentItems | undefined;
-  #histogram: LogLinearHistogram | undefined;
-  #shapes: TextShapes | undefined;
   #sample: HashSample | undefined;
 
   constructor(options: { path: string; kind: FieldKind; level: string | undefined; seed: number }) {
@@ -143,6 +102,7 @@ export class FieldProfile {
     this.#seed = options.seed;
     this.#isDerived = KIND_STATES[options.kind].dictionary;
     this.#derivedKind = options.kind;
+    this.#states = new ValueStates(this.class, options.seed);
   }
 
   get key(): string {
@@ -156,38 +116,42 @@ export class FieldProfile {
 
   /** Numbers that are 0; of times, neither this nor `negative` is counted. */
   get zero(): number {
-    this.#settle();
-    return this.#zero;
+    return this.#settled().zero;
   }
 
   /** Finite and below 0. */
   get negative(): number {
-    this.#settle();
-    return this.#negative;
+    return this.#settled().negative;
   }
 
   /** Strings, bytes, arrays and maps of length 0. */
   get empty(): number {
-    this.#settle();
-    return this.#empty;
+    return this.#settled().empty;
   }
 
   /** Finite numbers that are no integers; a kind that holds nothing else is not looked at. */
   get nonInteger(): number {
-    this.#settle();
-    return this.#nonInteger;
+    return this.#settled().nonInteger;
+  }
+
+  /** Booleans that are true. */
+  get trues(): number {
+    return this.#states.trues;
+  }
+
+  /** Sum of the lengths of an array or map: how many elements there were. */
+  get elements(): number {
+    return this.#states.elements;
   }
 
   /** Numbers and times, and nothing else. */
   get moments(): Moments | undefined {
-    this.#settle();
-    return this.#moments;
+    return this.#settled().moments;
   }
 
   /** Lengths of strings (code points), bytes, arrays and maps. */
   get lengths(): Moments | undefined {
-    this.#settle();
-    return this.#lengths;
+    return this.#settled().lengths;
   }
 
   /** Exact bounds, where every value was a 64-bit integer. */
@@ -196,8 +160,7 @@ export class FieldProfile {
   }
 
   get quantiles(): KllSketch | undefined {
-    this.#settle();
-    return this.#quantiles;
+    return this.#settled().quantiles;
   }
 
   /** The exact tier: every distinct value, counted. */
@@ -215,14 +178,12 @@ export class FieldProfile {
   }
 
   get histogram(): LogLinearHistogram | undefined {
-    this.#settle();
-    return this.#histogram;
+    return this.#settled().histogram;
   }
 
   /** Of strings. */
   get shapes(): TextShapes | undefined {
-    this.#settle();
-    return this.#shapes;
+    return this.#settled().shapes;
   }
 
   /** Beyond the exact tier, of numbers and texts: the values with the lowest hashes, each with its count. */
@@ -274,7 +235,9 @@ export class FieldProfile {
     if (count <= 0) return;
     const states = KIND_STATES[kind];
     this.values += count;
-    if (states.dictionary && this.level === undefined) this.repeats.update(run.schemaId, run.hashLo, run.from, run.to);
+    if (states.dictionary && this.level === undefined) {
+      this.repeats.update(run.schemaId, run.hashLo, run.from, run.to, run.placed()?.changes());
+    }
     if (states.range) {
       this.#range ??= new LongRange();
       this.#range.updateMany(run.lo, run.hi, run.from, run.to);
@@ -286,7 +249,7 @@ export class FieldProfile {
     if (this.#isDerived && counted === run.to) return;
     const from = this.#isDerived ? counted : run.from;
     this.#detach();
-    this.#updateStates(run, states, from);
+    this.#states.update(run, states, this.#kind, from);
     if (counted < run.to && states.dictionary) this.#updateDistinct(run, counted, states.frequent);
   }
 
@@ -311,16 +274,14 @@ export class FieldProfile {
       this.#range.merge(other.#range);
     }
     this.#addCounters(other);
-    if (other.#isDerived) this.#readOff(other.#dictionary, other.#derivedKind);
-    else this.#mergeStates(other);
+    if (!other.#isDerived) this.#states.merge(other.#states);
+    else if (other.#dictionary !== undefined) this.#states.readOff(other.#dictionary, other.#derivedKind);
     this.#mergeDistinct(other);
   }
 
   /** `expected` is what could have been there at the field's level (`Profile.expected()`). */
   summary(expected: number): FieldSummary {
-    this.#settle();
-    const finite = this.#moments;
-    const lengths = this.#lengths;
+    const { zero, negative, empty, nonInteger, trues, moments, lengths, shapes } = this.#settled();
     return {
       path: this.path,
       class: this.class,
@@ -331,18 +292,18 @@ export class FieldProfile {
       nan: this.nan,
       posInfinity: this.posInfinity,
       negInfinity: this.negInfinity,
-      zero: this.#zero,
-      negative: this.#negative,
-      empty: this.#empty,
-      nonInteger: this.#nonInteger,
-      blank: this.#shapes?.blank ?? 0,
-      numberLike: this.#shapes?.numbers ?? 0,
-      dateLike: this.#shapes?.dates ?? 0,
-      true: this.trues,
+      zero,
+      negative,
+      empty,
+      nonInteger,
+      blank: shapes?.blank ?? 0,
+      numberLike: shapes?.numbers ?? 0,
+      dateLike: shapes?.dates ?? 0,
+      true: trues,
       min: this.minimum,
       max: this.maximum,
-      mean: finite?.mean,
-      stddev: finite?.stddev,
+      mean: moments?.mean,
+      stddev: moments?.stddev,
       lengthMin: lengths?.min,
       lengthMax: lengths?.max,
       lengthMean: lengths?.mean,
@@ -354,6 +315,7 @@ export class FieldProfile {
 
   write(writer: ByteWriter): void {
     const isDerived = this.#isDerived;
+    const { moments, lengths, quantiles, histogram, shapes } = this.#states;
     writer.string(this.path);
     writer.u8(FIELD_KINDS.indexOf(this.#kind));
     writer.string(this.level ?? "");
@@ -361,15 +323,15 @@ export class FieldProfile {
     for (const [i, count] of this.#counters.entries()) writer.varint(isDerived && DERIVED.has(i) ? 0 : count);
     writer.u8(isDerived ? 1 + FIELD_KINDS.indexOf(this.#derivedKind) : 0);
     const states = [
-      this.#moments?.count && !isDerived ? this.#moments : undefined,
-      this.#lengths?.count && !isDerived ? this.#lengths : undefined,
+      moments?.count && !isDerived ? moments : undefined,
+      lengths?.count && !isDerived ? lengths : undefined,
       this.#range?.isEmpty === false ? this.#range : undefined,
-      this.#quantiles?.count && !isDerived ? this.#quantiles : undefined,
+      quantiles?.count && !isDerived ? quantiles : undefined,
       this.#dictionary?.size ? this.#dictionary : undefined,
       this.#distinct,
       this.#frequent,
-      this.#histogram?.totalCount && !isDerived ? this.#histogram : undefined,
-      this.#shapes?.totalCount && !isDerived ? this.#shapes : undefined,
+      histogram?.totalCount && !isDerived ? histogram : undefined,
+      shapes?.totalCount && !isDerived ? shapes : undefined,
       this.#sample,
       this.repeats.isEmpty ? undefined : this.repeats,
     ];
@@ -392,15 +354,16 @@ export class FieldProfile {
     field.#counters = NO_COUNTS.map(() => reader.varint());
     const derived = reader.u8();
     const present = reader.u16();
-    if (present & 1) field.#moments = Moments.read(reader);
-    if (present & 2) field.#lengths = Moments.read(reader);
+    const states = field.#states;
+    if (present & 1) states.moments = Moments.read(reader);
+    if (present & 2) states.lengths = Moments.read(reader);
     if (present & RANGE) field.#range = LongRange.read(reader);
-    if (present & 8) field.#quantiles = KllSketch.read(reader);
+    if (present & 8) states.quantiles = KllSketch.read(reader);
     if (present & DICTIONARY) field.#dictionary = ValueCounts.read(reader);
     if (present & 32) field.#distinct = HllSketch.read(reader);
     if (present & 64) field.#frequent = FrequentItems.read(reader);
-    if (present & 128) field.#histogram = LogLinearHistogram.read(reader);
-    if (present & 256) field.#shapes = TextShapes.read(reader);
+    if (present & 128) states.histogram = LogLinearHistogram.read(reader);
+    if (present & 256) states.shapes = TextShapes.read(reader);
     if (present & 512) field.#sample = HashSample.read(reader);
     if (present & REPEATS) field.repeats = Repeats.read(reader);
     const isMeasured = field.#dictionary === undefined || field.#dictionary.isMeasured;
@@ -418,23 +381,24 @@ export class FieldProfile {
 
   /** In the order of their bytes. */
   get #counters(): readonly number[] {
-    const { values, nulls, nan, posInfinity, negInfinity, trues, elements } = this;
-    const derived = [this.#zero, this.#negative, this.#empty];
-    return [values, nulls, nan, posInfinity, negInfinity, ...derived, trues, elements, this.#nonInteger];
+    const { values, nulls, nan, posInfinity, negInfinity } = this;
+    const { zero, negative, empty, trues, elements, nonInteger } = this.#states;
+    return [values, nulls, nan, posInfinity, negInfinity, zero, negative, empty, trues, elements, nonInteger];
   }
 
   set #counters(counts: readonly number[]) {
+    const states = this.#states;
     this.values = counts[0]!;
     this.nulls = counts[1]!;
     this.nan = counts[2]!;
     this.posInfinity = counts[3]!;
     this.negInfinity = counts[4]!;
-    this.#zero = counts[5]!;
-    this.#negative = counts[6]!;
-    this.#empty = counts[7]!;
-    this.trues = counts[8]!;
-    this.elements = counts[9]!;
-    this.#nonInteger = counts[10]!;
+    states.zero = counts[5]!;
+    states.negative = counts[6]!;
+    states.empty = counts[7]!;
+    states.trues = counts[8]!;
+    states.elements = counts[9]!;
+    states.nonInteger = counts[10]!;
   }
 
   /** Joins counted values from which the rest follows, if there is room for all; else changes nothing. */
@@ -446,48 +410,25 @@ export class FieldProfile {
     this.#dictionary ??= new ValueCounts();
     if (!this.#dictionary.merge(theirs)) return false;
     this.#forgetRead();
-    const counters = other.#counters;
-    this.#counters = this.#counters.map((count, i) => (DERIVED.has(i) ? 0 : count + counters[i]!));
+    this.#addCounters(other);
     if (other.#range === undefined) return true;
     this.#range ??= new LongRange();
     this.#range.merge(other.#range);
     return true;
   }
 
-  /** But for those that are read off counted values. */
+  /** But for those of `#states`. */
   #addCounters(other: FieldProfile): void {
-    const theirs = other.#counters;
-    const derived = other.#isDerived;
-    this.#counters = this.#counters.map((count, i) => (derived && DERIVED.has(i) ? count : count + theirs[i]!));
-  }
-
-  /** What is kept besides counters, range and distinct values. */
-  #mergeStates(other: FieldProfile): void {
-    if (other.#moments !== undefined) {
-      this.#moments ??= new Moments();
-      this.#moments.merge(other.#moments);
-    }
-    if (other.#lengths !== undefined) {
-      this.#lengths ??= new Moments();
-      this.#lengths.merge(other.#lengths);
-    }
-    if (other.#quantiles !== undefined) {
-      this.#quantiles ??= new KllSketch({ seed: this.#seed });
-      this.#quantiles.merge(other.#quantiles);
-    }
-    if (other.#histogram !== undefined) {
-      this.#histogram ??= new LogLinearHistogram();
-      this.#histogram.merge(other.#histogram);
-    }
-    if (other.#shapes !== undefined) {
-      this.#shapes ??= new TextShapes();
-      this.#shapes.merge(other.#shapes);
-    }
+    this.values += other.values;
+    this.nulls += other.nulls;
+    this.nan += other.nan;
+    this.posInfinity += other.posInfinity;
+    this.negInfinity += other.negInfinity;
   }
 
   /** From now on everything is kept by itself. */
   #detach(): void {
-    this.#settle();
+    this.#settled();
     this.#isDerived = false;
     this.#isRead = false;
   }
@@ -495,120 +436,32 @@ export class FieldProfile {
   /** What was read off the counted values is empty again. */
   #forgetRead(): void {
     this.#isRead = false;
-    this.#zero = 0;
-    this.#negative = 0;
-    this.#empty = 0;
-    this.#nonInteger = 0;
-    this.#moments?.clear();
-    this.#lengths?.clear();
-    this.#quantiles?.clear(this.#seed);
-    this.#histogram?.clear();
-    this.#shapes?.clear();
+    this.#states.clear(this.#seed);
   }
 
-  /** Reads off the counted values what follows from them: the same whenever, and in whatever order they came. */
-  #settle(): void {
-    if (!this.#isDerived || this.#isRead) return;
-    this.#isRead = true;
-    this.#readOff(this.#dictionary, this.#derivedKind);
-  }
-
-  /** Takes in what follows from counted values of a kind. */
-  #readOff(dictionary: ValueCounts | undefined, kind: FieldKind): void {
-    if (dictionary === undefined || dictionary.size === 0) return;
-    const { size, totalCount } = dictionary;
-    const { measures, counts } = dictionary.byHash();
-    const states = KIND_STATES[kind];
-    if (kind === "string") {
-      this.#shapes ??= new TextShapes();
-      this.#shapes.updateCounted(measures, counts, size);
+  /** What follows from counted values is read off them: the same whenever, and in whatever order they came. */
+  #settled(): ValueStates {
+    if (this.#isDerived && !this.#isRead) {
+      this.#isRead = true;
+      if (this.#dictionary !== undefined) this.#states.readOff(this.#dictionary, this.#derivedKind);
     }
-    if (states.moments === "value") {
-      this.#moments ??= new Moments();
-      this.#moments.updateCounted(measures, counts, size);
-    } else if (states.moments === "length") {
-      this.#lengths ??= new Moments();
-      this.#lengths.updateCounted(measures, counts, size);
-    }
-    for (let i = 0; i < size; i++) {
-      const measure = measures[i]!;
-      if (states.identity === "bytes") {
-        if (measure === 0) this.#empty += counts[i]!;
-      } else if (this.class === "number") {
-        if (measure === 0) this.#zero += counts[i]!;
-        else if (measure < 0) this.#negative += counts[i]!;
-        if (!Number.isInteger(measure)) this.#nonInteger += counts[i]!;
-      }
-    }
-    if (states.histogram) {
-      this.#histogram ??= new LogLinearHistogram();
-      this.#histogram.updateCounted(measures, counts, size);
-    }
-    if (!states.quantiles) return;
-    this.#quantiles ??= new KllSketch({ seed: this.#seed });
-    updateQuantiles(this.#quantiles, measures, counts, size, totalCount);
-  }
-
-  /** Everything but range and distinct values, of the values from `from` on. */
-  #updateStates(run: FieldRun, states: KindStates, from: number): void {
-    const { numbers, to } = run;
-    if (states.moments === "value") this.#updateNumbers(numbers, from, to);
-    else if (this.class === "boolean") this.trues += countEqual(numbers, from, to, 1);
-    else this.#updateLengths(run, states, from);
-    if (states.quantiles) {
-      this.#quantiles ??= new KllSketch({ seed: this.#seed });
-      this.#quantiles.updateMany(numbers, from, to);
-    }
-    if (states.histogram) {
-      this.#histogram ??= new LogLinearHistogram();
-      this.#histogram.updateMany(numbers, from, to);
-    }
-  }
-
-  #updateNumbers(numbers: Float64Array, from: number, to: number): void {
-    this.#moments ??= new Moments();
-    this.#moments.updateMany(numbers, from, to);
-    if (this.class !== "number") return;
-    let zero = 0;
-    let negative = 0;
-    for (let i = from; i < to; i++) {
-      const value = numbers[i]!;
-      if (value === 0) zero++;
-      else if (value < 0) negative++;
-    }
-    this.#zero += zero;
-    this.#negative += negative;
-    if (this.#kind !== "int" && this.#kind !== "long") this.#nonInteger += countNonIntegers(numbers, from, to);
-  }
-
-  #updateLengths(run: FieldRun, states: KindStates, from: number): void {
-    const isSized = this.class === "array" || this.class === "map";
-    const lengths = isSized ? run.numbers : run.sizes();
-    if (states === KIND_STATES.string) {
-      this.#shapes ??= new TextShapes();
-      this.#shapes.updateMany(lengths, from, run.to);
-    }
-    this.#empty += countEqual(lengths, from, run.to, 0);
-    if (isSized) for (let i = from; i < run.to; i++) this.elements += lengths[i]!;
-    if (states.moments === "none") return;
-    this.#lengths ??= new Moments();
-    this.#lengths.updateMany(lengths, from, run.to);
+    return this.#states;
   }
 
   /** Counts the run's values in the dictionary, and says up to where it has room. */
   #count(run: FieldRun): number {
     if (this.#distinct !== undefined) return run.from;
     this.#dictionary ??= new ValueCounts();
-    return this.#dictionary.addMany(run.hashLo, run.hashHi, run.from, run.to, run, run.distinct());
+    return this.#dictionary.addMany(run.hashLo, run.hashHi, run.from, run.to, run, run.placed()?.distinct());
   }
 
   #updateDistinct(run: FieldRun, from: number, frequent: boolean): void {
     if (this.#distinct === undefined) this.#promote(frequent);
     this.#distinct?.updateHashes(run.hashLo, from, run.to);
-    this.#sample?.addMany(run.hashLo, run.hashHi, from, run.to);
+    const placed = from === run.from ? run.placed() : undefined;
+    this.#sample?.addMany(run.hashLo, run.hashHi, from, run.to, placed);
     if (this.#frequent === undefined) return;
-    const distinct = from === run.from ? run.distinct() : undefined;
-    feedFrequent(this.#frequent, run.hashLo, run.hashHi, from, run.to, run, distinct);
+    feedFrequent(this.#frequent, run.hashLo, run.hashHi, from, run.to, run, placed?.distinct());
   }
 
   #mergeDistinct(other: FieldProfile): void {
@@ -669,18 +522,6 @@ const REPEATS = 1024;
 const NO_COUNTS: readonly number[] = Array(11).fill(0);
 /** Beyond the exact tier, in 6 KB written: of equally frequent values, the share of unseen ones with a standard deviation of up to 2.2 %. */
 const SAMPLED_VALUES = 512;
-
-function countEqual(values: Float64Array, from: number, to: number, wanted: number): number {
-  let count = 0;
-  for (let i = from; i < to; i++) if (values[i] === wanted) count++;
-  return count;
-}
-
-function countNonIntegers(values: Float64Array, from: number, to: number): number {
-  let count = 0;
-  for (let i = from; i < to; i++) if (Math.trunc(values[i]!) !== values[i]) count++;
-  return count;
-}
 
 /** Seed of a field's sketches: the same for every profile of a deployment, different between fields. */
 export function fieldSeed(seed: number, key: string): number {

@@ -7,8 +7,8 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
-import type { DistinctHashes } from "../sketches/hash-table.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
+import type { CountedHashes } from "./placed-column.ts";
 
 /** The label of a value, asked for only when it becomes an item. */
 export interface LazyLabels {
@@ -24,7 +24,7 @@ export function feedFrequent(
   from: number,
   to: number,
   source: LazyLabels,
-  distinct?: DistinctHashes,
+  distinct?: CountedHashes,
 ): void {
   if (distinct !== undefined && to - from >= PURGED.totalWeight) {
     feedDistinct(items, lo, hi, distinct, source);
@@ -80,17 +80,13 @@ function feedDistinct(
   items: FrequentItems,
   lo: Int32Array,
   hi: Int32Array,
-  { firsts, counts }: DistinctHashes,
+  distinct: CountedHashes,
   source: LazyLabels,
 ): void {
-  let singles = 0;
-  for (let k = 0; k < counts.length; k++) if (counts[k] === 1) singles++;
-  let purged = mergePurged(items, singles);
-  for (let k = 0; k < counts.length; k++) {
-    const count = counts[k]!;
+  const { firsts, counts } = distinct;
+  for (const k of distinct.others(mergePurged(items, distinct.singles))) {
     const first = firsts[k]!;
-    if (count === 1 && purged > 0) purged--;
-    else items.updateHash(lo[first]!, hi[first]!, count, source.lazyLabelAt(first));
+    items.updateHash(lo[first]!, hi[first]!, counts[k]!, source.lazyLabelAt(first));
   }
 }
 

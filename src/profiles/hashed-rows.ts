@@ -2,7 +2,8 @@
 import type { ColumnBatch, KernelRoom } from "../core/column-batch.ts";
 import type { WasmMemory } from "../core/wasm-host.ts";
 import { type ColumnKernels, createColumnKernels } from "../sketches/column-kernels.ts";
-import { DISTINCT_SCRATCH_BYTES, grownWords, hashBytesOf, type PreparedColumn } from "./prepared-column.ts";
+import { SCRATCH_BYTES } from "./placed-column.ts";
+import { grownWords, hashBytesOf, type PreparedColumn } from "./prepared-column.ts";
 
 export class HashedRows {
   /** Content hash of each row. */
@@ -35,7 +36,7 @@ export class HashedRows {
   #hashInPlace(batch: ColumnBatch, room: KernelRoom, kernels: ColumnKernels, columns: readonly PreparedColumn[]): void {
     const { rowCount } = batch;
     const rowBytes = hashBytesOf(rowCount);
-    let bytes = rowBytes + DISTINCT_SCRATCH_BYTES;
+    let bytes = rowBytes + SCRATCH_BYTES;
     for (let i = 0; i < columns.length; i++) bytes += hashBytesOf(batch.columns[i]!.count);
     // Before the columns are looked at: it may move them.
     const rowLoAt = room.scratch(bytes);
@@ -44,7 +45,7 @@ export class HashedRows {
     this.rowLo = new Int32Array(buffer, rowLoAt, rowCount).fill(0);
     this.rowHi = new Int32Array(buffer, rowHiAt, rowCount).fill(0);
     const scratchAt = rowLoAt + rowBytes;
-    let at = scratchAt + DISTINCT_SCRATCH_BYTES;
+    let at = scratchAt + SCRATCH_BYTES;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
       column.prepare(batch.columns[i]!, batch.arena);

@@ -9,17 +9,11 @@
  */
 import type { Column, FieldDescriptor } from "../core/column-batch.ts";
 import type { ValuePolicy } from "../core/config.ts";
-import {
-  type ColumnKernels,
-  HAS_UNCLEAN,
-  HAS_UNSAFE,
-  MOST_COUNTED_VALUES,
-  SLOT_BYTES,
-} from "../sketches/column-kernels.ts";
+import { type ColumnKernels, HAS_UNCLEAN, HAS_UNSAFE } from "../sketches/column-kernels.ts";
 import { hashByteRanges, hashDoubles, hashText, hashWords } from "../sketches/hash.ts";
-import type { DistinctHashes } from "../sketches/hash-table.ts";
 import { fieldKey, KIND_STATES, type KindStates, levelKey } from "./field-kinds.ts";
 import { absenceWord } from "./null-patterns.ts";
+import { PlacedColumn } from "./placed-column.ts";
 
 export class PreparedColumn {
   readonly field: FieldDescriptor;
@@ -50,13 +44,12 @@ export class PreparedColumn {
   nonFiniteRows = new Int32Array(0);
   nonFinite = new Float64Array(0);
   arena: Buffer = Buffer.alloc(0);
+  /** Where all values lie in a memory of WebAssembly. */
+  placed: PlacedColumn | undefined;
 
   readonly #pathLo: number;
   readonly #pathHi: number;
-  /** Where hashes lie in the memory of these kernels; absent: they do not. */
-  #kernels: ColumnKernels | undefined;
   #hashAt = 0;
-  #scratchAt = 0;
   /** NaN, ±∞ or -0 may be among the values. */
   #isUnclean = false;
   #ownLo = new Int32Array(0);
@@ -102,7 +95,7 @@ export class PreparedColumn {
   /** Hashes the values. */
   hash(): void {
     const { numbers, starts, lengths, count } = this;
-    this.#kernels = undefined;
+    this.placed = undefined;
     this.#isUnclean = true;
     this.#ownLo = grownWords(this.#ownLo, count);
     this.#ownHi = grownWords(this.#ownHi, count);
@@ -116,13 +109,20 @@ export class PreparedColumn {
     if (this.states.identity === "long") this.#hashUnsafe(count);
   }
 
-  /** As `hash()`, of arrays that lie in `buffer`; the hashes go to `at`, `hashBytesOf(count)` bytes; `scratchAt`: for `distinct()`. */
+  /** As `hash()`, of arrays that lie in `buffer`; the hashes go to `at`, `hashBytesOf(count)` bytes; `scratchAt`: for `placed`. */
   hashInPlace(kernels: ColumnKernels, buffer: ArrayBuffer, at: number, scratchAt: number): void {
     const { numbers, starts, lengths, count } = this;
     const hiAt = at + hashBytesOf(count) / 2;
-    this.#kernels = kernels;
+    this.placed = PlacedColumn.of(kernels, buffer, scratchAt, {
+      count,
+      hashLo: at,
+      hashHi: hiAt,
+      numbers: numbers.byteOffset,
+      starts: starts.byteOffset,
+      lengths: lengths.byteOffset,
+      arena: this.arena.byteOffset,
+    });
     this.#hashAt = at;
-    this.#scratchAt = scratchAt;
     this.#isUnclean = false;
     this.hashLo = new Int32Array(buffer, at, count);
     this.hashHi = new Int32Array(buffer, hiAt, count);
@@ -143,20 +143,6 @@ export class PreparedColumn {
     const hi = lo + hashBytesOf(count) / 2;
     if (count === rowCount) kernels.addToRows(lo, hi, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
     else kernels.addToRowsAt(lo, hi, rows.byteOffset, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
-  }
-
-  /** The values counted among themselves, until this is asked of any column again; `undefined` where that would not pay. */
-  distinct(): DistinctHashes | undefined {
-    const { count } = this;
-    const kernels = this.#kernels;
-    if (kernels === undefined || count < LEAST_COUNTED_VALUES || count > MOST_COUNTED_VALUES) return undefined;
-    const slots = this.#scratchAt;
-    const firsts = slots + SLOT_BYTES;
-    const counts = firsts + MOST_COUNTED_VALUES * 4;
-    const lo = this.#hashAt;
-    const size = kernels.countDistinct(lo, lo + hashBytesOf(count) / 2, count, slots, firsts, counts);
-    const { buffer } = this.hashLo;
-    return { firsts: new Int32Array(buffer, firsts, size), counts: new Int32Array(buffer, counts, size) };
   }
 
   /** Adds each value to the content hash of its row. */
@@ -227,7 +213,7 @@ export class PreparedColumn {
       this.hashLo[kept] = this.hashLo[i]!;
       this.hashHi[kept++] = this.hashHi[i]!;
     }
-    this.#kernels = undefined;
+    this.placed = undefined;
     this.count = kept;
     this.numbers = this.#cleanNumbers;
     this.rows = this.#cleanRows;
@@ -248,10 +234,6 @@ export class PreparedColumn {
 
 /** Odd; 5 modulo 8, so that the factors of 2^30 elements are different. */
 const NEXT_ELEMENT = 0x2c1b3c6d;
-/** Fewer are faster counted one by one. */
-const LEAST_COUNTED_VALUES = 64;
-/** For `distinct()` of all columns in turn. */
-export const DISTINCT_SCRATCH_BYTES = SLOT_BYTES + 8 * MOST_COUNTED_VALUES;
 const ONE_LO = new Int32Array(1);
 const ONE_HI = new Int32Array(1);
 

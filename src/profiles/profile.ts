@@ -18,7 +18,7 @@ import { FlushRanges } from "./flush-ranges.ts";
 import { PATTERNS_MAX } from "./null-patterns.ts";
 import { NumberPairs } from "./number-pairs.ts";
 import { type PendingPlan, PendingRows } from "./pending-rows.ts";
-import { readSealed, sealed } from "./sealed-bytes.ts";
+import { readSealed, seal } from "./sealed-bytes.ts";
 
 /** A profile of 2,048 fields is beyond what a person reads; what is over is counted, not kept. */
 export const FIELDS_MAX = 2048;
@@ -255,6 +255,11 @@ export class Profile {
 
   /** Versioned bytes with a checksum; equal for equal content. */
   write(): Uint8Array {
+    return this.written().slice();
+  }
+
+  /** As `write()`, until any profile is written. */
+  written(): Uint8Array {
     const writer = WRITER;
     writer.clear();
     writer.u32(MAGIC);
@@ -281,7 +286,8 @@ export class Profile {
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
-    return sealed(writer);
+    seal(writer);
+    return writer.written();
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` for bytes that `write()` did not make. */

@@ -15,10 +15,15 @@ const BLOCK_BYTES = 256 * 1024;
 
 /** What was written, sealed. */
 export function sealed(writer: ByteWriter): Uint8Array {
-  const seal = sealOf(writer.written());
-  writer.i32(seal.lo);
-  writer.i32(seal.hi);
+  seal(writer);
   return writer.finish();
+}
+
+/** Writes the seal behind the content. */
+export function seal(writer: ByteWriter): void {
+  const { lo, hi } = sealOf(writer.written());
+  writer.i32(lo);
+  writer.i32(hi);
 }
 
 /**

@@ -21,6 +21,12 @@ const MOST_CAPACITY = 8192;
 const ENTRY_BYTES = 6;
 const MOST_UINT32 = 0xffff_ffff;
 
+/** Finds some of many hashes. */
+export interface HashFinder {
+  /** Places of those whose high word, unsigned, is at most `limit`; valid until it is asked again. */
+  findAtMost(limit: number): Int32Array;
+}
+
 export class HashSample {
   readonly capacity: number;
   readonly #table = new HashTable();
@@ -86,10 +92,16 @@ export class HashSample {
     this.#keep(lo, hi, count);
   }
 
-  /** Hashes `[from, to)`, once each. */
-  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number): void {
+  /** Hashes `[from, to)`, once each; `finder`: one that knows the same hashes. */
+  addMany(lo: Int32Array, hi: Int32Array, from: number, to: number, finder?: HashFinder): void {
     if (to > from) this.#totalCount += to - from;
     let limit = this.#limitHi;
+    if (finder !== undefined && limit < MOST_UINT32) {
+      const places = finder.findAtMost(limit);
+      if (places.length < to - from) this.#dropped = true;
+      for (let i = 0; i < places.length; i++) this.#keep(lo[places[i]!]!, hi[places[i]!]!, 1);
+      return;
+    }
     for (let i = from; i < to; i++) {
       // All but a few of many.
       if (hi[i]! >>> 0 > limit) {

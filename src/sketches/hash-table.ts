@@ -13,6 +13,8 @@ const INDEX_RANGE = 65_536;
 const FIRST_CAPACITY = 8;
 /** Entries with the same top bits from which on insertion would be slow. */
 const CROWD = 24;
+/** Scratch of `countDistinct()`. */
+let FOUND = new Int32Array(1024);
 /** Scratch of the sort. */
 const STARTS = new Int32Array(MOST_ENTRIES + 1);
 /** The order of entries that are in order. */
@@ -122,21 +124,57 @@ export class HashTable {
     return to;
   }
 
-  /** As `countMany()`, of hashes that are counted already; `newFirsts` says where the new ones came from. */
-  countDistinct(lo: Int32Array, hi: Int32Array, { firsts, counts }: DistinctHashes, newFirsts: Int32Array): void {
+  /**
+   * As `countMany()`, of hashes that are counted already; `newFirsts` says where the new ones came from. Where there is no room
+   * for all it changes nothing, and says false.
+   */
+  countDistinct(
+    lo: Int32Array,
+    hi: Int32Array,
+    { firsts, counts }: DistinctHashes,
+    limit: number,
+    newFirsts: Int32Array,
+  ): boolean {
     let fresh = 0;
-    // All are new.
-    if (this.size === 0) this.reserve(firsts.length);
-    for (let k = 0; k < firsts.length; k++) {
-      const first = firsts[k]!;
-      const entry = this.find(lo[first]!, hi[first]!);
-      if (entry >= 0) {
-        this.counts[entry] = this.counts[entry]! + counts[k]!;
-      } else {
-        newFirsts[fresh++] = first;
-        this.append(lo[first]!, hi[first]!, counts[k]!);
+    const distinct = firsts.length;
+    if (this.size === 0) {
+      // All are new.
+      if (distinct > limit) return false;
+      this.reserve(distinct);
+      for (let k = 0; k < distinct; k++) newFirsts[fresh++] = k;
+    } else {
+      if (FOUND.length < distinct) FOUND = new Int32Array(2 * distinct);
+      const found = FOUND;
+      const slots = this.#slots ?? this.#makeIndex();
+      const mask = slots.length - 1;
+      const { lo: knownLo, hi: knownHi } = this;
+      for (let k = 0; k < distinct; k++) {
+        const first = firsts[k]!;
+        const low = lo[first]!;
+        const high = hi[first]!;
+        let slot = low & mask;
+        let entry = slots[slot]! - 1;
+        while (entry >= 0 && (knownLo[entry] !== low || knownHi[entry] !== high)) {
+          slot = (slot + 1) & mask;
+          entry = slots[slot]! - 1;
+        }
+        found[k] = entry;
+        if (entry < 0) newFirsts[fresh++] = k;
+      }
+      if (this.size + fresh > limit) return false;
+      const known = this.counts;
+      for (let k = 0; k < distinct; k++) {
+        const entry = found[k]!;
+        if (entry >= 0) known[entry] = known[entry]! + counts[k]!;
       }
     }
+    for (let i = 0; i < fresh; i++) {
+      const k = newFirsts[i]!;
+      const first = firsts[k]!;
+      newFirsts[i] = first;
+      this.append(lo[first]!, hi[first]!, counts[k]!);
+    }
+    return true;
   }
 
   /** Adds an entry that is not there yet and returns its index. */

@@ -1,6 +1,6 @@
 /** The hash kernels of `wasm/hash.ts`: batches are copied into a memory of their own, and the hashes out of it. */
 import { createMemory, type WasmMemory } from "../core/wasm-host.ts";
-import { type ColumnKernels, createColumnKernels } from "./column-kernels.ts";
+import { createHashKernels, type HashKernels } from "./column-kernels.ts";
 import { type Hasher, PLAIN_HASHER } from "./murmur3.ts";
 
 /** Values at a time: input and output then stay in the processor's nearer caches. */
@@ -22,12 +22,12 @@ const MEMORY_BYTES = OUT_HI + BATCH_VALUES * 4;
 /** `undefined` where there is no WebAssembly. */
 export function createWasmHasher(): Hasher | undefined {
   const memory = createMemory(MEMORY_BYTES);
-  const kernels = memory && createColumnKernels(memory);
+  const kernels = memory && createHashKernels(memory);
   return memory === undefined || kernels === undefined ? undefined : new WasmHasher(kernels, memory);
 }
 
 class WasmHasher implements Hasher {
-  readonly #kernels: ColumnKernels;
+  readonly #kernels: HashKernels;
   readonly #input: Uint8Array;
   readonly #doubles: Float64Array;
   readonly #firstWords: Int32Array;
@@ -37,7 +37,7 @@ class WasmHasher implements Hasher {
   readonly #lo: Int32Array;
   readonly #hi: Int32Array;
 
-  constructor(kernels: ColumnKernels, { buffer }: WasmMemory) {
+  constructor(kernels: HashKernels, { buffer }: WasmMemory) {
     this.#kernels = kernels;
     this.#input = new Uint8Array(buffer, 0, INPUT_BYTES);
     this.#doubles = new Float64Array(buffer, 0, BATCH_VALUES);

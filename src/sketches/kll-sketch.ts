@@ -88,12 +88,17 @@ export class KllSketch {
       const index = values.subarray(from, to).findIndex(Number.isNaN);
       throw new RangeError(`Cannot update KllSketch: value ${index} is NaN`);
     }
-    // Adding 0 turns -0 into 0.
-    if (min < this.#min) this.#min = min + 0;
-    if (max > this.#max) this.#max = max + 0;
-    this.#count += to - from;
-    this.#view = undefined;
-    this.#fillBase(values, from, to);
+    this.#take(values, from, to, min, max);
+  }
+
+  /** As `updateMany()`, of values none of which is NaN or -0, and whose bounds somebody knows. */
+  updateWithin(
+    values: Float64Array,
+    from: number,
+    to: number,
+    bounds: { readonly min: number; readonly max: number },
+  ): void {
+    if (to > from) this.#take(values, from, to, bounds.min, bounds.max);
   }
 
   /** As new with this seed; keeps the arrays of level 0 for what comes. */
@@ -256,6 +261,15 @@ export class KllSketch {
     sketch.#min = min;
     sketch.#max = max;
     return sketch;
+  }
+
+  #take(values: Float64Array, from: number, to: number, min: number, max: number): void {
+    // Adding 0 turns -0 into 0.
+    if (min < this.#min) this.#min = min + 0;
+    if (max > this.#max) this.#max = max + 0;
+    this.#count += to - from;
+    this.#view = undefined;
+    this.#fillBase(values, from, to);
   }
 
   #level(h: number): Level {

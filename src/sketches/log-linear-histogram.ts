@@ -15,7 +15,7 @@ const LOWEST_EXPONENT = -40;
 const HIGHEST_EXPONENT = 63;
 const UNDERFLOW_KEY = 1;
 const FIRST_KEY = 2;
-const OVERFLOW_KEY = FIRST_KEY + (HIGHEST_EXPONENT - LOWEST_EXPONENT) * BINS_PER_OCTAVE;
+export const OVERFLOW_KEY = FIRST_KEY + (HIGHEST_EXPONENT - LOWEST_EXPONENT) * BINS_PER_OCTAVE;
 /** What the top 14 bits (sign left out) of 2^LOWEST_EXPONENT are, less the key of its bin. */
 const KEY_OFFSET = (1023 + LOWEST_EXPONENT) * BINS_PER_OCTAVE - FIRST_KEY;
 /** 20 fraction bits in the high word, of which the top 3 choose the bin. */
@@ -54,6 +54,19 @@ export class LogLinearHistogram {
     if (rest > 0) this.#negative.countMany(values, from, to, -1);
     this.#zero += zero;
     this.#totalCount += positive + zero + rest;
+  }
+
+  /** Adds counts of the keys from `lowest` on. */
+  updateBins(counts: Int32Array, lowest: number): void {
+    for (let i = 0; i < counts.length; i++) {
+      const count = counts[i]!;
+      if (count === 0) continue;
+      const key = lowest + i;
+      if (key > 0) this.#positive.add(key, count);
+      else if (key < 0) this.#negative.add(-key, count);
+      else this.#zero += count;
+      this.#totalCount += count;
+    }
   }
 
   /** Takes each of `values[0, size)`, all of them finite, `counts[i]` times. */

@@ -17,6 +17,27 @@ const VERSION = 1;
 /** Bounds the loss by cancellation; longer runs would gain no speed. */
 const RUN_LENGTH = 1024;
 
+/** Of a run of finite values, around the first of them. */
+interface RunFigures {
+  readonly sum: number;
+  /** Sums of the distances from the shift, and of their squares. */
+  readonly distances: number;
+  readonly squares: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Of at most `RUN_LENGTH` finite numbers, none of them -0. */
+export interface NumberFigures extends RunFigures {
+  readonly count: number;
+  /** The first. */
+  readonly shift: number;
+  readonly zeros: number;
+  readonly negatives: number;
+  /** Those that are no integers. */
+  readonly fractions: number;
+}
+
 export class Moments {
   #count = 0;
   /** The mean is shift + offset. */
@@ -63,6 +84,11 @@ export class Moments {
   updateMany(values: Float64Array, from: number, to: number): void {
     for (let start = from; start < to; start += RUN_LENGTH)
       this.#updateRun(values, start, Math.min(to, start + RUN_LENGTH));
+  }
+
+  /** As `updateMany()` of at most 1024 finite values, whose figures somebody has taken. */
+  updateDescribed(figures: NumberFigures): void {
+    this.#joinRun(figures.count, figures.shift, figures);
   }
 
   /** Takes each of `values[0, size)`, all of them finite, `counts[i]` times. */
@@ -167,6 +193,10 @@ export class Moments {
       if (value < min) min = value;
       if (value > max) max = value;
     }
+    this.#joinRun(count, shift, { sum, distances, squares, min, max });
+  }
+
+  #joinRun(count: number, shift: number, { sum, distances, squares, min, max }: RunFigures): void {
     this.#sum += sum;
     // Adding 0 turns -0 into 0.
     if (min < this.#min) this.#min = min + 0;

@@ -41,29 +41,24 @@ export class Repeats {
     return this.#ends.size === 0 && this.compared === 0;
   }
 
-  /** Takes the values `[from, to)` of a schema that follow in a partition that is not said yet; `hashes`: a word of each. */
-  update(schemaId: number, hashes: Int32Array, from: number, to: number): void {
+  /**
+   * Takes the values `[from, to)` of a schema that follow in a partition that is not said yet; `hashes`: a word of each; `changes`: how
+   * many, from the second on, are not the one before, if somebody has counted them.
+   */
+  update(schemaId: number, hashes: Int32Array, from: number, to: number, changes?: number): void {
     if (to <= from) return;
     const sequence = sequenceOf(UNPLACED, schemaId);
     const ends = this.#ends.get(sequence);
-    let before = hashes[from]!;
-    let different = 0;
-    for (let i = from + 1; i < to; i++) {
-      const hash = hashes[i]!;
-      const bits = hash ^ before;
-      // 1 where a bit is set, without a branch that nobody can predict.
-      different += (bits | -bits) >>> 31;
-      before = hash;
-    }
+    const [first, last] = [hashes[from]!, hashes[to - 1]!];
     this.compared += to - from - 1;
-    this.equal += to - from - 1 - different;
+    this.equal += to - from - 1 - (changes ?? changesOf(hashes, from, to));
     if (ends === undefined) {
-      this.#ends.set(sequence, { first: hashes[from]!, last: before });
+      this.#ends.set(sequence, { first, last });
       this.#limit();
       return;
     }
-    this.#compare(ends.last, hashes[from]!);
-    ends.last = before;
+    this.#compare(ends.last, first);
+    ends.last = last;
   }
 
   /** Says of which partition the values are that were taken. */
@@ -149,6 +144,19 @@ export class Repeats {
   #limit(): void {
     if (this.#ends.size > SEQUENCES_MAX) this.#ends.delete(Math.max(...this.#ends.keys()));
   }
+}
+
+function changesOf(hashes: Int32Array, from: number, to: number): number {
+  let changes = 0;
+  let before = hashes[from]!;
+  for (let i = from + 1; i < to; i++) {
+    const hash = hashes[i]!;
+    const bits = hash ^ before;
+    // 1 where a bit is set, without a branch that nobody can predict.
+    changes += (bits | -bits) >>> 31;
+    before = hash;
+  }
+  return changes;
 }
 
 function sequenceOf(partition: number, schemaId: number): number {

@@ -62,15 +62,20 @@ export class TextShapes {
 
   /** Takes `measures[from, to)` of `textMeasure()`, and leaves their lengths there. */
   updateMany(measures: Float64Array, from: number, to: number): void {
+    if (to <= from) return;
+    let shape = shapeOf(measures[from]!);
     let run = 0;
     for (let i = from; i < to; i++) {
-      const shape = shapeOf(measures[i]!);
+      const next = shapeOf(measures[i]!);
       measures[i] = lengthOf(measures[i]!);
+      if (next !== shape) {
+        this.#add(shape, run);
+        shape = next;
+        run = 0;
+      }
       run++;
-      if (i + 1 < to && shapeOf(measures[i + 1]!) === shape) continue;
-      this.#add(shape, run);
-      run = 0;
     }
+    this.#add(shape, run);
   }
 
   /** Takes each of `measures[0, size)` `counts[i]` times, and leaves their lengths there. */

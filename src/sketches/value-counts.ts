@@ -107,9 +107,8 @@ export class ValueCounts {
     const withLabels = !this.#measuresAreLabels;
     const known = table.size;
     let end = to;
-    if (distinct !== undefined && table.size + distinct.firsts.length <= ValueCounts.LIMIT)
-      table.countDistinct(lo, hi, distinct, FIRSTS);
-    else end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
+    const isCounted = distinct !== undefined && table.countDistinct(lo, hi, distinct, ValueCounts.LIMIT, FIRSTS);
+    if (!isCounted) end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
     if (table.size > this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
     for (let entry = known; entry < table.size; entry++) {
       const first = FIRSTS[entry - known]!;

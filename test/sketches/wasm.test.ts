@@ -17,7 +17,7 @@ test("src/*/*-wasm-module.ts are what wasm/*.ts compile to: else run `npm run bu
     cwd: ROOT,
     encoding: "utf8",
   });
-  expect(stdout, stderr).toBe("hash true\nread true\nsort true\n");
+  expect(stdout, stderr).toBe("figures true\nhash true\nread true\nsort true\n");
 });
 
 test("the package needs no compiler at run time", () => {
