@@ -197,7 +197,7 @@ export class KafkaClaim implements Claim {
     this.#host.ownPositions.set(this.name, { topicId: this.#topicId, offset: nextOffset });
   }
 
-  async restore(topic: string): Promise<readonly LogRecord[]> {
+  async restore(topic: string): Promise<Iterable<LogRecord>> {
     const writer = this.#writerFor("restore");
     const { clock, connection, options } = this.#host;
     const { partition } = this;

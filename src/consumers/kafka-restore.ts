@@ -7,6 +7,7 @@
  * consumer group: there is nothing to join, and none is left behind. Compaction keeps one sentinel per owner.
  */
 import { randomUUID } from "node:crypto";
+import { BytePages, type StoredBytes } from "../core/byte-pages.ts";
 import type { Clock } from "../core/clock.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord, OutputRecord } from "../core/log.ts";
@@ -32,9 +33,10 @@ export interface RestoreOptions {
 const SENTINEL_PREFIX = "\u0000fence|";
 const RETRY_MS = 500;
 const MAX_WAIT_MS = 250;
-const MAX_BYTES = 4 << 20;
+/** Much of a fetch is garbage as soon as its records are copied. */
+const MAX_BYTES = 1 << 20;
 
-export async function restoreLatest(options: RestoreOptions): Promise<readonly LogRecord[]> {
+export async function restoreLatest(options: RestoreOptions): Promise<Iterable<LogRecord>> {
   const { topic, partition, owner, assertWanted } = options;
   const nonce = randomUUID();
   await options.writeSentinel({ topic, partition, key: SENTINEL_PREFIX + owner, value: Buffer.from(nonce) });
@@ -58,7 +60,7 @@ export async function readLatest(
   connection: KafkaConnection,
   topic: string,
   partition: number,
-): Promise<readonly LogRecord[]> {
+): Promise<Iterable<LogRecord>> {
   const cluster = connection.createCluster();
   try {
     await cluster.connect();
@@ -77,7 +79,7 @@ export async function readLatest(
   }
 }
 
-async function readUntil(nonce: string, options: RestoreOptions): Promise<readonly LogRecord[]> {
+async function readUntil(nonce: string, options: RestoreOptions): Promise<Iterable<LogRecord>> {
   const cluster = options.connection.createCluster();
   try {
     await cluster.connect();
@@ -94,23 +96,41 @@ async function readUntil(nonce: string, options: RestoreOptions): Promise<readon
 
 /** In order of the newest record: a key that comes again moves to the end. */
 class LatestRecords {
-  readonly #latest = new Map<string, LogRecord>();
+  readonly #latest = new Map<string, { readonly record: Omit<LogRecord, "value">; readonly value: StoredBytes }>();
+  /** Copied, as everything is: a record's own bytes would keep all of the fetch that it came with. */
+  readonly #pages = new BytePages();
 
   /** The value of a sentinel, which is none of ours. */
-  take(record: LogRecord): string | undefined {
-    const { key, value } = record;
+  take({ value, ...record }: LogRecord): string | undefined {
+    const { key } = record;
     if (key === null) return undefined;
     const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
     if (name.startsWith(SENTINEL_PREFIX)) return value === null ? undefined : Buffer.from(value).toString();
-    this.#latest.delete(name);
-    // A copy: the record's own bytes would keep all of the fetch that it came with.
-    if (value !== null) this.#latest.set(name, { ...record, value: new Uint8Array(value) });
+    const before = this.#latest.get(name);
+    if (before !== undefined) {
+      this.#latest.delete(name);
+      this.#pages.free(before.value);
+    }
+    if (value !== null) {
+      const headers = record.headers.map(({ key, value }) => ({ key, value: copyOf(value) }));
+      this.#latest.set(name, { record: { ...record, key: copyOf(key), headers }, value: this.#pages.put(value) });
+    }
     return undefined;
   }
 
-  records(): readonly LogRecord[] {
-    return [...this.#latest.values()];
+  /** Each let go when it is given: a large state, kept and taken in, needs its memory twice. */
+  *records(): Generator<LogRecord> {
+    for (const [name, { record, value }] of this.#latest) {
+      this.#latest.delete(name);
+      const bytes = this.#pages.read(value).slice();
+      this.#pages.free(value);
+      yield { ...record, value: bytes };
+    }
   }
+}
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 /** Committed records from the oldest on, without end; `position` is behind each batch. */

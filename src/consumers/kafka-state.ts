@@ -50,7 +50,7 @@ export function createKafkaStateAccess(options: KafkaConnectionOptions): KafkaSt
     members,
     async read(topic, partition) {
       try {
-        return await readLatest(connection, topic, partition);
+        return [...(await readLatest(connection, topic, partition))];
       } catch (error) {
         throw kafkaError(`read ${topic}/${partition}`, error);
       }
@@ -86,7 +86,7 @@ async function editAs(
       writeSentinel: (sentinel) => held.commit([sentinel], clock.nowMs()),
       assertWanted: () => {},
     });
-    const outputs = change(records);
+    const outputs = change([...records]);
     // One that began since has read what was there before. One that begins from here on fences us, or reads the change.
     await requireNobody(group, members);
     if (outputs.length > 0) await held.commit(outputs, clock.nowMs());

@@ -87,9 +87,9 @@ export interface Claim {
   commit(outputs: readonly OutputRecord[], nextOffset: number): Promise<void>;
   /**
    * The latest record of every key in the same-numbered partition of the compacted `topic`, tombstones left
-   * out, in offset order; complete up to the moment of this claim's fence.
+   * out, in offset order; complete up to the moment of this claim's fence. To be gone through once: what was given is let go.
    */
-  restore(topic: string): Promise<readonly LogRecord[]>;
+  restore(topic: string): Promise<Iterable<LogRecord>>;
 }
 
 /** `recreated`: the topic was deleted, and another one has its name now. */

@@ -51,17 +51,19 @@ function fieldContents(field: FieldProfile): FieldContents {
 /** Of numbers and texts: every value, or those of the sample. */
 function valuesOf({ class: fieldClass, dictionary, sample }: FieldProfile): CountedValues {
   if (dictionary !== undefined) return countsOf(dictionary, fieldClass === "text");
-  return sample === undefined ? NO_VALUES : { values: sampledCounts(sample), labels: undefined };
+  const values = sample === undefined ? { ...emptyCounts(0), completeBelow: ALL_COUNTED } : sampledCounts(sample);
+  return { values, labels: undefined };
 }
 
 function sampledCounts(sample: HashSample): SampledCounts {
   const entries = sample.entries();
-  return {
-    lo: Int32Array.from(entries, ({ lo }) => lo),
-    hi: Int32Array.from(entries, ({ hi }) => hi),
-    counts: Float64Array.from(entries, ({ count }) => count),
-    completeBelow: sample.completeBelow,
-  };
+  const values = emptyCounts(entries.length);
+  for (const [i, { lo, hi, count }] of entries.entries()) {
+    values.lo[i] = lo;
+    values.hi[i] = hi;
+    values.counts[i] = count;
+  }
+  return { ...values, completeBelow: sample.completeBelow };
 }
 
 interface CountedValues {
@@ -69,14 +71,9 @@ interface CountedValues {
   readonly labels: LabelList | undefined;
 }
 
-const NO_VALUES: CountedValues = {
-  values: { lo: new Int32Array(0), hi: new Int32Array(0), counts: new Float64Array(0), completeBelow: ALL_COUNTED },
-  labels: undefined,
-};
-
 function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
   const { size } = dictionary;
-  const values = emptyCounts(size, ALL_COUNTED);
+  const values = emptyCounts(size);
   const labels: (string | undefined)[] = [];
   let i = 0;
   for (const { lo, hi, count, label } of dictionary.entries()) {
@@ -85,16 +82,17 @@ function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
     values.counts[i++] = count;
     if (withLabels) labels.push(label === undefined ? undefined : String(label));
   }
-  return { values, labels: withLabels ? LabelList.of(labels) : undefined };
+  return { values: { ...values, completeBelow: ALL_COUNTED }, labels: withLabels ? LabelList.of(labels) : undefined };
 }
 
 function binCounts(field: FieldProfile): WindowCounts {
   const bins = field.class === "text" ? patternBins(field) : (field.histogram?.bins() ?? []);
-  return {
-    lo: Int32Array.from(bins, (bin) => bin.key),
-    hi: new Int32Array(bins.length),
-    counts: Float64Array.from(bins, (bin) => bin.count),
-  };
+  const counts = emptyCounts(bins.length);
+  for (const [i, { key, count }] of bins.entries()) {
+    counts.lo[i] = key;
+    counts.counts[i] = count;
+  }
+  return counts;
 }
 
 function patternBins({ shapes }: FieldProfile): { readonly key: number; readonly count: number }[] {
@@ -107,9 +105,19 @@ export function countOfAll({ counts }: WindowCounts): number {
   return total;
 }
 
-function emptyCounts(size: number, completeBelow: number): SampledCounts {
-  return { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size), completeBelow };
+/** Arrays of one buffer: a judge has some hundred thousand of them, and each buffer costs as much as ten values. V8 keeps the smallest in the objects. */
+function emptyCounts(size: number): WindowCounts {
+  if (size <= MOST_INSIDE)
+    return { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
+  const buffer = new ArrayBuffer(16 * size);
+  return {
+    counts: new Float64Array(buffer, 0, size),
+    lo: new Int32Array(buffer, 8 * size, size),
+    hi: new Int32Array(buffer, 12 * size, size),
+  };
 }
+
+const MOST_INSIDE = 8;
 
 /**
  * The patterns as counts, varint others, each its key, then varint fields, each its key, the bins, u8 (0 without values, 1 with, 2
@@ -161,13 +169,13 @@ export function writeCounts(writer: ByteWriter, { lo, hi, counts, completeBelow 
 export function readCounts(reader: ByteReader): SampledCounts {
   const completeBelow = reader.varint();
   const size = reader.count(9);
-  const values = emptyCounts(size, completeBelow);
+  const values = emptyCounts(size);
   for (let i = 0; i < size; i++) {
     values.lo[i] = reader.i32();
     values.hi[i] = reader.i32();
     values.counts[i] = reader.varint();
   }
-  return values;
+  return { ...values, completeBelow };
 }
 
 /** More than any key of a bin, to either side. */
@@ -184,11 +192,10 @@ export function writeBins(writer: ByteWriter, { lo, counts }: WindowCounts): voi
 
 /** @throws {StreamgaugeError} `SG_CORRUPT` */
 export function readBins(reader: ByteReader): WindowCounts {
-  const lo: number[] = [];
-  const counts: number[] = [];
-  for (let left = reader.count(2); left > 0; left--) {
-    lo.push(reader.varint() - KEY_SHIFT);
-    counts.push(reader.varint());
+  const bins = emptyCounts(reader.count(2));
+  for (let i = 0; i < bins.lo.length; i++) {
+    bins.lo[i] = reader.varint() - KEY_SHIFT;
+    bins.counts[i] = reader.varint();
   }
-  return { lo: Int32Array.from(lo), hi: new Int32Array(lo.length), counts: Float64Array.from(counts) };
+  return bins;
 }

@@ -130,7 +130,7 @@ class Shard {
     const datasets = new Map<string, StoredDataset>();
     let stored: Uint8Array | undefined;
     let count = 0;
-    for (const { key, value } of this.#store.read(drained([...(await this.#claim.restore(topics.state))]))) {
+    for (const { key, value } of this.#store.read(await this.#claim.restore(topics.state))) {
       count++;
       if (key === POSITION_KEY) stored = value.unpack();
       const place = datasetOfKey(key);
@@ -277,12 +277,6 @@ class Shard {
     const context = { topics, deployment, timestampMs: entry.wallTimeMs };
     return judge.telemetry.applied(() => this.#stints.through(judge.apply(entry, panes, context)));
   }
-}
-
-/** From the first on, each let go when it is asked for: packed and unpacked, a large state needs its memory twice. */
-function* drained(records: LogRecord[]): Generator<LogRecord> {
-  records.reverse();
-  for (let record = records.pop(); record !== undefined; record = records.pop()) yield record;
 }
 
 /** @throws {StreamgaugeError} `SG_CORRUPT` */

@@ -1,7 +1,9 @@
 /**
  * Profile of a window as the judge keeps it. Most windows of a judge are closed and wait for late events that hardly ever come:
- * they sleep as the bytes that stand in the state, which take a third of the memory, until somebody asks for the profile itself.
+ * they sleep as bytes, which take a third of the memory, until somebody asks for the profile itself.
  */
+
+import { BytePages, type StoredBytes } from "../core/byte-pages.ts";
 import type { PaneDelta } from "../core/ledger.ts";
 import type { LedgerCounts } from "../core/window.ts";
 import { Profile } from "../profiles/profile.ts";
@@ -12,29 +14,35 @@ import type { ProfileOps } from "../windows/profile-ops.ts";
 const MERGE_SEED = 0x6a756467;
 /** Written bytes of the profiles that were woken and are awake; in memory they are some three times as large. */
 const MOST_WOKEN_BYTES = 16_777_216;
+/** Of all profiles of the process. */
+const PAGES = new BytePages();
+/** Of those that nobody has any more. */
+const FORGOTTEN = new FinalizationRegistry<StoredBytes>((bytes) => PAGES.free(bytes));
 
 export class KeptProfile {
   #profile: Profile | undefined;
   /** Of a profile that sleeps, or was written and has not changed since. */
-  #bytes: PackedBytes | undefined;
+  #bytes: StoredBytes | undefined;
   #counts: LedgerCounts | undefined;
 
-  private constructor(profile: Profile | undefined, bytes: PackedBytes | undefined) {
-    this.#profile = profile;
-    this.#bytes = bytes;
-  }
-
   static empty(): KeptProfile {
-    return new KeptProfile(Profile.empty(MERGE_SEED), undefined);
+    return KeptProfile.of(Profile.empty(MERGE_SEED));
   }
 
   static of(profile: Profile): KeptProfile {
-    return new KeptProfile(profile, undefined);
+    const kept = new KeptProfile();
+    kept.#profile = profile;
+    return kept;
   }
 
-  /** What `write()` gave. */
+  /**
+   * What `write()` gave.
+   * @throws {StreamgaugeError} `SG_CORRUPT` when it does not unpack; what it unpacks to is not looked at.
+   */
   static asleep(bytes: PackedBytes): KeptProfile {
-    return new KeptProfile(undefined, bytes);
+    const kept = new KeptProfile();
+    kept.#keep(bytes.unpack());
+    return kept;
   }
 
   /**
@@ -42,8 +50,8 @@ export class KeptProfile {
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
   wake(): Profile {
-    this.#profile ??= Profile.read(this.#bytes!.unpack());
-    this.#bytes = undefined;
+    this.#profile ??= Profile.read(PAGES.read(this.#bytes!));
+    this.#letGo();
     this.#counts = undefined;
     return this.#profile;
   }
@@ -53,7 +61,7 @@ export class KeptProfile {
    * @throws {StreamgaugeError} `SG_CORRUPT`
    */
   look(): Profile {
-    return this.#profile ?? Profile.read(this.#bytes!.unpack());
+    return this.#profile ?? Profile.read(PAGES.read(this.#bytes!));
   }
 
   counts(): LedgerCounts {
@@ -61,10 +69,12 @@ export class KeptProfile {
     return this.#counts;
   }
 
-  /** Kept until it is changed. */
+  /** As it stands in the state. */
   write(): PackedBytes {
-    this.#bytes ??= PackedBytes.stored(this.#profile!.write());
-    return this.#bytes;
+    if (this.#bytes !== undefined) return PackedBytes.stored(PAGES.read(this.#bytes));
+    const written = this.#profile!.written();
+    this.#keep(written);
+    return PackedBytes.stored(written);
   }
 
   /** Bytes that it sleeps as; 0: it is awake. */
@@ -76,9 +86,23 @@ export class KeptProfile {
   sleep(): number {
     if (this.#profile === undefined) return 0;
     this.#counts = this.#profile.counts();
-    const written = this.#bytes === undefined ? this.write().length : 0;
+    const isWritten = this.#bytes !== undefined;
+    if (!isWritten) this.#keep(this.#profile.written());
     this.#profile = undefined;
-    return written;
+    return isWritten ? 0 : this.#bytes!.length;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const stored = PAGES.put(bytes);
+    this.#bytes = stored;
+    FORGOTTEN.register(this, stored, this);
+  }
+
+  #letGo(): void {
+    if (this.#bytes === undefined) return;
+    FORGOTTEN.unregister(this);
+    PAGES.free(this.#bytes);
+    this.#bytes = undefined;
   }
 }
 

@@ -167,7 +167,7 @@ class ObservedClaim implements Claim {
     this.#claim.seek(offset);
   }
 
-  restore(topic: string): Promise<readonly LogRecord[]> {
+  restore(topic: string): Promise<Iterable<LogRecord>> {
     return this.#claim.restore(topic);
   }
 

@@ -89,9 +89,10 @@ export class StateStore {
     }
   }
 
-  /** As `read()`, but what cannot be used is an entry with a problem. */
+  /** As `read()`, but what cannot be used is an entry with a problem. What is whole in one record is given at once. */
   *examine(records: Iterable<LogRecord>): Generator<StoredEntry> {
     const found = new Map<string, StoredPart[]>();
+    const given = new Set<string>();
     this.#parts.clear();
     for (const record of records) {
       if (record.key === null || record.value === null) continue;
@@ -100,13 +101,18 @@ export class StateStore {
       this.#sequence = Math.max(this.#sequence, part?.sequence ?? 0);
       const { offset, timestampMs } = record;
       const stored = { offset, timestampMs, bytes: record.value.length, part, sentence };
-      found.set(key, [...(found.get(key) ?? []), stored]);
       // Parts of an earlier, larger version are tombstoned with the next change.
       this.#parts.set(key, Math.max(this.#parts.get(key) ?? 0, number + 1));
+      if (part?.parts === 1) {
+        given.add(key);
+        yield this.#entryOf(key, [stored]);
+      } else {
+        found.set(key, [...(found.get(key) ?? []), stored]);
+      }
     }
     for (const [key, stored] of found) {
       found.delete(key);
-      yield this.#entryOf(key, stored);
+      if (!given.has(key)) yield this.#entryOf(key, stored);
     }
   }
 
@@ -204,8 +210,12 @@ interface StoredPart extends Pick<LogRecord, "offset" | "timestampMs"> {
   readonly sentence: string | undefined;
 }
 
+/** Scratch. */
+const PART_WRITER = new ByteWriter();
+
 function writePart({ sequence, part, parts, length, bytes }: Part): Uint8Array {
-  const writer = new ByteWriter(bytes.length + 64);
+  const writer = PART_WRITER;
+  writer.clear();
   writer.u8(VERSION);
   writer.varint(sequence);
   writer.varint(part);

@@ -2,13 +2,19 @@
  * The processes of `streamgauge run`, and who supervises them: one that is gone is started anew, as a service manager
  * does. Knows which process holds which partition, from what `preload.mjs` tells.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT_CODES } from "../../src/core/errors.ts";
 import type { Cluster, Streamgauge } from "../kafka/deployment-kit.ts";
 import { ROOT } from "../kafka/repository.ts";
 
+/** What the image sets for the memory of a process. */
+const IMAGE_ENVIRONMENT = Object.fromEntries(
+  [...readFileSync(join(ROOT, "Dockerfile"), "utf8").matchAll(/(MALLOC_\w+|NODE_OPTIONS)=(\S+)/g)].map(
+    ([, name, value]) => [name!, value!],
+  ),
+);
 const PRELOAD = join(ROOT, "test/chaos/preload.mjs");
 const RESTART_AFTER_MS = 500;
 /** What gave up by itself would do so again at once. */
@@ -150,7 +156,7 @@ export class Fleet {
   #spawn(index: number): Member {
     const { cluster, config, plant } = this.#options;
     this.#started += 1;
-    const env = plant === undefined ? {} : { CHAOS_PLANT: plant };
+    const env = { ...IMAGE_ENVIRONMENT, ...(plant === undefined ? {} : { CHAOS_PLANT: plant }) };
     const process = cluster.streamgaugeWith({ module: PRELOAD, env }, "run", "-c", config);
     const member: Member = { name: `process ${this.#started}`, process, isFrozen: false, mayEnd: false };
     process.onMessage((message) => {

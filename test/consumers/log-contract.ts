@@ -426,7 +426,7 @@ const COMMIT_CASES: readonly LogContractCase[] = [
       expect(restored).toEqual(["c=1", "a=2", "d=1"]);
       const claim = await consumer.claim(1);
       await claim.commit([put("c", "2")], 0);
-      expect((await claim.restore(state)).map(({ value }) => text(value))).toEqual(["2", "1", "2"]);
+      expect([...(await claim.restore(state))].map(({ value }) => text(value))).toEqual(["2", "1", "2"]);
     },
   },
 ];

@@ -182,7 +182,7 @@ describe("MemoryLog groups", () => {
     const restored: string[] = [];
     const handler: ClaimHandler = {
       async claimed(claim) {
-        restored.push(...(await claim.restore("s")).map(({ value }) => text(value)!));
+        restored.push(...[...(await claim.restore("s"))].map(({ value }) => text(value)!));
       },
       batch() {},
     };

@@ -221,7 +221,7 @@ function faultsOf(client: "kafkajs" | "node-rdkafka", theBroker: () => TestBroke
     const claim = await consumer.claim();
     for (let at = 0; at < 5; at += 1) {
       await claim.commit([record(state, `${at}`, { key: `k${at % 2}`, partition: 0 })], 0);
-      const restored = await claim.restore(state);
+      const restored = [...(await claim.restore(state))];
       expect(restored.map(({ value }) => text(value))).toEqual(at === 0 ? ["0"] : [`${at - 1}`, `${at}`]);
     }
     const admin = rawKafka(broker).admin();

@@ -158,7 +158,7 @@ describeWithKafka("Kafka", () => {
       await killed.send([put("of the killed")]);
       await session.log.append([put("behind")]);
       const consumer = await session.subscribe(topic);
-      const restored = await (await consumer.claim()).restore(state);
+      const restored = [...(await (await consumer.claim()).restore(state))];
       expect(restored.map(({ value }) => text(value))).toEqual(["behind"]);
     });
 

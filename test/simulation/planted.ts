@@ -103,7 +103,7 @@ export const PLANTS: Readonly<Record<string, (topics: { state: string; metrics: 
                   if (own.length > 0) last = own.map(({ key }) => String(key));
                 },
                 async restore(topic) {
-                  const records = await claim.restore(topic);
+                  const records = [...(await claim.restore(topic))];
                   const torn = new Set(last.slice(last.length >> 1));
                   return records.flatMap((record) => olderIf(torn, versions, record));
                 },

@@ -325,7 +325,9 @@ describe("StateStore", () => {
     )(new SeededRandom(3)),
   );
   const texts = (entries: ReadonlyMap<string, Uint8Array>) =>
-    [...entries].map(([key, value]) => `${key} ${value.length} ${createHash("sha1").update(value).digest("hex")}`);
+    [...entries]
+      .map(([key, value]) => `${key} ${value.length} ${createHash("sha1").update(value).digest("hex")}`)
+      .sort();
   const asLog = (records: readonly OutputRecord[]): LogRecord[] => {
     const newest = new Map<string, LogRecord>();
     for (const [offset, { key, value }] of records.entries()) {
@@ -365,6 +367,16 @@ describe("StateStore", () => {
     const third = store();
     expect(texts(entriesOf(third, asLog(changed)))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
     expect(asLog(changed).length).toBe(1);
+    // Parts of the larger version that are still there change nothing, whether they come before or behind it.
+    const [whole] = asLog(changed);
+    const left = asLog(written).filter(({ key }) => textOf(key!) === "a#1");
+    expect(left.length).toBe(1);
+    for (const records of [
+      [...left, whole!],
+      [whole!, ...left],
+    ]) {
+      expect(texts(entriesOf(store(), records))).toEqual(texts(new Map([["a", large.slice(0, 10)]])));
+    }
   });
 
   test("read() refuses an entry of which a part is missing, older than the others, or damaged", () => {

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { Profile } from "../../src/profiles/profile.ts";
 import { KEPT_PROFILE_OPS, KeptProfile, WokenProfiles } from "../../src/stages/kept-profile.ts";
 import { PackedBytes } from "../../src/state/packed-bytes.ts";
 import { fieldOf, profileOf, type Row } from "../profiles/column-batches.ts";
@@ -24,15 +25,19 @@ test("KeptProfile that slept between two merges is, byte for byte, one that did 
   expect(Buffer.compare(KeptProfile.asleep(awake.write()).wake().write(), awake.write().unpack())).toBe(0);
 });
 
-test("KeptProfile.write() packs once as long as nothing changes", () => {
+test("KeptProfile is written once as long as nothing changes", () => {
   const kept = KeptProfile.of(part(1));
   const written = kept.write();
-  expect(kept.write()).toBe(written);
+  const profileWrites = vi.spyOn(Profile.prototype, "written");
+  expect(kept.write()).toEqual(written);
   // Nothing was left to be done.
   expect(kept.sleep()).toBe(0);
-  expect(kept.write()).toBe(written);
+  expect(kept.write()).toEqual(written);
+  expect(profileWrites).not.toHaveBeenCalled();
   KEPT_PROFILE_OPS.merge(kept, KeptProfile.of(part(2)));
   expect(Buffer.compare(kept.write().unpack(), written.unpack())).not.toBe(0);
+  expect(profileWrites).toHaveBeenCalledOnce();
+  profileWrites.mockRestore();
 });
 
 test("WokenProfiles lets those sleep that were woken longest ago, and only of those that had slept", () => {
@@ -66,11 +71,18 @@ test.each([
     "inside",
     (bytes: Uint8Array) => PackedBytes.of(bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte))),
   ],
-  ["packed", (bytes: Uint8Array) => new PackedBytes(bytes.length, PackedBytes.of(bytes).packed.subarray(0, 40))],
-  ["of another length", (bytes: Uint8Array) => new PackedBytes(bytes.length + 1, PackedBytes.of(bytes).packed)],
+  ["at the end", (bytes: Uint8Array) => PackedBytes.of(bytes.subarray(0, -1))],
 ])("KeptProfile of damaged bytes says so when it is looked at: %s", (_where, damage) => {
   const kept = KeptProfile.asleep(damage(KeptProfile.of(part(1)).write().unpack()));
   for (const use of [() => kept.look(), () => kept.wake(), () => kept.counts()]) {
     expect(use).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
   }
+});
+
+test.each([
+  ["cut off", (bytes: Uint8Array) => new PackedBytes(bytes.length, PackedBytes.of(bytes).packed.subarray(0, 40))],
+  ["of another length", (bytes: Uint8Array) => new PackedBytes(bytes.length + 1, PackedBytes.of(bytes).packed)],
+])("KeptProfile of bytes that do not unpack says so at once: %s", (_what, damage) => {
+  const damaged = damage(KeptProfile.of(part(1)).write().unpack());
+  expect(() => KeptProfile.asleep(damaged)).toThrowError(expect.objectContaining({ code: "SG_CORRUPT" }));
 });
