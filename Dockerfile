@@ -21,9 +21,8 @@ LABEL org.opencontainers.image.title="streamgauge" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 # Buffers from 128 KB on are given back to the system at once: glibc would keep them, and holes between them, and a judge with 100 MB
-# of state would take a quarter more memory. V8 would take up to 48 MB for what has just been made.
-ENV NODE_OPTIONS=--max-semi-space-size=8 \
-    MALLOC_MMAP_THRESHOLD_=131072 \
+# of state would take a quarter more memory.
+ENV MALLOC_MMAP_THRESHOLD_=131072 \
     MALLOC_TRIM_THRESHOLD_=131072 \
     MALLOC_ARENA_MAX=2
 WORKDIR /app

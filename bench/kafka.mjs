@@ -1,15 +1,13 @@
 // What reading from Kafka costs, against a broker that this script starts (needs Java and `node scripts/setup-kafka.mjs`):
-// CPU per flight of kafkajs alone, with avsc decoding every event, and of our profiler from Kafka to its deltas; the cost
+// CPU per trip (`trip-events.mjs`) of kafkajs alone, with avsc decoding every event, and of our profiler from Kafka to its deltas; the cost
 // of transactions at a flush every 5 s, with 64 partitions and three processes; and the time from start to the first flush on a group that exists.
 // `npm run build` first. Each measurement is a process of its own; variants are interleaved.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import {
+  BulkMeter,
   child,
-  cpuNs,
-  endOf,
   fill,
-  flights,
   kafkaLog,
   median,
   profileAll,
@@ -20,6 +18,7 @@ import {
   steady,
 } from "./kafka-kit.mjs";
 import { Results } from "./results.mjs";
+import { TRIP_SCHEMA } from "./trip-events.mjs";
 
 const ROUNDS = 3;
 const STEADY_PARTITIONS = 64;
@@ -53,11 +52,11 @@ async function main() {
   const results = new Results("bench:kafka");
   const broker = await startBroker();
   try {
-    const { count } = await fill(broker.address, STEADY_PARTITIONS);
+    await fill(broker.address, STEADY_PARTITIONS);
     const ns = { count: [], avsc: [], profiler: [] };
     for (let round = 0; round < ROUNDS; round++) {
       for (const name of Object.keys(ns))
-        ns[name].push((await child(import.meta.url, name, broker.address)).cpuNs / count);
+        ns[name].push((await child(import.meta.url, name, broker.address)).nsPerEvent);
     }
     const [bare, decoded, profiled] = ["count", "avsc", "profiler"].map((name) => median(ns[name]));
     results.add("kafkajs eachBatch that counts", bare, "ns/event");
@@ -108,26 +107,21 @@ async function main() {
 }
 
 async function readAll() {
-  const input = await flights();
-  const type = avsc.Type.forSchema(JSON.parse(input.schemaText));
-  const total = Number(await endOf(address, "flights"));
-  const before = process.cpuUsage();
+  const type = avsc.Type.forSchema(TRIP_SCHEMA);
+  const meter = new BulkMeter();
   const consumer = rawKafka(address).consumer({ groupId: `bench-${process.pid}`, maxWaitTimeInMs: 250 });
   await consumer.connect();
-  await consumer.subscribe({ topics: ["flights"], fromBeginning: true });
-  let seen = 0;
+  await consumer.subscribe({ topics: ["trips"], fromBeginning: true });
   await new Promise((resolve) => {
     consumer.run({
       autoCommit: false,
       eachBatch: async ({ batch }) => {
         if (variant === "avsc") for (const { value } of batch.messages) type.decode(value, 5);
-        seen += batch.messages.length;
-        if (seen >= total) resolve();
+        if (meter.take(batch.messages.length)) resolve();
       },
     });
   });
-  const used = cpuNs(before);
-  return { cpuNs: used };
+  return { nsPerEvent: meter.nsPerEvent };
 }
 
 async function firstFlush() {

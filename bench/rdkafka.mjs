@@ -1,5 +1,5 @@
 // What the second Kafka client costs and saves, both clients in one run, against a broker that this script starts (needs
-// Java, `npm run setup:kafka` and `npm run setup:rdkafka`): CPU per flight of the profiler that reads in bulk, and CPU per
+// Java, `npm run setup:kafka` and `npm run setup:rdkafka`): CPU per trip of the profiler that reads in bulk, and CPU per
 // second at a steady rate on 64 partitions with a flush every 5 s, with and without transactions.
 // `npm run build` first. Each measurement is a process of its own; variants are interleaved.
 import {
@@ -34,9 +34,9 @@ else {
 async function main() {
   const broker = await startBroker();
   try {
-    const { count } = await fill(broker.address, STEADY_PARTITIONS);
+    await fill(broker.address, STEADY_PARTITIONS);
     const measure = (name, by, ofGroup = "") => child(import.meta.url, name, broker.address, by, ofGroup);
-    const bulk = await eachClient(async (by) => (await measure("bulk", by)).cpuNs / count);
+    const bulk = await eachClient(async (by) => (await measure("bulk", by)).nsPerEvent);
     compare("profiler from Kafka to deltas, in bulk", bulk, "ns/event");
     const what = `${STEADY_PARTITIONS} partitions, ${STEADY_PER_SECOND} flights/s, deltas each 5 s`;
     for (const name of ["without", "with"]) {

@@ -83,13 +83,21 @@ export class ColumnRun implements FieldRun {
 
   sizes(): Float64Array {
     this.#sizes = grownDoubles(this.#sizes, this.to);
-    for (let i = this.from; i < this.to; i++) this.#sizes[i] = this.measureAt(i);
+    for (let i = this.from; i < this.to; i++) this.#sizes[i] = this.#sizeAt(i);
     return this.#sizes;
   }
 
-  measureAt(place: number): number {
+  measureInto(places: Int32Array, count: number, into: Float64Array, at: number): void {
+    if (this.#column!.states.identity === "bytes") {
+      for (let i = 0; i < count; i++) into[at + i] = this.#sizeAt(places[i]!);
+      return;
+    }
+    const { numbers } = this;
+    for (let i = 0; i < count; i++) into[at + i] = numbers[places[i]!]!;
+  }
+
+  #sizeAt(place: number): number {
     const column = this.#column!;
-    if (column.states.identity !== "bytes") return this.numbers[place]!;
     const index = this.#indexOf(place);
     const length = column.lengths[index]!;
     return column.field.kind === "string" ? textMeasure(column.arena, column.starts[index]!, length) : length;

@@ -27,7 +27,7 @@ import { LongRange } from "../sketches/long-range.ts";
 import { Moments } from "../sketches/moments.ts";
 import { Repeats } from "../sketches/repeats.ts";
 import { TextShapes } from "../sketches/text-shapes.ts";
-import { ValueCounts } from "../sketches/value-counts.ts";
+import { type EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import { FIELD_KINDS, type FieldClass, fieldKey, KIND_STATES, widerKind } from "./field-kinds.ts";
 import { feedDictionary, feedFrequent } from "./frequent-feed.ts";
 import { type FieldRun, ValueStates } from "./value-states.ts";
@@ -243,12 +243,12 @@ export class FieldProfile {
       this.#range.updateMany(run.lo, run.hi, run.from, run.to);
     }
     // Two kinds of one class may keep different states.
-    if (this.#isDerived && kind !== this.#derivedKind) this.#detach();
+    if (this.#isDerived && kind !== this.#derivedKind) this.#detach("arrival");
     if (this.#isRead) this.#forgetRead();
     const counted = states.dictionary ? this.#count(run) : run.from;
     if (this.#isDerived && counted === run.to) return;
     const from = this.#isDerived ? counted : run.from;
-    this.#detach();
+    if (this.#isDerived) this.#detach("arrival");
     this.#states.update(run, states, this.#kind, from);
     if (counted < run.to && states.dictionary) this.#updateDistinct(run, counted, states.frequent);
   }
@@ -267,7 +267,7 @@ export class FieldProfile {
       throw new TypeError(`Cannot merge field profiles: ${other.key}, expected ${this.key}`);
     }
     if (this.#mergeDerived(other)) return;
-    this.#detach();
+    if (this.#isDerived) this.#detach("hash");
     this.widen(other.#kind);
     if (other.#range !== undefined) {
       this.#range ??= new LongRange();
@@ -275,7 +275,7 @@ export class FieldProfile {
     }
     this.#addCounters(other);
     if (!other.#isDerived) this.#states.merge(other.#states);
-    else if (other.#dictionary !== undefined) this.#states.readOff(other.#dictionary, other.#derivedKind);
+    else if (other.#dictionary !== undefined) this.#states.readOff(other.#dictionary, other.#derivedKind, "hash");
     this.#mergeDistinct(other);
   }
 
@@ -426,9 +426,17 @@ export class FieldProfile {
     this.negInfinity += other.negInfinity;
   }
 
-  /** From now on everything is kept by itself. */
-  #detach(): void {
-    this.#settled();
+  /**
+   * From now on everything is kept by itself. Values that are merged may have been written and read, which changes the order of their
+   * arrival and must not show; those that are taken in as they come have not, and need not be sorted.
+   */
+  #detach(order: EntryOrder): void {
+    if (order === "arrival") {
+      if (this.#isRead) this.#forgetRead();
+      this.#readOff(order);
+    } else {
+      this.#settled();
+    }
     this.#isDerived = false;
     this.#isRead = false;
   }
@@ -443,9 +451,13 @@ export class FieldProfile {
   #settled(): ValueStates {
     if (this.#isDerived && !this.#isRead) {
       this.#isRead = true;
-      if (this.#dictionary !== undefined) this.#states.readOff(this.#dictionary, this.#derivedKind);
+      this.#readOff("hash");
     }
     return this.#states;
+  }
+
+  #readOff(order: EntryOrder): void {
+    if (this.#dictionary !== undefined) this.#states.readOff(this.#dictionary, this.#derivedKind, order);
   }
 
   /** Counts the run's values in the dictionary, and says up to where it has room. */
@@ -456,7 +468,7 @@ export class FieldProfile {
   }
 
   #updateDistinct(run: FieldRun, from: number, frequent: boolean): void {
-    if (this.#distinct === undefined) this.#promote(frequent);
+    if (this.#distinct === undefined) this.#promote(frequent, "arrival");
     this.#distinct?.updateHashes(run.hashLo, from, run.to);
     const placed = from === run.from ? run.placed() : undefined;
     this.#sample?.addMany(run.hashLo, run.hashHi, from, run.to, placed);
@@ -470,11 +482,11 @@ export class FieldProfile {
       if (this.#distinct === undefined) {
         this.#dictionary ??= new ValueCounts();
         if (this.#dictionary.merge(other.#dictionary)) return;
-        this.#promote(frequent);
+        this.#promote(frequent, "hash");
       }
-      this.#feed(other.#dictionary);
+      this.#feed(other.#dictionary, "hash");
     } else if (other.#distinct !== undefined) {
-      if (this.#distinct === undefined) this.#promote(frequent);
+      if (this.#distinct === undefined) this.#promote(frequent, "hash");
       this.#distinct?.merge(other.#distinct);
       if (other.#frequent !== undefined) this.#frequent?.merge(other.#frequent);
       if (other.#sample !== undefined) this.#sample?.merge(other.#sample);
@@ -482,7 +494,7 @@ export class FieldProfile {
   }
 
   /** From the exact tier to the estimating one. */
-  #promote(frequent: boolean): void {
+  #promote(frequent: boolean, order: EntryOrder): void {
     const dictionary = this.#dictionary;
     this.#dictionary = undefined;
     this.#distinct = new HllSketch();
@@ -490,12 +502,12 @@ export class FieldProfile {
       this.#frequent = new FrequentItems();
       this.#sample = new HashSample({ capacity: SAMPLED_VALUES });
     }
-    if (dictionary !== undefined) this.#feed(dictionary);
+    if (dictionary !== undefined) this.#feed(dictionary, order);
   }
 
-  #feed(dictionary: ValueCounts): void {
+  #feed(dictionary: ValueCounts, order: EntryOrder): void {
     this.#distinct?.updateHashes(dictionary.lo, 0, dictionary.size);
-    if (this.#frequent !== undefined) feedDictionary(this.#frequent, dictionary);
+    if (this.#frequent !== undefined) feedDictionary(this.#frequent, dictionary, order);
     if (this.#sample === undefined) return;
     const { lo, hi, counts, size } = dictionary;
     for (let i = 0; i < size; i++) this.#sample.add(lo[i]!, hi[i]!, counts[i]!);

@@ -7,7 +7,7 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
-import type { ValueCounts } from "../sketches/value-counts.ts";
+import type { EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import type { CountedHashes } from "./placed-column.ts";
 
 /** The label of a value, asked for only when it becomes an item. */
@@ -91,13 +91,13 @@ function feedDistinct(
 }
 
 /** As `feedFrequent()`, of values that are counted already. */
-export function feedDictionary(items: FrequentItems, dictionary: ValueCounts): void {
+export function feedDictionary(items: FrequentItems, dictionary: ValueCounts, order: EntryOrder): void {
   const { counts, size } = dictionary;
   let singles = 0;
   for (let entry = 0; entry < size; entry++) if (counts[entry] === 1) singles++;
   let purged = mergePurged(items, singles);
   const { lo, hi } = dictionary;
-  for (const entry of dictionary.order()) {
+  for (const entry of dictionary.order(order)) {
     const count = counts[entry]!;
     if (count === 1 && purged > 0) purged--;
     else items.updateHash(lo[entry]!, hi[entry]!, count, () => dictionary.labelOf(entry));

@@ -35,7 +35,7 @@ export function entropy({ dictionary }: FieldProfile): Measured {
   if (dictionary === undefined || dictionary.totalCount === 0) return NOTHING;
   const { size, totalCount } = dictionary;
   // In the order of the hashes: the sum must not depend on which value came first.
-  const { counts } = dictionary.byHash();
+  const { counts } = dictionary.inOrder("hash");
   let bits = 0;
   for (let i = 0; i < size; i++) {
     const share = counts[i]! / totalCount;

@@ -7,7 +7,7 @@ import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
 import { Moments } from "../sketches/moments.ts";
 import { TextShapes } from "../sketches/text-shapes.ts";
-import type { ValueCounts } from "../sketches/value-counts.ts";
+import type { EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
 import { type FieldClass, KIND_STATES, type KindStates } from "./field-kinds.ts";
 import type { LazyLabels } from "./frequent-feed.ts";
@@ -31,8 +31,8 @@ export interface FieldRun extends LazyLabels {
   readonly hashHi: Int32Array;
   /** Made for `[from, to)` when called, and the caller's to change: `textMeasure()` of a string, length of bytes. */
   sizes(): Float64Array;
-  /** As `sizes()` of one text, or the number. */
-  measureAt(index: number): number;
+  /** Of the values at the first `count` places, as `sizes()` of a text, or the number: to `into`, from `at` on. */
+  measureInto(places: Int32Array, count: number, into: Float64Array, at: number): void;
   /** Makes the label of a value, asked for only when a sketch keeps it. */
   labelAt(index: number): Label;
   /** The label of each value is its number. */
@@ -112,10 +112,10 @@ export class ValueStates {
   }
 
   /** Takes in what follows from counted values of a kind. */
-  readOff(dictionary: ValueCounts, kind: FieldKind): void {
+  readOff(dictionary: ValueCounts, kind: FieldKind, order: EntryOrder): void {
     if (dictionary.size === 0) return;
     const { size, totalCount } = dictionary;
-    const { measures, counts } = dictionary.byHash();
+    const { measures, counts } = dictionary.inOrder(order);
     const states = KIND_STATES[kind];
     if (kind === "string") {
       this.shapes ??= new TextShapes();

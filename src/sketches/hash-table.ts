@@ -135,16 +135,15 @@ export class HashTable {
     limit: number,
     newFirsts: Int32Array,
   ): boolean {
-    let fresh = 0;
     const distinct = firsts.length;
+    if (FOUND.length < distinct) FOUND = new Int32Array(2 * distinct);
+    const found = FOUND;
+    let fresh = 0;
     if (this.size === 0) {
       // All are new.
       if (distinct > limit) return false;
-      this.reserve(distinct);
       for (let k = 0; k < distinct; k++) newFirsts[fresh++] = k;
     } else {
-      if (FOUND.length < distinct) FOUND = new Int32Array(2 * distinct);
-      const found = FOUND;
       const slots = this.#slots ?? this.#makeIndex();
       const mask = slots.length - 1;
       const { lo: knownLo, hi: knownHi } = this;
@@ -168,13 +167,41 @@ export class HashTable {
         if (entry >= 0) known[entry] = known[entry]! + counts[k]!;
       }
     }
-    for (let i = 0; i < fresh; i++) {
-      const k = newFirsts[i]!;
-      const first = firsts[k]!;
-      newFirsts[i] = first;
-      this.append(lo[first]!, hi[first]!, counts[k]!);
-    }
+    if (fresh > 0) this.#appendDistinct(lo, hi, firsts, counts, newFirsts, fresh);
     return true;
+  }
+
+  /** Adds `fresh` entries, of which `news` says which of `firsts` they are, and is told where these came from. */
+  #appendDistinct(
+    lo: Int32Array,
+    hi: Int32Array,
+    firsts: Int32Array,
+    counts: Int32Array,
+    news: Int32Array,
+    fresh: number,
+  ): void {
+    this.reserve(fresh);
+    this.#order = undefined;
+    this.#isAscending = false;
+    const { lo: ownLo, hi: ownHi, counts: ownCounts } = this;
+    const slots = this.#slots;
+    const mask = (slots?.length ?? 0) - 1;
+    let entry = this.size;
+    for (let i = 0; i < fresh; i++) {
+      const k = news[i]!;
+      const first = firsts[k]!;
+      const low = lo[first]!;
+      news[i] = first;
+      ownLo[entry] = low;
+      ownHi[entry] = hi[first]!;
+      ownCounts[entry] = counts[k]!;
+      entry++;
+      if (slots === undefined) continue;
+      let slot = low & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = entry;
+    }
+    this.size = entry;
   }
 
   /** Adds an entry that is not there yet and returns its index. */

@@ -25,6 +25,9 @@ const TEXT = 1;
 const NUMBER = 2;
 const INTEGER = 3;
 
+/** Ascending by hash, or as they came, which bytes do not keep. */
+export type EntryOrder = "hash" | "arrival";
+
 /** Text, number or 64-bit integer; `undefined` = hidden. */
 export type ValueLabel = string | number | bigint | undefined;
 
@@ -38,10 +41,10 @@ export interface CountedValue {
 /** What `addMany()` asks of a value that is new. */
 export interface ValueSource {
   labelAt(index: number): ValueLabel;
-  /** `labelAt()` would say what `measureAt()` says, of every value. */
+  /** `labelAt()` would say what `measureInto()` says, of every value. */
   readonly measuresAreLabels: boolean;
-  /** A number that the owner derives figures from, such as the value itself or its length. */
-  measureAt(index: number): number;
+  /** Of each of the first `count` places, a number that the owner derives figures from, such as the value or its length: to `into`, from `at` on. */
+  measureInto(places: Int32Array, count: number, into: Float64Array, at: number): void;
 }
 
 export class ValueCounts {
@@ -110,17 +113,17 @@ export class ValueCounts {
     const isCounted = distinct !== undefined && table.countDistinct(lo, hi, distinct, ValueCounts.LIMIT, FIRSTS);
     if (!isCounted) end = table.countMany(lo, hi, from, to, ValueCounts.LIMIT, FIRSTS);
     if (table.size > this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
-    for (let entry = known; entry < table.size; entry++) {
-      const first = FIRSTS[entry - known]!;
-      if (withLabels) this.#labels[entry] = checkedLabel(source.labelAt(first));
-      this.#measures[entry] = source.measureAt(first);
+    const fresh = table.size - known;
+    if (fresh > 0) source.measureInto(FIRSTS, fresh, this.#measures, known);
+    if (withLabels) {
+      for (let i = 0; i < fresh; i++) this.#labels[known + i] = checkedLabel(source.labelAt(FIRSTS[i]!));
     }
     this.#totalCount += end - from;
     return end;
   }
 
   /**
-   * What `ValueSource.measureAt()` said of each of the `size` values, in the order of their first coming: to be read before
+   * What `ValueSource.measureInto()` said of each of the `size` values, in the order of their first coming: to be read before
    * anything is added. Only where all came by `addMany()`, from bytes that were written with them or of which `isDecimal` holds, or from another of which
    * one of the two is true.
    */
@@ -133,20 +136,20 @@ export class ValueCounts {
     return this.#measures.length >= this.size;
   }
 
-  /** Measures and counts, ascending by hash; valid until the next call, of any. */
-  byHash(): { readonly measures: Float64Array; readonly counts: Float64Array } {
+  /** Measures and counts; valid until the next call, of any. */
+  inOrder(order: EntryOrder): { readonly measures: Float64Array; readonly counts: Float64Array } {
     const { counts } = this.#table;
     let place = 0;
-    for (const entry of this.#table.order()) {
+    for (const entry of this.order(order)) {
       VALUES[place] = this.#measures[entry]!;
       ORDERED_COUNTS[place++] = counts[entry]!;
     }
     return { measures: VALUES, counts: ORDERED_COUNTS };
   }
 
-  /** Entries, ascending by hash. */
-  order(): Uint16Array {
-    return this.#table.order();
+  /** Places of the entries. */
+  order(order: EntryOrder = "hash"): Readonly<Uint16Array> {
+    return order === "hash" ? this.#table.order() : AS_THEY_LIE.subarray(0, this.size);
   }
 
   /** Hashes and counts of the values, in the same order. */
@@ -381,6 +384,7 @@ export class ValueCounts {
 /** Scratch. */
 const FIRSTS = new Int32Array(ValueCounts.LIMIT);
 const VALUES = new Float64Array(ValueCounts.LIMIT);
+const AS_THEY_LIE = Uint16Array.from({ length: ValueCounts.LIMIT }, (_, entry) => entry);
 const ORDERED_COUNTS = new Float64Array(ValueCounts.LIMIT);
 const HASHES_LO = new Int32Array(ValueCounts.LIMIT);
 const HASHES_HI = new Int32Array(ValueCounts.LIMIT);

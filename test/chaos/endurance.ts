@@ -195,6 +195,7 @@ function* memoryLines(looks: readonly Look[], fromMs: number): Generator<string>
     const [first, last] = [mean(own.slice(0, middle)), mean(own.slice(middle))];
     const minutes = Math.round((own.at(-1)!.atMs - own[0]!.atMs) / MINUTE_MS);
     yield `${name}: heap ${megabytes(own[0]!.heap)} to ${megabytes(own.at(-1)!.heap)} in ${minutes} min; mean of the second half less the first: ${megabytes(last - first)}`;
+    yield `  ${own.map(({ heap }) => (heap / 1e6).toFixed(0)).join(" ")}`;
   }
 }
 
