@@ -20,8 +20,7 @@ LABEL org.opencontainers.image.title="streamgauge" \
       org.opencontainers.image.description="Tells you that the data on a Kafka topic went bad, and which field did it" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
-# Buffers from 128 KB on are given back to the system at once: glibc would keep them, and holes between them, and a judge with 100 MB
-# of state would take a quarter more memory.
+# Buffers from 128 KB on are given back to the system at once: glibc would keep them, and the holes between them.
 ENV MALLOC_MMAP_THRESHOLD_=131072 \
     MALLOC_TRIM_THRESHOLD_=131072 \
     MALLOC_ARENA_MAX=2

@@ -12,7 +12,8 @@
  * As long as values are counted exactly, nothing else is kept of them but what depends on their order (`repeats`): counters,
  * moments, histogram and quantiles are read off the counted values, in the order of their hashes, when somebody asks for one
  * of them (`#settled()`), and forgotten with the next change. So they do not show when somebody has asked, or that the field was
- * written and read back.
+ * written and read back. Only what is taken in (not merged) after the counted values were written and read back may show that, within
+ * the error bounds: what goes from counted values to sketches is then read off in the order of their arrival (`#detach()`).
  */
 import type { FieldKind } from "../core/column-batch.ts";
 import { StreamgaugeError } from "../core/errors.ts";

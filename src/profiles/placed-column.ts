@@ -81,7 +81,10 @@ export class PlacedColumn implements HashFinder {
     return {
       firsts: new Int32Array(this.#buffer, scratch + FIRSTS, size),
       counts: new Int32Array(this.#buffer, counters, size),
-      singles: kernels.countOnes(counters, size),
+      // Most dictionaries never ask.
+      get singles() {
+        return kernels.countOnes(counters, size);
+      },
       others: (skipped) => this.#places(kernels.findOthers(counters, size, skipped, scratch + PLACES)),
     };
   }

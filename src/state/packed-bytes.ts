@@ -31,7 +31,7 @@ export class PackedBytes {
 
   /**
    * For bytes that are dense already: in the same form, and no smaller. Hashes, which most of a profile are, do not get smaller: a
-   * quarter of its size was not worth two thirds of the time that it takes to write one. zlib does the same in three times the time.
+   * quarter of its size was not worth two thirds of the time that it takes to write one.
    */
   static stored(value: Uint8Array): PackedBytes {
     const blocks = Math.max(1, Math.ceil(value.length / BLOCK_BYTES));
