@@ -4,10 +4,18 @@
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
-import { ALL_COUNTED, countIn, PooledCounts, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
+import { PooledCounts } from "./pooled-counts.ts";
 import { populationStabilityIndex } from "./psi.ts";
 import { usualLimits } from "./usual-limits.ts";
-import { countOfAll, type FieldContents, readBins, writeBins } from "./window-contents.ts";
+import { type FieldContents, readBins, writeBins } from "./window-contents.ts";
+import {
+  ALL_COUNTED,
+  CountsBuilder,
+  countIn,
+  countOfAll,
+  type SampledCounts,
+  type WindowCounts,
+} from "./window-counts.ts";
 
 /** Groups of about equal share in the reference: the usual ten. */
 const HISTOGRAM_GROUPS = 10;
@@ -297,19 +305,15 @@ function writeRecord(
 /** The places of the values in the pool go into `places`. */
 function readValues(reader: ByteReader, poolLo: Int32Array, poolHi: Int32Array, places: number[]): SampledCounts {
   const completeBelow = reader.varint();
-  const size = reader.count(2);
-  const counts = new Float64Array(size);
-  const values = { lo: new Int32Array(size), hi: new Int32Array(size), counts, completeBelow };
+  const values = new CountsBuilder();
   let place = -1;
-  for (let i = 0; i < size; i++) {
+  for (let left = reader.count(2); left > 0; left--) {
     place += reader.varint() + 1;
     if (place >= poolLo.length) throw corrupt("a value that is not in the list");
     places.push(place);
-    values.lo[i] = poolLo[place]!;
-    values.hi[i] = poolHi[place]!;
-    values.counts[i] = reader.varint();
+    values.add(poolLo[place]!, poolHi[place]!, reader.varint());
   }
-  return values;
+  return { ...values.build(), completeBelow };
 }
 
 function corrupt(state: string): StreamgaugeError {

@@ -8,8 +8,9 @@
 import { absenceWord } from "../profiles/null-patterns.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { ShareOf } from "./field-reference.ts";
-import { PooledCounts, type SampledCounts } from "./pooled-counts.ts";
+import { PooledCounts } from "./pooled-counts.ts";
 import { readCounts, writeCounts } from "./window-contents.ts";
+import type { SampledCounts } from "./window-counts.ts";
 
 /** Of the reference's events. At a few thousand events it means: never. */
 const RARE_BELOW = 1e-4;

@@ -5,24 +5,10 @@
  * every value is new, so that the share of unseen values says nothing.
  */
 import { compareHashes, HashTable } from "../sketches/hash-table.ts";
+import type { WindowCounts } from "./window-counts.ts";
 
 /** Four full dictionaries: 0.5 MB a field. */
 export const VALUES_MAX = 16_384;
-
-/** Values of one window, ascending by hash, each once. */
-export interface WindowCounts {
-  readonly lo: Int32Array;
-  readonly hi: Int32Array;
-  readonly counts: Float64Array;
-}
-
-/** Values of one window that are chosen by their hashes. */
-export interface SampledCounts extends WindowCounts {
-  /** All values whose high word, unsigned, is below this are there: `ALL_COUNTED` where none is left out. */
-  readonly completeBelow: number;
-}
-
-export const ALL_COUNTED: number = 2 ** 32;
 
 export class PooledCounts {
   #table = new HashTable();
@@ -140,16 +126,4 @@ export class PooledCounts {
     this.#labels.length = this.#table.size;
     this.#vacant = 0;
   }
-}
-
-/** How often the window has the value. */
-export function countIn({ lo, hi, counts }: WindowCounts, valueLo: number, valueHi: number): number {
-  let from = 0;
-  let to = lo.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (compareHashes(hi[middle]!, lo[middle]!, valueHi, valueLo) < 0) from = middle + 1;
-    else to = middle;
-  }
-  return lo[from] === valueLo && hi[from] === valueHi ? counts[from]! : 0;
 }

@@ -16,7 +16,8 @@ import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import { FieldReference, type ShareOf } from "./field-reference.ts";
 import { PatternReference } from "./pattern-reference.ts";
-import { countOfAll, type FieldContents, type WindowContents } from "./window-contents.ts";
+import type { FieldContents, WindowContents } from "./window-contents.ts";
+import { countOfAll } from "./window-counts.ts";
 
 export interface ReferenceOptions {
   /** Windows in a full reference. @default 28 */

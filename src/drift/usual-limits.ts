@@ -2,7 +2,7 @@
  * Between which bins the values of past windows usually lay: the median of the least bins of the windows, and of the largest. So half
  * of the windows have something beyond a limit, and a single wild one does not move it.
  */
-import type { WindowCounts } from "./pooled-counts.ts";
+import type { WindowCounts } from "./window-counts.ts";
 
 export interface Limits {
   /** Keys of bins; both are inside. */

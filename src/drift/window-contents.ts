@@ -10,7 +10,7 @@ import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { HashSample } from "../sketches/hash-sample.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
 import { LabelList } from "./label-list.ts";
-import { ALL_COUNTED, type SampledCounts, type WindowCounts } from "./pooled-counts.ts";
+import { ALL_COUNTED, CountsBuilder, type SampledCounts, type WindowCounts } from "./window-counts.ts";
 
 export interface FieldContents {
   /** Absent: values that are not compared. */
@@ -32,6 +32,10 @@ export interface WindowContents {
 /** Times are always new, and of booleans the share of `true` says all. */
 const COMPARED: ReadonlySet<FieldClass> = new Set(["number", "text", "array", "map"]);
 
+/** One at a time. */
+const builder = new CountsBuilder();
+const NOTHING: SampledCounts = { ...builder.build(), completeBelow: ALL_COUNTED };
+
 export function contentsOf(profile: Profile): WindowContents {
   const fields = new Map<string, FieldContents>();
   const others: string[] = [];
@@ -51,19 +55,14 @@ function fieldContents(field: FieldProfile): FieldContents {
 /** Of numbers and texts: every value, or those of the sample. */
 function valuesOf({ class: fieldClass, dictionary, sample }: FieldProfile): CountedValues {
   if (dictionary !== undefined) return countsOf(dictionary, fieldClass === "text");
-  const values = sample === undefined ? { ...emptyCounts(0), completeBelow: ALL_COUNTED } : sampledCounts(sample);
+  const values = sample === undefined ? NOTHING : sampledCounts(sample);
   return { values, labels: undefined };
 }
 
 function sampledCounts(sample: HashSample): SampledCounts {
-  const entries = sample.entries();
-  const values = emptyCounts(entries.length);
-  for (const [i, { lo, hi, count }] of entries.entries()) {
-    values.lo[i] = lo;
-    values.hi[i] = hi;
-    values.counts[i] = count;
-  }
-  return { ...values, completeBelow: sample.completeBelow };
+  builder.start();
+  for (const { lo, hi, count } of sample.entries()) builder.add(lo, hi, count);
+  return { ...builder.build(), completeBelow: sample.completeBelow };
 }
 
 interface CountedValues {
@@ -72,52 +71,28 @@ interface CountedValues {
 }
 
 function countsOf(dictionary: ValueCounts, withLabels: boolean): CountedValues {
-  const { size } = dictionary;
-  const values = emptyCounts(size);
   const labels: (string | undefined)[] = [];
-  let i = 0;
+  builder.start();
   for (const { lo, hi, count, label } of dictionary.entries()) {
-    values.lo[i] = lo;
-    values.hi[i] = hi;
-    values.counts[i++] = count;
+    builder.add(lo, hi, count);
     if (withLabels) labels.push(label === undefined ? undefined : String(label));
   }
-  return { values: { ...values, completeBelow: ALL_COUNTED }, labels: withLabels ? LabelList.of(labels) : undefined };
+  return {
+    values: { ...builder.build(), completeBelow: ALL_COUNTED },
+    labels: withLabels ? LabelList.of(labels) : undefined,
+  };
 }
 
 function binCounts(field: FieldProfile): WindowCounts {
   const bins = field.class === "text" ? patternBins(field) : (field.histogram?.bins() ?? []);
-  const counts = emptyCounts(bins.length);
-  for (const [i, { key, count }] of bins.entries()) {
-    counts.lo[i] = key;
-    counts.counts[i] = count;
-  }
-  return counts;
+  builder.start();
+  for (const { key, count } of bins) builder.add(key, 0, count);
+  return builder.buildBins();
 }
 
 function patternBins({ shapes }: FieldProfile): { readonly key: number; readonly count: number }[] {
   return shapes?.isExact === true ? shapes.patterns().map(({ pattern, count }) => ({ key: pattern, count })) : [];
 }
-
-export function countOfAll({ counts }: WindowCounts): number {
-  let total = 0;
-  for (const count of counts) total += count;
-  return total;
-}
-
-/** Arrays of one buffer: a judge has some hundred thousand of them, and each buffer costs as much as ten values. V8 keeps the smallest in the objects. */
-function emptyCounts(size: number): WindowCounts {
-  if (size <= MOST_INSIDE)
-    return { lo: new Int32Array(size), hi: new Int32Array(size), counts: new Float64Array(size) };
-  const buffer = new ArrayBuffer(16 * size);
-  return {
-    counts: new Float64Array(buffer, 0, size),
-    lo: new Int32Array(buffer, 8 * size, size),
-    hi: new Int32Array(buffer, 12 * size, size),
-  };
-}
-
-const MOST_INSIDE = 8;
 
 /**
  * The patterns as counts, varint others, each its key, then varint fields, each its key, the bins, u8 (0 without values, 1 with, 2
@@ -168,14 +143,9 @@ export function writeCounts(writer: ByteWriter, { lo, hi, counts, completeBelow 
 /** @throws {StreamgaugeError} `SG_CORRUPT` */
 export function readCounts(reader: ByteReader): SampledCounts {
   const completeBelow = reader.varint();
-  const size = reader.count(9);
-  const values = emptyCounts(size);
-  for (let i = 0; i < size; i++) {
-    values.lo[i] = reader.i32();
-    values.hi[i] = reader.i32();
-    values.counts[i] = reader.varint();
-  }
-  return { ...values, completeBelow };
+  builder.start();
+  for (let left = reader.count(9); left > 0; left--) builder.add(reader.i32(), reader.i32(), reader.varint());
+  return { ...builder.build(), completeBelow };
 }
 
 /** More than any key of a bin, to either side. */
@@ -192,10 +162,7 @@ export function writeBins(writer: ByteWriter, { lo, counts }: WindowCounts): voi
 
 /** @throws {StreamgaugeError} `SG_CORRUPT` */
 export function readBins(reader: ByteReader): WindowCounts {
-  const bins = emptyCounts(reader.count(2));
-  for (let i = 0; i < bins.lo.length; i++) {
-    bins.lo[i] = reader.varint() - KEY_SHIFT;
-    bins.counts[i] = reader.varint();
-  }
-  return bins;
+  builder.start();
+  for (let left = reader.count(2); left > 0; left--) builder.add(reader.varint() - KEY_SHIFT, 0, reader.varint());
+  return builder.buildBins();
 }
