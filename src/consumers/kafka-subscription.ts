@@ -43,6 +43,8 @@ const METADATA_MAX_AGE_MS = 60_000;
 /** How old the ends of partitions that are not fetched may be: what they lag is shown, and decides nothing. */
 const ENDS_EVERY_MS = 15_000;
 const MAX_BYTES_PER_PARTITION = 1 << 20;
+/** Of a fetch: what a member that is behind holds of the log, once as it came and once unpacked. kafkajs would take 10 MB. */
+const MAX_BYTES = 4 << 20;
 /** Batches of one answer that are handled at the same time; the rest waits its turn. */
 const CONCURRENT_PARTITIONS = 64;
 /** Leaving a group that does not answer. */
@@ -107,6 +109,7 @@ export class KafkaSubscription implements Subscription, ClaimHost {
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       maxWaitTimeInMs: MAX_WAIT_MS,
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      maxBytes: MAX_BYTES,
       metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
     });
