@@ -1,6 +1,6 @@
 /**
  * A copy of kafkajs of our own, in which three of its modules are replaced: the filter of aborted transactions, the class
- * of a fetched batch, and the reader of record batches. A fourth, which sends records, is mended in one line. A copy,
+ * of a fetched batch, and the reader of record batches. Others are mended in places (`kafka-mends.ts`). A copy,
  * because what else runs in this process may use kafkajs too: neither does it get ours, nor do we get one that was loaded
  * before. The version is pinned, because modules are replaced that no interface keeps.
  */
@@ -13,23 +13,13 @@ import { withoutAborted } from "./kafka-aborted-filter.ts";
 import { type FetchedMessage, type StockBatchClass, type WholeBatchClass, wholeBatchOf } from "./kafka-batch.ts";
 import type { KafkaCluster, KafkaClusterClass, KafkaEncoder } from "./kafka-cluster.ts";
 import { KAFKA_CODECS } from "./kafka-codecs.ts";
+import { MENDS, type Mend } from "./kafka-mends.ts";
 import { type FetchedMessages, type RecordDecoders, recordBatchReader } from "./kafka-record-batches.ts";
 
 const VERSION = "2.2.4";
 const FILTER = "src/consumer/filterAbortedMessages.js";
 const BATCH = "src/consumer/batch.js";
 const RECORD_BATCHES = "src/protocol/requests/fetch/v4/decodeMessages.js";
-/**
- * Records for several brokers are sent by one request to each. When one fails, kafkajs tries again at once with every broker
- * that has not answered yet: those requests are still under way, and their records are then written twice, with new sequence
- * numbers, in one transaction. So all answers are awaited first.
- */
-const SENDING = {
-  path: "src/producer/sendMessages.js",
-  stock: "await Promise.all(requests)",
-  mended: "await Promise.allSettled(requests).then(() => Promise.all(requests))",
-};
-
 export interface KafkaLibrary extends Pick<typeof KafkaJs, "Kafka" | "logLevel"> {
   readonly Batch: WholeBatchClass;
   readonly Cluster: new (...options: ConstructorParameters<KafkaClusterClass>) => KafkaCluster;
@@ -68,7 +58,7 @@ export function loadKafkaLibrary(filter?: AbortedFilter): KafkaLibrary {
   }
   const modules = new PrivateModules(root, hostRequire);
   if (filter !== undefined) modules.replace(FILTER, filter);
-  modules.mend(SENDING.path, SENDING.stock, SENDING.mended);
+  for (const mend of MENDS) modules.mend(mend);
   const load = (path: string) => modules.load(join(root, path));
   modules.replace(
     RECORD_BATCHES,
@@ -112,10 +102,10 @@ class PrivateModules {
     this.#modules.set(filename, { exports });
   }
 
-  /** `stock` stands in it exactly once. */
-  mend(path: string, stock: string, mended: string): void {
+  /** Several mends of one module come one after the other. */
+  mend({ path, stock, mended }: Mend): void {
     const filename = join(this.#root, path);
-    const parts = readFileSync(filename, "utf8").split(stock);
+    const parts = (this.#mended.get(filename) ?? readFileSync(filename, "utf8")).split(stock);
     if (parts.length !== 2) throw new Error(`Cannot mend ${path} of kafkajs: it is not as it is known`);
     this.#mended.set(filename, parts.join(mended));
   }
