@@ -149,6 +149,14 @@ function causePhrase(cause: Cause): string {
       return `the standard deviation of ${field} is ${observed}, ${expected}`;
     case "gap_mean":
       return `the mean difference of ${field} is ${observed}, ${expected}`;
+    case "gap_stddev":
+      return `the standard deviation of the difference of ${field} is ${observed}, ${expected}`;
+    case "correlation":
+      return `the correlation of ${field} is ${observed}, ${expected}`;
+    case "repeat_share":
+      return `${observed} of ${field} equals the value before, ${expected}`;
+    case "mode_share":
+      return `${observed} of ${field} is its most frequent value, ${expected}`;
     case "length_mean":
       return `the mean length of ${field} is ${observed}, ${expected}`;
     case "length_stddev":

@@ -23,8 +23,16 @@ export function causesOf(
   for (const value of blame) total += value;
   if (!(total > 0)) return [];
   const groups = new Map<string, { total: number; members: number[] }>();
+  const absent = new Set<string>();
+  for (const [i, observation] of observations.entries()) {
+    if (observation.metric.isPresence !== true || !(blame[i]! > 0)) continue;
+    if (!isPresenceOut(observation, expectation(observation, i))) continue;
+    for (const field of observation.metric.fields) absent.add(field);
+  }
   for (let i = 0; i < observations.length; i++) {
-    const key = JSON.stringify(observations[i]!.metric.fields);
+    const { fields } = observations[i]!.metric;
+    // Of a pair that moves because one of its fields is absent, that field is to blame.
+    const key = fields.length === 1 ? fields[0]! : (fields.find((field) => absent.has(field)) ?? fields.join("\n"));
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { total: blame[i]!, members: [i] });
     else {

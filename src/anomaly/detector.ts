@@ -1,16 +1,20 @@
 /**
- * The detector: three lanes over one table of per-metric forecasters, and the strongest of them speaks.
+ * The detector: four lanes over one table of per-metric forecasters, and the strongest of them speaks.
  *
  * - `metrics`: Holt-Winters per metric, the one furthest out in its own tail.
  * - `residual`: principal components of the innovations; what moves without its usual companions.
  * - `pca`: principal components of the metrics, Holt-Winters on the leading ones.
+ * - `drift`: exponentially weighted means of the innovations; what is a little off for long.
  *
- * A score of 1 is the alarm threshold. Scoring never learns; learning is told what the score said, so that an alarming
+ * Each lane is calibrated by its own past scores, the largest of them again: a score of 1 is the threshold that keeps to the budget of
+ * false alarms. Scoring never learns; learning is told what the score said, so that an alarming
  * window is winsorised in the forecasters and left out of the components' history.
  */
 import type { Detector, DetectorInput, DetectorScore, LaneScore } from "../core/detector.ts";
 import type { Outcome, Severity } from "../core/verdict.ts";
+import { type Calibrated, Calibration, type CalibrationSnapshot, type LaneScores } from "./calibration.ts";
 import { causesOf, intervalOf } from "./causes.ts";
+import { DriftLane, type DriftLaneSnapshot } from "./drift-lane.ts";
 import { type Expectation, type LaneResult, levelOf } from "./lane.ts";
 import { scoreMetricLane } from "./metric-lane.ts";
 import { MetricTable, type MetricTableSnapshot, type Observation } from "./metric-table.ts";
@@ -33,13 +37,28 @@ export interface DetectorOptions {
   readonly warmup: number | "auto";
   /** Length of a window in milliseconds. */
   readonly windowMs?: number;
+  /** Most false alarms per window, above 0 and at most 0.15. @default one in 30 days where `windowMs` is known, else in 30 windows */
+  readonly falseAlarms?: number;
 }
 
-/** Scores a p-value is read from. */
-const PAST_SCORES_MAX = 2_000;
+/** Days, or windows, in which one false alarm is tolerated. */
+const BUDGET = 30;
+const DAY_MS = 86_400_000;
+/** Beyond it a threshold would lie among ordinary scores. */
+export const FALSE_ALARMS_MAX = 0.15;
+/**
+ * In the order of how well they name the field. The scores are those that the flights of 2013 exceed once in 30 windows; what lanes find that is
+ * not a fault of a single window, or names no field well, has a small share of the budget.
+ */
+const LANES = [
+  { name: "metrics", typical: 9.2, share: 1 },
+  { name: "residual", typical: 7.9, share: 1 },
+  { name: "pca", typical: 5.8, share: 0.2 },
+  { name: "drift", typical: 9, share: 0.2 },
+] as const;
 /** Alarms in a row after which windows are learned as they are, where the season is longer. */
 const ALARM_RUN_MAX = 14;
-const SNAPSHOT_VERSION = 1;
+const SNAPSHOT_VERSION = 2;
 
 interface Core {
   readonly season: number;
@@ -47,6 +66,10 @@ interface Core {
   readonly table: MetricTable;
   readonly residual: ResidualLane;
   readonly pca: PcaLane;
+  readonly drift: DriftLane;
+  readonly calibration: Calibration;
+  /** False alarms that are tolerated, per window. */
+  readonly rateOf: (input: DetectorInput) => number;
 }
 
 interface Snapshot {
@@ -55,7 +78,6 @@ interface Snapshot {
   readonly learned: number;
   readonly lastIndex: number | null;
   readonly alarmRun: number;
-  readonly pastScores: readonly number[];
   /** Windows held back until the season is known. */
   readonly pending: readonly DetectorInput[];
   readonly core: {
@@ -63,6 +85,8 @@ interface Snapshot {
     readonly table: MetricTableSnapshot;
     readonly residual: ResidualLaneSnapshot;
     readonly pca: PcaLaneSnapshot;
+    readonly drift: DriftLaneSnapshot;
+    readonly calibration: CalibrationSnapshot;
   } | null;
 }
 
@@ -115,57 +139,48 @@ class FusedDetector implements Detector {
   #lastIndex = Number.NEGATIVE_INFINITY;
   /** Windows that alarmed one after the other. */
   #alarmRun = 0;
-  #pastScores: number[] = [];
   #pending: DetectorInput[] = [];
   #core: Core | undefined;
+  /** Of the window that was scored last, until one is learned. */
+  #raw: { readonly input: DetectorInput; readonly scores: RawScores } | undefined;
 
   constructor(options: DetectorOptions, snapshot?: Snapshot) {
     this.#options = options;
     requireWindows("season", options.season, 1);
     requireWindows("warmup", options.warmup, 0);
+    requireFalseAlarms(options.falseAlarms);
     if (snapshot !== undefined) {
       this.#learned = snapshot.learned;
       this.#lastIndex = snapshot.lastIndex ?? Number.NEGATIVE_INFINITY;
       this.#alarmRun = snapshot.alarmRun;
-      this.#pastScores = [...snapshot.pastScores];
       this.#pending = [...snapshot.pending];
-      if (snapshot.core !== null) this.#core = build(snapshot.core.season, options.warmup, snapshot.core);
+      if (snapshot.core !== null) this.#core = build(snapshot.core.season, options, snapshot.core);
       return;
     }
-    if (options.season !== "auto") this.#core = build(options.season, options.warmup);
-    else if (options.windowMs !== undefined) this.#core = build(seasonOfWindow(options.windowMs), options.warmup);
+    if (options.season !== "auto") this.#core = build(options.season, options);
+    else if (options.windowMs !== undefined) this.#core = build(seasonOfWindow(options.windowMs), options);
   }
 
   scoreOne(input: DetectorInput): DetectorScore {
     const core = this.#core;
     if (core === undefined || this.#learned < core.warmup) return unknownScore();
-    const observations = core.table.observe(input);
-    if (observations.length === 0) return unknownScore();
-    const results: [string, LaneResult][] = [
-      ["metrics", scoreMetricLane(core.table, observations)],
-      ["residual", core.residual.score(observations)],
-      ["pca", core.pca.score(input.index, observations)],
-    ];
-    const lanes = results.map(([lane, result]) => laneScore(core.table, lane, result, observations));
-    let strongest = 0;
-    for (let i = 1; i < results.length; i++) {
-      if ((results[i]![1].score ?? 0) > (results[strongest]![1].score ?? 0)) strongest = i;
-    }
-    const score = results[strongest]![1].score!;
-    const expected = new Map(
-      observations.map((o) => [o.metric.id, intervalOf(o.metric, ownExpectation(core.table, o))] as const),
-    );
-    let asBad = 0;
-    for (const past of this.#pastScores) if (past >= score) asBad++;
+    const raw = this.#rawOf(core, input);
+    const calibrated = core.calibration.at(core.rateOf(input));
+    const fused = calibrated.fuse(scoresOf(raw));
+    if (fused === undefined) return unknownScore();
+    const score = fused.score / calibrated.threshold;
+    const lanes = LANES.map((_, lane) => laneScore(core, lane, raw, calibrated));
     const outcome = outcomeOf(score);
     return {
       outcome,
       score,
-      pValue: (1 + asBad) / (this.#pastScores.length + 1),
+      pValue: calibrated.pValue(fused.score),
       severity: outcome === "fail" ? severityOf(score) : null,
-      causes: lanes[strongest]!.causes,
+      causes: lanes[speakerOf(lanes, fused.strongest)]!.causes,
       lanes,
-      expected,
+      expected: new Map(
+        raw.observations.map((o) => [o.metric.id, intervalOf(o.metric, ownExpectation(core.table, o))] as const),
+      ),
     };
   }
 
@@ -174,24 +189,35 @@ class FusedDetector implements Detector {
       throw new RangeError(`Cannot learn window ${input.index}: window ${this.#lastIndex} is already learned`);
     }
     this.#lastIndex = input.index;
-    this.#learned++;
-    if (this.#core === undefined) {
+    const core = this.#core;
+    if (core === undefined) {
+      this.#learned++;
       this.#pending.push(input);
       if (this.#pending.length < this.#decisionWindows()) return;
-      const core = build(seasonOfData(this.#pending), this.#options.warmup);
-      for (const held of this.#pending) learnInto(core, held, false);
+      this.#core = build(seasonOfData(this.#pending), this.#options);
+      for (const [held, pending] of this.#pending.entries()) {
+        learnInto(this.#core, pending, rawOf(this.#core, pending, held < this.#core.warmup), {
+          failed: false,
+          isJudged: false,
+        });
+      }
       this.#pending = [];
-      this.#core = core;
       return;
     }
     const failed = score.outcome === "fail";
+    const raw = this.#rawOf(core, input);
+    this.#raw = undefined;
+    this.#learned++;
     this.#alarmRun = failed ? this.#alarmRun + 1 : 0;
     // What lasts longer than a season is the new normal; without this a lasting change would never enter the history.
-    learnInto(this.#core, input, failed && this.#alarmRun <= Math.min(ALARM_RUN_MAX, Math.max(7, this.#core.season)));
-    if (score.score !== null && !failed) {
-      this.#pastScores.push(score.score);
-      if (this.#pastScores.length > PAST_SCORES_MAX) this.#pastScores.shift();
-    }
+    const isProtected = failed && this.#alarmRun <= Math.min(ALARM_RUN_MAX, Math.max(7, core.season));
+    learnInto(core, input, raw, { failed: isProtected, isJudged: score.outcome !== "unknown" });
+  }
+
+  /** Told twice of each window, by scoring and by learning it. */
+  #rawOf(core: Core, input: DetectorInput): RawScores {
+    if (this.#raw?.input !== input) this.#raw = { input, scores: rawOf(core, input, this.#learned < core.warmup) };
+    return this.#raw.scores;
   }
 
   /** Without a known season nothing can be judged, so a short warm-up also shortens the look at the data. */
@@ -208,7 +234,6 @@ class FusedDetector implements Detector {
       learned: this.#learned,
       lastIndex: Number.isFinite(this.#lastIndex) ? this.#lastIndex : null,
       alarmRun: this.#alarmRun,
-      pastScores: [...this.#pastScores],
       pending: this.#pending.map(portable),
       core:
         core === undefined
@@ -218,13 +243,16 @@ class FusedDetector implements Detector {
               table: core.table.snapshot(),
               residual: core.residual.snapshot(),
               pca: core.pca.snapshot(),
+              drift: core.drift.snapshot(),
+              calibration: core.calibration.snapshot(),
             },
     };
     return snapshot;
   }
 }
 
-function build(season: number, warmup: number | "auto", snapshot?: Snapshot["core"]): Core {
+function build(season: number, options: DetectorOptions, snapshot?: Snapshot["core"]): Core {
+  const { warmup } = options;
   const windows = warmup === "auto" ? warmupOfSeason(season) : warmup;
   // A short warm-up shortens both parts: what starts a model, and what scales it.
   const startAfter = Math.max(2, Math.min(startWindows(season), Math.floor(windows * 0.6)));
@@ -236,28 +264,68 @@ function build(season: number, warmup: number | "auto", snapshot?: Snapshot["cor
     table,
     residual: new ResidualLane(table, snapshot?.residual),
     pca: new PcaLane(table, { season, startAfter, fitFrom: Math.max(10, windows) }, snapshot?.pca),
+    drift: new DriftLane(snapshot?.drift),
+    calibration: new Calibration(LANES, snapshot?.calibration),
+    rateOf: ({ falseAlarms = falseAlarmsOf(options) }) => Math.min(FALSE_ALARMS_MAX, falseAlarms),
   };
 }
 
-function learnInto(core: Core, input: DetectorInput, alarmed: boolean): void {
-  const observations = core.table.observe(input);
-  const refit = core.table.learn(input, alarmed);
-  core.residual.learn(input, observations, alarmed, refit);
-  core.pca.learn(alarmed, refit);
+function falseAlarmsOf({ falseAlarms, windowMs }: DetectorOptions): number {
+  return falseAlarms ?? Math.min(FALSE_ALARMS_MAX, (windowMs === undefined ? 1 : windowMs / DAY_MS) / BUDGET);
 }
 
-function laneScore(
-  table: MetricTable,
-  lane: string,
-  result: LaneResult,
-  observations: readonly Observation[],
-): LaneScore {
-  if (result.score === undefined) return { lane, score: null, outcome: "unknown", causes: [] };
+/** What the lanes say of a window, before any threshold. */
+interface RawScores {
+  readonly observations: readonly Observation[];
+  /** In the order of `LANES`. */
+  readonly results: readonly LaneResult[];
+}
+
+function rawOf(core: Core, input: DetectorInput, isWarmingUp: boolean): RawScores {
+  const observations = core.table.observe(input, isWarmingUp);
+  const results = [
+    scoreMetricLane(core.table, observations),
+    core.residual.score(observations),
+    core.pca.score(input.index, observations),
+    core.drift.score(observations),
+  ];
+  return { observations, results };
+}
+
+function scoresOf({ results }: RawScores): LaneScores {
+  return results.map(({ score }) => score);
+}
+
+/** `failed`: what it shows is no news of what is normal. */
+function learnInto(
+  core: Core,
+  input: DetectorInput,
+  raw: RawScores,
+  { failed, isJudged }: { readonly failed: boolean; readonly isJudged: boolean },
+): void {
+  core.calibration.learn(input.index, scoresOf(raw), { rate: core.rateOf(input), isJudged });
+  const cleared = core.table.learn(input, failed);
+  core.drift.learn(failed ? [] : raw.observations, cleared);
+  core.residual.learn(input, raw.observations, failed, cleared);
+  core.pca.learn(failed, cleared.length > 0);
+}
+
+/** The lanes stand in the order of how well they name the field: the first that would have raised the alarm by itself does so. */
+function speakerOf(lanes: readonly LaneScore[], strongest: number): number {
+  const first = lanes.findIndex(({ outcome }) => outcome === "fail");
+  return first < 0 ? strongest : first;
+}
+
+function laneScore(core: Core, lane: number, { observations, results }: RawScores, calibrated: Calibrated): LaneScore {
+  const { name } = LANES[lane]!;
+  const result = results[lane]!;
+  if (result.score === undefined) return { lane: name, score: null, outcome: "unknown", causes: [] };
+  const score = result.score / calibrated.units[lane]!;
   return {
-    lane,
-    score: result.score,
-    outcome: outcomeOf(result.score),
-    causes: causesOf(observations, result.blame, (o, i) => result.expectations?.[i] ?? ownExpectation(table, o)),
+    lane: name,
+    score,
+    outcome: outcomeOf(score),
+    causes: causesOf(observations, result.blame, (o, i) => result.expectations?.[i] ?? ownExpectation(core.table, o)),
   };
 }
 
@@ -291,4 +359,11 @@ function requireWindows(name: string, value: number | "auto", least: number): vo
       `Cannot create a detector: ${name} is ${value}, expected an integer of at least ${least} or "auto"`,
     );
   }
+}
+
+function requireFalseAlarms(rate: number | undefined): void {
+  if (rate === undefined || (rate > 0 && rate <= FALSE_ALARMS_MAX)) return;
+  throw new RangeError(
+    `Cannot create a detector: falseAlarms is ${rate} per window, expected more than 0 and at most ${FALSE_ALARMS_MAX}`,
+  );
 }

@@ -2,7 +2,7 @@
 import type { Observation } from "./metric-table.ts";
 
 export interface LaneResult {
-  /** In units of the lane's own threshold; undefined while the lane cannot judge. */
+  /** In a unit of the lane's own, above 0; undefined while the lane cannot judge. */
   readonly score: number | undefined;
   /** Blame per observation, aligned with the observations; not negative. */
   readonly blame: Float64Array;

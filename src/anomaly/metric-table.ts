@@ -4,16 +4,19 @@
  */
 import type { DetectorInput } from "../core/detector.ts";
 import type { MetricKind, MetricValue } from "../core/metric.ts";
+import { RingTails } from "./ring-tails.ts";
 import { SeriesModel, type SeriesSnapshot } from "./series-model.ts";
-import { type Tail, tailOf } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 import { isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
 /** Windows from which tails and principal components are read: four months of days, and five days of hours. */
 export const HISTORY_WINDOWS = 120;
 /** Windows between two fits of principal components. */
-export const REFIT_EVERY = 7;
+export const REFIT_EVERY = 14;
 export const METRICS_MAX = 2_000;
+/** Innovations after which a metric's scores say something of the lanes' usual ones. */
+const CALIBRATED_AFTER = 8;
 
 /** One metric of one window, seen through its own model. */
 export interface Observation {
@@ -42,8 +45,6 @@ interface Slot {
   readonly model: SeriesModel;
   seenAt: number;
   floor: number;
-  /** Absent when there are newer innovations: read again when asked for. */
-  tail: Tail | undefined;
 }
 
 export interface MetricTableSnapshot {
@@ -66,12 +67,14 @@ export class MetricTable {
   readonly values: WindowRing;
   /** Innovations of all windows, those of alarming ones winsorised. */
   readonly innovations: WindowRing;
+  readonly #tails: RingTails;
 
   constructor(options: MetricTableOptions, snapshot?: MetricTableSnapshot) {
     this.#options = options;
     // One more refit interval than is used, so that a restored detector can repeat its last fit.
     this.values = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.values);
     this.innovations = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.innovations);
+    this.#tails = new RingTails(this.innovations, HISTORY_WINDOWS, 0);
     for (const [id, kind, seenAt, floor, model] of snapshot?.slots ?? []) {
       this.#slotOf.set(id, this.#slots.length);
       this.#slots.push({
@@ -80,7 +83,6 @@ export class MetricTable {
         model: new SeriesModel(options.season, options.startAfter, model),
         seenAt,
         floor,
-        tail: undefined,
       });
     }
   }
@@ -89,27 +91,29 @@ export class MetricTable {
     return this.#slots.length;
   }
 
-  /** The metrics that have a model, with what it expected. */
-  observe(input: DetectorInput): Observation[] {
+  /** The metrics that have a model, with what it expected. While all of them warm up a few innovations are enough: nothing is judged then. */
+  observe(input: DetectorInput, isWarmingUp = false): Observation[] {
     const observations: Observation[] = [];
+    const { readyAfter } = this.#options;
+    const least = isWarmingUp ? Math.min(CALIBRATED_AFTER, readyAfter) : readyAfter;
     for (const metric of input.metrics) {
       const value = transformedValue(metric);
       const slot = this.#slotOf.get(metric.id);
       if (value === undefined || slot === undefined) continue;
       const { model, kind } = this.#slots[slot]!;
       const expected = model.forecast(input.index);
-      if (expected === undefined || kind !== metric.kind || model.innovations < this.#options.readyAfter) continue;
+      if (expected === undefined || kind !== metric.kind || model.innovations < least) continue;
       const floor = spreadFloor(kind, metric.n, value, expected);
-      const innovation = isTrivialChange(kind, value, expected) ? 0 : value - expected;
+      const innovation = isTrivialChange(kind, metric.n, value, expected) ? 0 : value - expected;
       const scale = Math.max(model.scale, floor);
       observations.push({ slot, metric, value, expected, innovation, floor, scale });
     }
     return observations;
   }
 
-  /** Returns whether a slot changed hands: fits that know its column are void then. */
-  learn(input: DetectorInput, alarmed: boolean): boolean {
-    let cleared = false;
+  /** Returns the slots that changed hands: fits that know their columns are void then. */
+  learn(input: DetectorInput, alarmed: boolean): readonly number[] {
+    const cleared: number[] = [];
     const slotsBefore = this.#slots.length;
     const values: number[] = [];
     const innovations: number[] = [];
@@ -119,7 +123,7 @@ export class MetricTable {
       const known = this.#slotOf.get(metric.id);
       const slot = known ?? this.#allocate(metric, input.index);
       if (slot === undefined) continue;
-      if (known === undefined && slot < slotsBefore) cleared = true;
+      if (known === undefined && slot < slotsBefore) cleared.push(slot);
       const entry = this.#slots[slot]!;
       if (entry.kind !== metric.kind) continue;
       entry.seenAt = input.index;
@@ -129,7 +133,6 @@ export class MetricTable {
       const innovation = entry.model.learn(input.index, value, entry.floor, alarmed);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
-      entry.tail = undefined;
     }
     if (!alarmed) this.values.push(input.index, toRow(values, this.#slots.length));
     this.innovations.push(input.index, toRow(innovations, this.#slots.length));
@@ -138,9 +141,7 @@ export class MetricTable {
 
   /** Of the metric's past innovations. */
   tail(slot: number): Tail {
-    const entry = this.#slots[slot]!;
-    entry.tail ??= tailOf(columnSizes(this.innovations, slot), Math.max(entry.model.scale, entry.floor));
-    return entry.tail;
+    return this.#tails.tail(slot)!;
   }
 
   snapshot(): MetricTableSnapshot {
@@ -163,23 +164,13 @@ export class MetricTable {
       this.#slotOf.delete(this.#slots[slot]!.id);
       this.values.clearSlot(slot);
       this.innovations.clearSlot(slot);
+      this.#tails.forget(slot);
     }
     const model = new SeriesModel(this.#options.season, this.#options.startAfter);
-    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0, tail: undefined };
+    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0 };
     this.#slotOf.set(metric.id, slot);
     return slot;
   }
-}
-
-/** Sizes of the last values of a column that are there. */
-export function columnSizes(ring: WindowRing, slot: number): Float64Array {
-  const sizes = new Float64Array(ring.count);
-  let count = 0;
-  for (let position = Math.max(0, ring.count - HISTORY_WINDOWS); position < ring.count; position++) {
-    const value = ring.at(position, slot);
-    if (!Number.isNaN(value)) sizes[count++] = Math.abs(value);
-  }
-  return sizes.subarray(0, count);
 }
 
 function toRow(sparse: readonly (number | undefined)[], width: number): Float32Array {

@@ -14,8 +14,6 @@ import { type Tail, tailOf, tailScore } from "./tail.ts";
 import type { WindowRing } from "./window-ring.ts";
 
 const VARIANCE_SHARE = 0.9;
-/** Tail score of a component that raises the alarm; see METRIC_LANE_THRESHOLD. */
-const PCA_LANE_THRESHOLD = 12;
 /** A column takes part when it was there in this share of the history. */
 const PRESENCE_MIN = 0.8;
 const FIT_CLIP = 6;
@@ -93,7 +91,7 @@ export class PcaLane {
       }
     }
     return {
-      score: weightOf(worst) / weightOf(PCA_LANE_THRESHOLD),
+      score: weightOf(worst),
       blame: Float64Array.from(observations, ({ slot }) => {
         const column = slot < columnOf.length ? columnOf[slot]! : -1;
         return column >= 0 ? blame[column]! : 0;
@@ -140,7 +138,7 @@ function follow(component: Component, index: number, value: number): void {
   const innovation = component.model.learn(index, value, 1e-9, false);
   if (innovation === undefined) return;
   component.sizes.push(Math.abs(innovation));
-  component.tail = tailOf(Float64Array.from(component.sizes), component.model.scale);
+  component.tail = tailOf(Float64Array.from(component.sizes));
 }
 
 function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {
@@ -170,12 +168,12 @@ function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions)
   const { loadings } = principalComponents(clipped, VARIANCE_SHARE);
   const components = loadings.map((loading): Component => {
     const model = new SeriesModel(options.season, options.startAfter);
-    const component: Component = { loading, model, sizes: [], tail: tailOf(new Float64Array(0), 0) };
+    const component: Component = { loading, model, sizes: [], tail: tailOf(new Float64Array(0)) };
     for (let i = 0; i < rows.length; i++) {
       const innovation = model.learn(ring.indexAt(from + i), dot(loading, rows[i]!), 1e-9, false);
       if (innovation !== undefined) component.sizes.push(Math.abs(innovation));
     }
-    component.tail = tailOf(Float64Array.from(component.sizes), model.scale);
+    component.tail = tailOf(Float64Array.from(component.sizes));
     return component;
   });
   return { slots, means, deviations, columnOf, components };

@@ -7,15 +7,14 @@
  */
 import { rootMeanSquare } from "simple-statistics";
 import { blameOf, type Expectation, type LaneResult, noVerdict, weightOf } from "./lane.ts";
-import { columnSizes, HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
+import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
-import { halfWidth, type Tail, tailOf, tailScore } from "./tail.ts";
+import { RingTails, TAIL_EVERY } from "./ring-tails.ts";
+import { halfWidth, tailScore } from "./tail.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
 /** High, so that metrics that say nearly the same thing leave almost no residual as long as they agree. */
 const VARIANCE_SHARE = 0.95;
-/** Tail score of a residual that raises the alarm; see METRIC_LANE_THRESHOLD. */
-const RESIDUAL_LANE_THRESHOLD = 10;
 /** Windows of innovations before the first fit. */
 const FIT_FROM = 21;
 /** A column takes part when it was there in this share of the history. */
@@ -44,14 +43,14 @@ export interface ResidualLaneSnapshot {
 export class ResidualLane {
   readonly #table: MetricTable;
   readonly #residuals: WindowRing;
-  /** By slot; emptied when there are newer residuals, and read again when asked for. */
-  readonly #tails = new Map<number, Tail | undefined>();
+  readonly #tails: RingTails;
   #fit: Fit | undefined;
   #sinceFit = 0;
 
   constructor(table: MetricTable, snapshot?: ResidualLaneSnapshot) {
     this.#table = table;
-    this.#residuals = new WindowRing(HISTORY_WINDOWS, snapshot?.residuals);
+    this.#residuals = new WindowRing(HISTORY_WINDOWS + TAIL_EVERY, snapshot?.residuals);
+    this.#tails = new RingTails(this.#residuals, HISTORY_WINDOWS, READY_AFTER);
     if (snapshot === undefined) return;
     this.#sinceFit = snapshot.sinceFit;
     if (snapshot.fitted) this.#fit = fitProjector(table, table.innovations.count - snapshot.sinceFit);
@@ -65,7 +64,7 @@ export class ResidualLane {
     let worst = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < observations.length; i++) {
       const { slot, value, floor, scale } = observations[i]!;
-      const tail = this.#tail(slot);
+      const tail = this.#tails.tail(slot);
       const residual = residuals[i]!;
       if (tail === undefined || Number.isNaN(residual)) continue;
       const least = Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1);
@@ -75,30 +74,33 @@ export class ResidualLane {
       blame[i] = blameOf(score);
       worst = Math.max(worst, score);
     }
-    return { score: weightOf(worst) / weightOf(RESIDUAL_LANE_THRESHOLD), blame, expectations };
+    return { score: weightOf(worst), blame, expectations };
   }
 
-  /** After the table has learned the same window. */
+  /** After the table has learned the same window. `cleared`: slots that went to other metrics. */
   learn(
     input: { readonly index: number },
     observations: readonly Observation[],
     alarmed: boolean,
-    refit: boolean,
+    cleared: readonly number[],
   ): void {
+    for (const slot of cleared) {
+      this.#residuals.clearSlot(slot);
+      this.#tails.forget(slot);
+    }
     const residuals = this.#residualsOf(observations);
     if (residuals !== undefined) {
       const row = new Float32Array(this.#table.slotCount).fill(Number.NaN);
       for (let i = 0; i < observations.length; i++) {
         const { slot } = observations[i]!;
-        const limit = alarmed ? ALARM_CLIP * (this.#tail(slot)?.q90 ?? 1) : Number.POSITIVE_INFINITY;
+        const limit = alarmed ? ALARM_CLIP * (this.#tails.tail(slot)?.q90 ?? 1) : Number.POSITIVE_INFINITY;
         row[slot] = Math.max(-limit, Math.min(limit, residuals[i]!));
       }
       this.#residuals.push(input.index, row);
-      this.#tails.clear();
     }
     this.#sinceFit++;
     const due = this.#fit === undefined ? this.#table.innovations.count >= FIT_FROM : this.#sinceFit >= REFIT_EVERY;
-    if (due || (refit && this.#fit !== undefined)) {
+    if (due || (cleared.length > 0 && this.#fit !== undefined)) {
       this.#fit = fitProjector(this.#table, this.#table.innovations.count);
       this.#sinceFit = 0;
     }
@@ -126,20 +128,6 @@ export class ResidualLane {
       const column = slot < columnOf.length ? columnOf[slot]! : -1;
       return column >= 0 ? residual[column]! : Number.NaN;
     });
-  }
-
-  /** Undefined while the metric has too few residuals to be judged. */
-  #tail(slot: number): Tail | undefined {
-    if (this.#tails.has(slot)) return this.#tails.get(slot);
-    const sizes = columnSizes(this.#residuals, slot);
-    let tail: Tail | undefined;
-    if (sizes.length >= READY_AFTER) {
-      let square = 0;
-      for (const size of sizes) square += size * size;
-      tail = tailOf(sizes, Math.sqrt(square / sizes.length));
-    }
-    this.#tails.set(slot, tail);
-    return tail;
   }
 }
 

@@ -17,11 +17,14 @@ const TYPICAL_WEIGHT = 6;
 /** The empirical q90 counts like the normal one at this many values. */
 const QUANTILE_WEIGHT = 20;
 
-/** `sizes`: |u| of past windows, any order, sorted in place. `scale`: their rms, or the floor where that is larger. */
-export function tailOf(sizes: Float64Array, scale: number): Tail {
-  const normal = NORMAL_Q90 * scale;
+/** `sizes`: |u| of past windows, any order, sorted in place. Of none: all 0, so that the floor decides. */
+export function tailOf(sizes: Float64Array): Tail {
   const n = sizes.length;
-  if (n === 0) return { q90: normal, excess: TYPICAL_EXCESS * scale };
+  if (n === 0) return { q90: 0, excess: 0 };
+  let square = 0;
+  for (const size of sizes) square += size * size;
+  const scale = Math.sqrt(square / n);
+  const normal = NORMAL_Q90 * scale;
   sizes.sort();
   const from = Math.min(n - 1, Math.floor(0.9 * n));
   const empirical = sizes[from]!;

@@ -26,6 +26,8 @@ const SHARE_ROWS_UNKNOWN = 1_000;
 const SHARE_FLOOR = 0.25;
 /** A share that moved by less than this is silent, however large the window: 1 row in 10,000. */
 const SHARE_CHANGE_MIN = 1e-4;
+/** So is one row more or less, however few they are. */
+const ROWS_CHANGE_MIN = 1.5;
 
 export function forward(kind: MetricKind, value: number): number {
   switch (kind) {
@@ -73,8 +75,10 @@ export function spreadFloor(kind: MetricKind, n: number, observed: number, expec
 }
 
 /** Whether the metric moved by so little that no spread makes it worth a word. */
-export function isTrivialChange(kind: MetricKind, observed: number, expected: number): boolean {
-  return kind === "share" && Math.abs(inverse(kind, observed) - inverse(kind, expected)) < SHARE_CHANGE_MIN;
+export function isTrivialChange(kind: MetricKind, n: number, observed: number, expected: number): boolean {
+  if (kind !== "share") return false;
+  const least = Math.max(SHARE_CHANGE_MIN, n > 0 ? ROWS_CHANGE_MIN / n : 0);
+  return Math.abs(inverse(kind, observed) - inverse(kind, expected)) < least;
 }
 
 /** The number the detector works on, or undefined where there is nothing to work on. */

@@ -3,6 +3,8 @@
  * far below the spread of any metric, at half the state); absent is NaN inside the ring and `undefined` outside.
  */
 export interface WindowRingSnapshot {
+  /** Windows that were ever taken in. */
+  readonly taken: number;
   readonly indices: readonly number[];
   /** One base64 text per row, little-endian 32-bit floats. */
   readonly rows: readonly string[];
@@ -12,10 +14,12 @@ export class WindowRing {
   readonly #capacity: number;
   #indices: number[] = [];
   #rows: Float32Array[] = [];
+  #taken = 0;
 
   constructor(capacity: number, snapshot?: WindowRingSnapshot) {
     this.#capacity = capacity;
     if (snapshot === undefined) return;
+    this.#taken = snapshot.taken;
     this.#indices = [...snapshot.indices];
     this.#rows = snapshot.rows.map(decodeFloats);
   }
@@ -24,7 +28,13 @@ export class WindowRing {
     return this.#rows.length;
   }
 
+  /** Windows that were ever taken in, those that are gone among them. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   push(index: number, row: Float32Array): void {
+    this.#taken++;
     this.#indices.push(index);
     this.#rows.push(row);
     if (this.#rows.length > this.#capacity) {
@@ -59,7 +69,7 @@ export class WindowRing {
   }
 
   snapshot(): WindowRingSnapshot {
-    return { indices: [...this.#indices], rows: this.#rows.map(encodeFloats) };
+    return { taken: this.#taken, indices: [...this.#indices], rows: this.#rows.map(encodeFloats) };
   }
 }
 

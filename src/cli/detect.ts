@@ -2,8 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { CsvError, parse } from "csv-parse/sync";
+import { FALSE_ALARMS_MAX } from "../anomaly/detector.ts";
 import { detectMatrix, type MatrixRow } from "../anomaly/matrix.ts";
 import { seriesIndex } from "../anomaly/series-index.ts";
+import { parseDuration } from "../config/duration.ts";
 import { quoted } from "../config/quoted.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import { printable } from "../core/text.ts";
@@ -14,6 +16,7 @@ export interface DetectArgs {
   readonly file: string;
   readonly season?: number;
   readonly warmup?: number;
+  /** `1 per 30` rows, or `1 per 30d`. */
   readonly falseAlarms?: string;
 }
 
@@ -25,9 +28,7 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const MISSING = new Set(["", "na", "nan", "null", "none"]);
 
 export async function detect(args: DetectArgs, io: Io): Promise<number> {
-  if (args.falseAlarms !== undefined) {
-    throw new StreamgaugeError("SG_CONFIG", "--false-alarms: is known but does not work yet in this version");
-  }
+  const budget = args.falseAlarms === undefined ? undefined : budgetOf(args.falseAlarms);
   const table = await readTable(args.file);
   const { indices, stepMs } = placed(args.file, table, () =>
     seriesIndex(table.rows.map(({ cells }) => cells[0] ?? "")),
@@ -43,9 +44,28 @@ export async function detect(args: DetectArgs, io: Io): Promise<number> {
     season: args.season ?? "auto",
     warmup: args.warmup ?? "auto",
     ...(stepMs === undefined ? {} : { windowMs: stepMs }),
+    ...(budget === undefined ? {} : { falseAlarms: budget(stepMs) }),
   } as const;
   for (const verdict of detectMatrix(rows, table.names, options)) io.stdout(JSON.stringify(verdict));
   return EXIT_CODES.ok;
+}
+
+const FALSE_ALARMS = /^([1-9]\d{0,4}) per (?:([1-9]\d{0,5})|(\d{1,6}(?:ms|s|m|h|d)))$/;
+
+/** Gives the chance of a false alarm per row, from the milliseconds between two of them. */
+function budgetOf(text: string): (stepMs: number | undefined) => number {
+  const [, count, rows, span] = FALSE_ALARMS.exec(text.trim()) ?? [];
+  const perMs = span === undefined ? undefined : parseDuration(span);
+  const refuse = (reason: string) =>
+    new StreamgaugeError("SG_CONFIG", `--false-alarms: ${reason}, got ${quoted(text)}`);
+  if (count === undefined || perMs === 0) throw refuse('expected a budget such as "1 per 30" rows or "1 per 30d"');
+  return (stepMs) => {
+    if (perMs !== undefined && stepMs === undefined)
+      throw refuse("expected rows, since the first column holds no times");
+    const rate = Number(count) / (perMs === undefined ? Number(rows) : perMs / (stepMs ?? 1));
+    if (rate > FALSE_ALARMS_MAX) throw refuse(`expected at most ${100 * FALSE_ALARMS_MAX} in 100 rows`);
+    return rate;
+  };
 }
 
 interface Table {

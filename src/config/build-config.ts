@@ -6,6 +6,7 @@ import type {
   Config,
   DatasetConfig,
   DetectConfig,
+  FalseAlarms,
   SliceByConfig,
   StartFrom,
   TimeConfig,
@@ -141,8 +142,18 @@ function buildFields(node: MapNode | undefined): DatasetConfig["fields"] {
   return fields;
 }
 
+function falseAlarmsOf(budget: string): FalseAlarms {
+  const [count, span] = budget.split(" per ");
+  return { count: Number(count), perMs: parseDuration(span) ?? 0 };
+}
+
 function buildDetect(node: MapNode | undefined): DetectConfig {
-  return { season: numberAt(node, "season") ?? "auto", warmup: numberAt(node, "warmup") ?? "auto" };
+  const budget = textOf(child(node, "falseAlarms"));
+  return {
+    season: numberAt(node, "season") ?? "auto",
+    warmup: numberAt(node, "warmup") ?? "auto",
+    ...(budget === undefined ? {} : { falseAlarms: falseAlarmsOf(budget) }),
+  };
 }
 
 /** The schema's text: of the file, or of the block that stands in the configuration. */

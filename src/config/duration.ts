@@ -7,6 +7,8 @@ type Unit = keyof typeof UNIT_MS;
 export const DURATION_PATTERN = "^(0|[0-9]{1,6}(ms|s|m|h|d))$";
 /** The same without zero. */
 export const POSITIVE_DURATION_PATTERN = "^0*[1-9][0-9]{0,5}(ms|s|m|h|d)$";
+/** So many in each such time. */
+export const FALSE_ALARMS_PATTERN = "^[1-9][0-9]{0,4} per 0*[1-9][0-9]{0,5}(ms|s|m|h|d)$";
 /** That far before now; the words `earliest` and `latest` stand beside it. */
 export const START_FROM_PATTERN = "^-0*[1-9][0-9]{0,5}(ms|s|m|h|d)$";
 /** Windows are whole minutes, hours or days. */

@@ -1,6 +1,6 @@
 /** The keys of one dataset. */
 import { PAIRS_MAX } from "../core/config.ts";
-import { POSITIVE_DURATION_PATTERN, WINDOW_SIZE_PATTERN } from "./duration.ts";
+import { FALSE_ALARMS_PATTERN, WINDOW_SIZE_PATTERN } from "./duration.ts";
 import type { KeySchema } from "./schema-parts.ts";
 import {
   duration,
@@ -165,13 +165,14 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
     ...mapping({
       season: windowCount("Windows per season; 1 is no season. Default: auto.", 1, 24),
       warmup: windowCount("Windows before the first verdict. Default: auto.", 1, 48),
-      falseAlarms: notYet({
+      falseAlarms: {
         type: "string",
-        pattern: `^[1-9][0-9]{0,4} per ${POSITIVE_DURATION_PATTERN.slice(1)}`,
+        pattern: FALSE_ALARMS_PATTERN,
         title: "a budget such as 1 per 30d",
-        description: "Most false alarms, in event time, over all sizes and slices of the dataset.",
+        description:
+          "Most false alarms, in event time, over all sizes and slices of the dataset; of several datasets they add up. Default: 1 per 30d.",
         examples: ["1 per 30d"],
-      }),
+      },
     }),
   },
   checks: notYet({

@@ -42,6 +42,13 @@ export interface DetectConfig {
   readonly season: number | "auto";
   /** Windows before the first verdict. */
   readonly warmup: number | "auto";
+  /** Most false alarms over all sizes and slices of the dataset, in event time. @default 1 per 30 days */
+  readonly falseAlarms?: FalseAlarms;
+}
+
+export interface FalseAlarms {
+  readonly count: number;
+  readonly perMs: number;
 }
 
 /** Two fields whose numbers are compared, as they are named in metrics. */

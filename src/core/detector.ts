@@ -9,6 +9,8 @@ export interface DetectorInput {
    * keeps its phase.
    */
   readonly index: number;
+  /** Chance of a false alarm that is tolerated in this window, (0, 1). @default that of the detector */
+  readonly falseAlarms?: number;
   readonly metrics: readonly MetricValue[];
 }
 

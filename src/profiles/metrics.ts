@@ -22,8 +22,6 @@ export interface MetricsOptions {
   readonly names?: FieldNames;
   /** Path of the event time, which windows cut: of it, only the null rate is scored. */
   readonly eventTimeField?: string;
-  /** Whether the detector looks at pairs of numbers: where a person chose them. @default false */
-  readonly arePairsScored?: boolean;
   /** Where values are hidden there are no minimum, maximum and quantiles. @default "show" */
   policyOf?(path: string): ValuePolicy;
 }
@@ -98,8 +96,7 @@ function pairMetrics(
     const hidden = [first, second].some((path) => options.policyOf?.(path) === "hide");
     for (const entry of PAIR_METRICS) {
       if (!entry.classes.has(fieldClass) || (hidden && entry.showsValues)) continue;
-      const metric = metricOf(entry, names, names, entry.measure(state));
-      metrics.push(options.arePairsScored === true ? metric : { ...metric, scored: false });
+      metrics.push(metricOf(entry, names, names, entry.measure(state)));
     }
   }
 }

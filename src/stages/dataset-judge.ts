@@ -4,7 +4,7 @@
  */
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
-import type { DatasetConfig } from "../core/config.ts";
+import type { DatasetConfig, FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
@@ -252,7 +252,6 @@ export class DatasetJudge {
     const { dataset } = this.#options;
     const metricOptions = {
       names: this.#names,
-      arePairsScored: dataset.pairs !== undefined,
       policyOf: (path: string) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
       ...(dataset.time.field === undefined ? {} : { eventTimeField: dataset.time.field }),
     };
@@ -261,10 +260,23 @@ export class DatasetJudge {
       warmup: dataset.detect.warmup,
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
+      falseAlarms: () => this.#falseAlarmsOf(sizeMs),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
+  }
+
+  /**
+   * The series of a dataset share its budget. They see the same events and alarm together, so that to give each its part of the
+   * number would leave most of it unused: it is the root of their number.
+   */
+  #falseAlarmsOf(sizeMs: number): number {
+    const { detect, windows } = this.#options.dataset;
+    const { count, perMs } = detect.falseAlarms ?? FALSE_ALARMS_DEFAULT;
+    let series = 0;
+    for (const one of this.#series.values()) if (one.sizeMs === sizeMs) series++;
+    return (count * sizeMs) / perMs / Math.sqrt(windows.sizesMs.length * Math.max(1, series));
   }
 
   #incident(tick: readonly Judged[], context: OutputContext): OutputRecord[] {
@@ -328,6 +340,8 @@ export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Kep
     ops: KEPT_PROFILE_OPS,
   };
 }
+
+const FALSE_ALARMS_DEFAULT: FalseAlarms = { count: 1, perMs: 30 * 86_400_000 };
 
 /** All slices of a window make one tick of the incident, wherever they stand. */
 function ticksOf(told: readonly Judged[]): Iterable<readonly Judged[]> {

@@ -7,7 +7,7 @@
  * when its outcome changes.
  */
 import { createDetector, type DetectorProgress, detectorProgress, restoreDetector } from "../anomaly/detector.ts";
-import type { Detector, DetectorScore } from "../core/detector.ts";
+import type { Detector, DetectorInput, DetectorScore } from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
 import type { Outcome } from "../core/verdict.ts";
@@ -53,6 +53,8 @@ export interface SeriesJudgeOptions {
   readonly sizeMs: number;
   /** How long after its end a window may still be revised. */
   readonly reviseForMs: number;
+  /** Chance of a false alarm that is tolerated in a window of this series. */
+  readonly falseAlarms: () => number;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
   readonly referenceMetricsOf: (reference: ReferenceWindows, contents: WindowContents) => readonly MetricValue[];
   readonly summaryOf: (profile: Profile) => WindowSummary;
@@ -61,6 +63,8 @@ export interface SeriesJudgeOptions {
 /** A window that may still be revised, and what was made of it. */
 interface Entry {
   input: WindowInput;
+  /** As it was when the window closed. */
+  readonly falseAlarms: number;
   /** Of the window by itself, as it was told last. */
   own: readonly MetricValue[];
   /** Those, and the ones that compare it with the past. */
@@ -129,11 +133,13 @@ export class SeriesJudge {
       const series = new SeriesJudge(options);
       series.#settled = { detector: restoreDetector(state.detector), reference };
       series.#newest = undefined;
-      for (const { window, index, partial, empty, counts, metrics, outcome, score, revision } of state.revisable) {
+      for (const { window, index, partial, empty, counts, falseAlarms, metrics, ...told } of state.revisable) {
         const { profile, contents } = storedOf(window, empty);
         const input = { window, index, partial, empty, counts, profile };
         const own = metrics.filter(({ id }) => !isReferenceMetric(id));
-        series.#revisable.push({ input, own, metrics, score: { ...NOT_JUDGED, outcome, score }, contents, revision });
+        const { outcome, score, revision } = told;
+        const verdict = { ...NOT_JUDGED, outcome, score };
+        series.#revisable.push({ input, falseAlarms, own, metrics, score: verdict, contents, revision });
       }
       return series;
     });
@@ -146,9 +152,9 @@ export class SeriesJudge {
       version: STATE_VERSION,
       options: optionsOf(this.#options),
       detector: detector.snapshot(),
-      revisable: this.#revisable.map(({ input, metrics, score, revision }) => {
+      revisable: this.#revisable.map(({ input, falseAlarms, metrics, score: { outcome, score }, revision }) => {
         const { window, index, partial, empty, counts } = input;
-        return { window, index, partial, empty, counts, metrics, outcome: score.outcome, score: score.score, revision };
+        return { window, index, partial, empty, counts, falseAlarms, metrics, outcome, score, revision };
       }),
     };
     const writer = new ByteWriter(65_536);
@@ -229,8 +235,7 @@ export class SeriesJudge {
     const at = this.#revisable.findIndex((entry) => entry.input.index >= input.index);
     const known = this.#revisable[at];
     const isKnown = known?.input.index === input.index;
-    const entry = entryOf(input, this.#options, isKnown ? known.revision + 1 : 0);
-    if (isKnown) entry.score = known.score;
+    const entry = entryOf(input, this.#options, isKnown ? known : undefined);
     this.#revisable.splice(at, isKnown ? 1 : 0, entry);
     return entry;
   }
@@ -280,6 +285,7 @@ interface SeriesState {
   readonly options: ReturnType<typeof optionsOf>;
   readonly detector: unknown;
   readonly revisable: readonly (Omit<WindowInput, "profile"> & {
+    readonly falseAlarms: number;
     readonly metrics: readonly MetricValue[];
     readonly outcome: Outcome;
     readonly score: number | null;
@@ -292,24 +298,39 @@ function optionsOf({ season, warmup, sizeMs, reviseForMs }: SeriesJudgeOptions) 
   return { season, warmup, sizeMs, reviseForMs };
 }
 
-function entryOf(input: WindowInput, { metricsOf }: SeriesJudgeOptions, revision = 0): Entry {
+/** `known`: what was made of the window before. */
+function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOptions, known?: Entry): Entry {
   const profile = input.profile.look();
   const own = metricsOf(profile);
-  return { input, own, metrics: own, score: NOT_JUDGED, contents: contentsOf(profile), revision };
+  return {
+    input,
+    falseAlarms: known?.falseAlarms ?? falseAlarms(),
+    own,
+    metrics: own,
+    score: known?.score ?? NOT_JUDGED,
+    contents: contentsOf(profile),
+    revision: known === undefined ? 0 : known.revision + 1,
+  };
 }
 
 function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf }: SeriesJudgeOptions): void {
-  const { input, own, contents } = entry;
-  entry.metrics = [...own, ...referenceMetricsOf(models.reference, contents)];
-  entry.score = input.partial ? NOT_JUDGED : models.detector.scoreOne({ index: input.index, metrics: entry.metrics });
-  learn(models, entry);
+  entry.metrics = [...entry.own, ...referenceMetricsOf(models.reference, entry.contents)];
+  // The same object for both, by which the detector knows the window again.
+  const input = detectorInput(entry);
+  entry.score = entry.input.partial ? NOT_JUDGED : models.detector.scoreOne(input);
+  learn(models, entry, input);
 }
 
 /** A window that alarms would make its fault look usual, so it does not enter the reference. */
-function learn({ detector, reference }: Models, { input, metrics, score, contents }: Entry): void {
-  if (input.partial) return;
-  detector.learnOne({ index: input.index, metrics }, score);
-  if (score.outcome !== "fail" && !input.empty) reference.learn(contents);
+function learn({ detector, reference }: Models, entry: Entry, input = detectorInput(entry)): void {
+  const { score, contents } = entry;
+  if (entry.input.partial) return;
+  detector.learnOne(input, score);
+  if (score.outcome !== "fail" && !entry.input.empty) reference.learn(contents);
+}
+
+function detectorInput({ input, falseAlarms, metrics }: Entry): DetectorInput {
+  return { index: input.index, falseAlarms, metrics };
 }
 
 function copyOf({ detector, reference }: Models): Models {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { SliceVerdict } from "../../src/alerts/incident-tracker.ts";
 import { incidentSentence, type SentenceInput } from "../../src/alerts/sentence.ts";
-import { DATASET_METRICS, FIELD_METRICS } from "../../src/profiles/catalogue.ts";
+import { DATASET_METRICS, FIELD_METRICS, PAIR_METRICS } from "../../src/profiles/catalogue.ts";
 import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../../src/profiles/reference-metrics.ts";
 import { alarm, anyCause, anyVerdicts, cause, DAY, HOUR, MINUTE } from "./ticks.ts";
 
@@ -108,6 +108,16 @@ const PHRASES: Readonly<Record<string, readonly [metric: string, more: Parameter
     { observed: 0.4, low: 0, high: 0.01 },
     "40 % of `fare` is not an integer, expected 0–1 %",
   ],
+  repeat_share: [
+    "repeat_share(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` equals the value before, expected 0–1 %",
+  ],
+  mode_share: [
+    "mode_share(fare)",
+    { observed: 0.4, low: 0, high: 0.01 },
+    "40 % of `fare` is its most frequent value, expected 0–1 %",
+  ],
   blank_rate: [
     "blank_rate(fare)",
     { observed: 0.4, low: 0, high: 0.01 },
@@ -157,6 +167,16 @@ describe("incidentSentence(), one cause", () => {
 
   test("names a metric that it has no words for by its id", () => {
     expect(phrase("max(fare)", { observed: 900, low: 10, high: 20 })).toBe("max(fare) is 900, expected 10–20");
+  });
+
+  test("has plain words for every metric of a pair that the detector looks at", () => {
+    const pair = { fields: ["fare", "tip"], observed: 3, low: 1, high: 2 };
+    const words = PAIR_METRICS.filter(({ scored }) => scored).map(({ name }) => phrase(`${name}(fare,tip)`, pair));
+    expect(words).toEqual([
+      "the correlation of `fare` and `tip` is 3, expected 1–2",
+      "the mean difference of `fare` and `tip` is 3, expected 1–2",
+      "the standard deviation of the difference of `fare` and `tip` is 3, expected 1–2",
+    ]);
   });
 
   test("names both fields of a pair", () => {

@@ -14,9 +14,13 @@ function* matrix(count: number): Generator<MatrixRow> {
   }
 }
 
+const WEEKLY = { season: 7, warmup: 37 } as const;
+
 describe("detectMatrix()", () => {
   test("gives one verdict per row, unknown while warming up, and finds the planted column", () => {
-    const verdicts = [...detectMatrix(matrix(120), ["visits", "__proto__", "constant"], { season: 7, warmup: 37 })];
+    const verdicts = [
+      ...detectMatrix(matrix(120), ["visits", "__proto__", "constant"], { ...WEEKLY, falseAlarms: 0.001 }),
+    ];
     expect(verdicts.map((verdict) => verdict.time)).toEqual(Array.from({ length: 120 }, (_, i) => `t${i}`));
     expect(verdicts.slice(0, 37).every((verdict) => verdict.score === null && !verdict.alarm)).toBe(true);
     expect(verdicts.map((verdict) => verdict.alarm).lastIndexOf(true)).toBe(80);

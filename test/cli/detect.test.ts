@@ -58,10 +58,13 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
+/** A rare budget, so that what alarms is what was planted. */
+const RARELY = "1 per 1000";
+
 async function runDetect(content: string | Uint8Array, more: Partial<DetectArgs> & { readonly name?: string } = {}) {
   const { name = "metrics.csv", ...args } = more;
   const path = folder.write(name, content);
-  const run = await runCommand((io) => detect({ file: path, ...args }, io));
+  const run = await runCommand((io) => detect({ file: path, falseAlarms: RARELY, ...args }, io));
   return { ...run, path, lines: run.stdout.map((line) => JSON.parse(line) as DetectLine) };
 }
 
@@ -204,10 +207,25 @@ describe("detect()", () => {
     }
   });
 
-  test("--false-alarms is refused by name", async () => {
-    expect(failureOf(await runDetect(file(matrix(ALL_DAYS)), { falseAlarms: "1 per 30" }))).toEqual({
+  test("--false-alarms: a larger budget has more alarms, in rows or in time alike", async () => {
+    const alarms = async (falseAlarms: string) => {
+      const { lines } = await runDetect(file(matrix(ALL_DAYS)), { falseAlarms });
+      return lines.filter(({ alarm }) => alarm).map(({ time }) => time);
+    };
+    const many = await alarms("1 per 8");
+    expect(many.length).toBeGreaterThan((await alarms("1 per 300")).length);
+    expect(await alarms("1 per 8d")).toEqual(many);
+  });
+
+  test.each([
+    ["few", 'expected a budget such as "1 per 30" rows or "1 per 30d", got "few"'],
+    ["0 per 30", 'expected a budget such as "1 per 30" rows or "1 per 30d", got "0 per 30"'],
+    ["1 per 0d", 'expected a budget such as "1 per 30" rows or "1 per 30d", got "1 per 0d"'],
+    ["1 per 2", 'expected at most 15 in 100 rows, got "1 per 2"'],
+  ])("--false-alarms %s is refused", async (falseAlarms, said) => {
+    expect(failureOf(await runDetect(file(matrix(ALL_DAYS)), { falseAlarms }))).toEqual({
       code: "SG_CONFIG",
-      message: "--false-alarms: is known but does not work yet in this version",
+      message: `--false-alarms: ${said}`,
     });
   });
 });

@@ -119,7 +119,11 @@ describe("streamgauge", () => {
       ["detect", "metrics.csv", "--warmup", "auto"],
       /expected a whole number from 1 to 10000/,
     ],
-    ["an option that does not work yet", ["detect", "metrics.csv", "--false-alarms", "1 per 30"], /^--false-alarms: /],
+    [
+      "a budget that is none",
+      ["detect", "metrics.csv", "--false-alarms", "few"],
+      /^--false-alarms: expected a budget such as "1 per 30"/,
+    ],
   ] as const)("%s: exit code 2, said on standard error", async (_what, args, said) => {
     const { exitCode, stdout, stderr } = await streamgauge(args);
     expect([exitCode, stdout]).toEqual([EXIT_CODES.configuration, ""]);

@@ -22,7 +22,7 @@ datasets:
     windows: { sizes: [1d, 5m, 1h], timezone: europe/berlin }
     slices:  [{ name: from, by: trip.origin, limit: 10 }, { by: "\`odd name\`" }]
     fields:  { trip.origin: { values: show }, "stops[].at": { values: hide }, "f#string": {} }
-    detect:  { season: 7, warmup: 30 }
+    detect:  { season: 7, warmup: 30, falseAlarms: 2 per 14d }
     quarantine: { topic: trips.quarantine }
     schema: { type: record, name: Trip, fields: [{ name: id, type: long }] }
 sinks: [{ console: {} }, { console: }, { file: { directory: out } }, { prometheus: }]
@@ -88,7 +88,7 @@ describe("loadConfig()", () => {
             ["stops[].at", { values: "hide" }],
           ]),
           valuesDefault: "hash",
-          detect: { season: 7, warmup: 30 },
+          detect: { season: 7, warmup: 30, falseAlarms: { count: 2, perMs: 14 * 86_400_000 } },
           quarantine: { topic: "trips.quarantine" },
           flushEveryMs: 500,
           schema: '{"type":"record","name":"Trip","fields":[{"name":"id","type":"long"}]}',

@@ -275,10 +275,8 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
     ["3:22 datasets[0].detect.warmup: expected auto or a whole number of windows from 1 to 10000, got true"],
   ],
   [
-    "datasets:\n  - topic: t\n    detect: {falseAlarms: 1 per 30d}\n",
-    [
-      '3:14 datasets[0].detect.falseAlarms: the key "falseAlarms" is known but does not work yet in this version (0.1.0) — remove it',
-    ],
+    "datasets:\n  - topic: t\n    detect: {falseAlarms: 1 per month}\n",
+    ['3:27 datasets[0].detect.falseAlarms: expected a budget such as 1 per 30d, got "1 per month"'],
   ],
   [
     "datasets:\n  - topic: t\n    quarantine: {topic: t}\n",

@@ -139,7 +139,11 @@ describe("metricsOf()", () => {
     });
     const scored = metrics.filter((metric) => metric.scored).map(({ id }) => id);
     expect(scored.filter((id) => id.includes("(at)"))).toEqual(["null_rate(at)"]);
-    expect(scored.filter((id) => id.includes("(day)"))).toEqual(["null_rate(day)", "missing_rate(day)"]);
+    expect(scored.filter((id) => id.includes("(day)"))).toEqual([
+      "null_rate(day)",
+      "missing_rate(day)",
+      "repeat_share(day)",
+    ]);
     expect(scored.filter((id) => id.startsWith("quantile") || id.startsWith("m") === false)).not.toContain(
       "min(small)",
     );

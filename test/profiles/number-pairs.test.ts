@@ -214,13 +214,15 @@ describe("number pairs", () => {
     ]);
   });
 
-  test("of pairs that somebody chose the detector looks at the mean of the difference; of others, at nothing", () => {
-    const scored = (options: { arePairsScored?: boolean }) =>
-      metricsOf(profileOf(FIELDS, [[[1], [2]]]), options).filter(
-        (metric) => metric.scored && metric.fields.length === 2,
-      );
-    expect(scored({ arePairsScored: true }).map(({ id }) => id)).toEqual(["gap_mean(arr_delay,dep_delay)"]);
-    expect(scored({})).toEqual([]);
+  test("of a pair the detector looks at the correlation, and at mean and spread of the difference", () => {
+    const scored = metricsOf(profileOf(FIELDS, [[[1], [2]]])).filter(
+      (metric) => metric.scored && metric.fields.length === 2,
+    );
+    expect(scored.map(({ id }) => id)).toEqual([
+      "correlation(arr_delay,dep_delay)",
+      "gap_mean(arr_delay,dep_delay)",
+      "gap_stddev(arr_delay,dep_delay)",
+    ]);
   });
 
   test("beyond the limit those stay that come first by name, in every order", () => {

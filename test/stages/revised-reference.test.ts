@@ -49,6 +49,7 @@ function series(): SeriesJudge {
     warmup: 10_000,
     sizeMs: DAY_MS,
     reviseForMs: 20 * DAY_MS,
+    falseAlarms: () => 1 / 30,
     metricsOf: (profile) => metricsOf(profile, options),
     referenceMetricsOf: (reference, contents) => reference.metrics(contents, options),
     summaryOf: (profile) => windowSummary(profile, options),

@@ -33,7 +33,8 @@ export const DATASET: DatasetConfig = {
   slices: [{ by: "route.origin", name: "origin", limit: 2 }],
   fields: new Map(),
   valuesDefault: "show",
-  detect: { season: 7, warmup: 10 },
+  // So many alarms are tolerated that there is an incident to be kept.
+  detect: { season: 7, warmup: 10, falseAlarms: { count: 10, perMs: 30 * DAY_MS } },
   flushEveryMs: 5000,
 };
 

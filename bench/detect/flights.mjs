@@ -1,0 +1,111 @@
+// The tables of the flights (nycflights13, every departure from New York in 2013): by UTC day as the demo cuts them, by hour, and by day
+// for each airport apart. Nothing in them is planted: holidays, storms and the one bad record of 27 July are what happened.
+import { fileURLToPath } from "node:url";
+import avsc from "avsc";
+import { DEMO_CONFIG } from "../../dist/cli/demo-feed.js";
+import { openInput } from "../../dist/consumers/file-input.js";
+import { DAY_MS, DAYS_BUDGET, HOUR_MS, HOURS_BUDGET } from "./windows.mjs";
+
+const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
+const YEAR_START_MS = Date.UTC(2013, 0, 1);
+/** The last UTC day of the file, in 2014, has the flights of five hours only. */
+const DAYS = 365;
+const ORIGINS = ["JFK", "LGA", "EWR"];
+
+const COLUMNS = [
+  { path: "time_hour", type: "timestamp", isEventTime: true },
+  { path: "dep_time", type: "int", clock: "hhmm" },
+  { path: "sched_dep_time", type: "int", clock: "hhmm" },
+  { path: "dep_delay", type: "int" },
+  { path: "arr_time", type: "int", clock: "hhmm" },
+  { path: "sched_arr_time", type: "int", clock: "hhmm" },
+  { path: "arr_delay", type: "int" },
+  { path: "carrier", type: "string" },
+  { path: "flight", type: "int" },
+  { path: "tailnum", type: "string" },
+  { path: "route.origin", type: "string" },
+  { path: "route.dest", type: "string" },
+  { path: "route.distance", type: "int" },
+  { path: "air_time", type: "int" },
+  { path: "hour", type: "int", clock: "hour" },
+  { path: "minute", type: "int" },
+];
+
+let loaded;
+
+export function flightsByDay() {
+  return table("flights", { sizeMs: DAY_MS });
+}
+
+/** The first `days` of the year. */
+export function flightsByHour(days) {
+  return table("hourly", { sizeMs: HOUR_MS, days });
+}
+
+export function flightsByOrigin() {
+  return ORIGINS.map((origin) => table(`origin ${origin}`, { sizeMs: DAY_MS, origin }));
+}
+
+function table(name, { sizeMs, days = DAYS, origin }) {
+  const [dataset] = DEMO_CONFIG.datasets;
+  const isDaily = sizeMs === DAY_MS;
+  return {
+    name,
+    columns: COLUMNS,
+    sizeMs,
+    days,
+    season: isDaily ? 7 : 24,
+    ...(isDaily ? DAYS_BUDGET : HOURS_BUDGET),
+    pairs: dataset.pairs,
+    policyOf: (path) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,
+    async load() {
+      loaded ??= await loadFlights();
+      const endMs = YEAR_START_MS + days * DAY_MS;
+      const rows = loaded.rows.filter((row) => row[0] < endMs && (origin === undefined || row[10] === origin));
+      const bySlot = groupBy(rows, (row) => slotOf(row, sizeMs));
+      const slots = [...bySlot.keys()].sort((a, b) => a - b);
+      return {
+        windows: slots.map((slot) => ({ index: slot, startMs: YEAR_START_MS + slot * sizeMs })),
+        rowsOf: (window) => bySlot.get(slots[window]),
+        isKnown: (column, text) => loaded.texts[column].has(text),
+      };
+    },
+  };
+}
+
+function slotOf([timeMs], sizeMs) {
+  return Math.floor((timeMs - YEAR_START_MS) / sizeMs);
+}
+
+/** `Map.groupBy` is younger than Node 20. */
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** All flights as rows, in the order of the file, and the texts of each column. */
+async function loadFlights() {
+  const input = await openInput(FLIGHTS, { timeField: "time_hour" });
+  const type = avsc.Type.forSchema(JSON.parse(input.schemaText));
+  const paths = COLUMNS.map(({ path }) => path.split("."));
+  const rows = [];
+  const texts = COLUMNS.map(() => new Set());
+  for await (const { count, bytes, starts, ends } of input.records()) {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let i = 0; i < count; i++) {
+      const flight = type.fromBuffer(buffer.subarray(starts[i], ends[i]));
+      const row = paths.map(([first, second]) => (second === undefined ? flight[first] : flight[first][second]));
+      for (let column = 0; column < row.length; column++) {
+        if (typeof row[column] === "string") texts[column].add(row[column]);
+      }
+      rows.push(row);
+    }
+  }
+  return { rows, texts };
+}

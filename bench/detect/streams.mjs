@@ -1,0 +1,164 @@
+// A table's windows through the detector, in the two ways that a fault can stand in the history. What is done with a window is what
+// `SeriesJudge` does: its own metrics and those against the reference are scored, then learned with the score; a window that fails does not
+// enter the reference.
+//
+// Beside: one stream of clean windows; at a window its faulted versions are scored, then the clean one is scored and learned.
+// Left in: the faulted window stands in the place of the clean one, and is learned as what it was taken for.
+import { createDetector, restoreDetector } from "../../dist/anomaly/detector.js";
+import { ReferenceWindows } from "../../dist/drift/reference.js";
+import { FieldNames } from "../../dist/profiles/field-names.js";
+import { createBaselines } from "./baselines.mjs";
+import { blameOf } from "./figures.mjs";
+import { streamsOf } from "./placement.mjs";
+import { metricOptions } from "./profiles.mjs";
+import { VectorSpace } from "./vectors.mjs";
+
+/** The product's own lane of the form that Uber published. */
+const PCA_LANE = "pca";
+const CAUSES_TOLD = 3;
+/** The product takes the first window of a stream for partial, neither scores nor learns it: with that, all scores are those of the demo. */
+const FIRST_WHOLE = 1;
+
+class Stream {
+  #options;
+  #detector;
+  #reference;
+
+  constructor({ options, detector, reference }) {
+    this.#options = options;
+    this.#detector = detector;
+    this.#reference = reference;
+  }
+
+  /** Learns nothing. */
+  judge(index, { own, contents }) {
+    const metrics = [...own, ...this.#reference.metrics(contents, this.#options)];
+    return { metrics, score: this.#detector.scoreOne({ index, metrics }) };
+  }
+
+  learn(index, { contents }, { metrics, score }) {
+    this.#detector.learnOne({ index, metrics }, score);
+    if (score.outcome !== "fail") this.#reference.learn(contents);
+  }
+
+  copy() {
+    const detector = restoreDetector(this.#detector.snapshot());
+    return new Stream({ options: this.#options, detector, reference: this.#reference.copy() });
+  }
+}
+
+/** `detect`: options of `createDetector()` beside the table's own. */
+export function runStreams(table, { windows, faults }, { ways, detect, withBaselines }) {
+  const judged = windows.length - table.judgedFrom;
+  const plan = ways.includes("left") ? streamsOf(faults, judged) : [];
+  const space = withBaselines ? new VectorSpace() : undefined;
+  const clean = runClean(table, windows, ways.includes("beside") ? faults : [], new Set(plan.map(firstWindow)), {
+    detect,
+    space,
+  });
+  const left = plan.map((stream) => runLeftIn(table, windows, stream, clean, space));
+  return {
+    judged,
+    streams: plan.length,
+    cleanStream: clean.clean,
+    beside: { clean: clean.clean, faults: clean.faults },
+    left: { clean: left.flatMap((run) => run.clean), faults: left.flatMap((run) => run.faults) },
+  };
+}
+
+function firstWindow([{ window }]) {
+  return window;
+}
+
+/** The clean stream, faults beside it; of its state copies before the windows of `copyAt`. */
+function runClean(table, windows, faults, copyAt, { detect, space }) {
+  const stream = new Stream({
+    options: metricOptions(table, new FieldNames()),
+    detector: createDetector({ season: table.season, warmup: "auto", windowMs: table.sizeMs, ...detect }),
+    reference: new ReferenceWindows(),
+  });
+  const baselines = space === undefined ? [] : createBaselines(table);
+  const result = { clean: [], faults: [], copies: new Map(), vectors: [] };
+  const byWindow = grouped(faults);
+  for (const [at, window] of windows.entries()) {
+    if (at < FIRST_WHOLE) continue;
+    if (copyAt.has(at)) result.copies.set(at, stream.copy());
+    for (const fault of byWindow.get(at) ?? []) {
+      const verdict = stream.judge(window.index, fault);
+      const faulted = space?.vectorOf(verdict.metrics, at);
+      result.faults.push(faultResult(fault, verdict, scoresOf(baselines, window.index, faulted)));
+    }
+    const verdict = stream.judge(window.index, window);
+    const vector = space?.vectorOf(verdict.metrics, at);
+    if (at >= table.judgedFrom) result.clean.push(cleanResult(at, window, verdict, baselines, vector));
+    stream.learn(window.index, window, verdict);
+    space?.learn(verdict.metrics, at);
+    for (const baseline of baselines) baseline.learnOne(window.index, vector);
+    result.vectors[at] = vector;
+  }
+  return result;
+}
+
+/** From the state that the clean stream had before the first fault, up to which the two are one. */
+function runLeftIn(table, windows, faults, { clean, copies, vectors }, space) {
+  const first = firstWindow(faults);
+  // Several streams may begin with faults of one window.
+  const stream = copies.get(first).copy();
+  const baselines = space === undefined ? [] : createBaselines(table);
+  const byWindow = new Map(faults.map((fault) => [fault.window, fault]));
+  const result = { clean: clean.filter(({ window }) => window < first), faults: [] };
+  for (const [at, window] of windows.entries()) {
+    if (at < FIRST_WHOLE) continue;
+    if (at < first) {
+      for (const baseline of baselines) baseline.learnOne(window.index, vectors[at]);
+      continue;
+    }
+    const fault = byWindow.get(at);
+    const seen = fault ?? window;
+    const verdict = stream.judge(window.index, seen);
+    const vector = space?.vectorOf(verdict.metrics, at);
+    if (fault !== undefined) result.faults.push(faultResult(fault, verdict, scoresOf(baselines, window.index, vector)));
+    else result.clean.push(cleanResult(at, window, verdict, baselines, vector));
+    stream.learn(window.index, seen, verdict);
+    for (const baseline of baselines) baseline.learnOne(window.index, vector);
+  }
+  return result;
+}
+
+function grouped(faults) {
+  const byWindow = new Map();
+  for (const fault of faults) byWindow.set(fault.window, [...(byWindow.get(fault.window) ?? []), fault]);
+  return byWindow;
+}
+
+function scoresOf(baselines, index, vector) {
+  return Object.fromEntries(baselines.map((baseline) => [baseline.name, baseline.scoreOne(index, vector)]));
+}
+
+function cleanResult(at, { index, startMs }, { score }, baselines, vector) {
+  return { window: at, startMs, ...told(score), others: scoresOf(baselines, index, vector) };
+}
+
+function faultResult({ kind, share, draw, window, columns, rowsDamaged }, { score }, others) {
+  return {
+    kind,
+    share,
+    draw,
+    window,
+    columns,
+    rowsDamaged,
+    ...told(score),
+    blame: blameOf(score.causes, columns),
+    others,
+  };
+}
+
+function told({ outcome, score, causes, lanes }) {
+  return {
+    alarm: outcome === "fail",
+    // Absent only while a model warms up, which no judged window does.
+    score: score ?? 0,
+    pca: lanes.find(({ lane }) => lane === PCA_LANE)?.score ?? 0,
+    causes: causes.slice(0, CAUSES_TOLD).map(({ fields, metric, share }) => ({ fields, metric, share })),
+  };
+}
