@@ -66,7 +66,7 @@ const STEP = 0.25;
 /** Of the false alarms of streams without faults, so many are not plain. */
 const NOT_PLAIN = 0.84;
 const LOG_LEVEL_MOST = Math.log(4);
-/** Not further: a stream with many faults would be told of none of them in the end. */
+/** Not further: a stream with many faults would be told of ever fewer of them. */
 const LOG_LEVEL_LEAST = Math.log(1 / 1.3);
 
 export class Calibration {

@@ -13,7 +13,7 @@ import type { ProfileOps } from "../windows/profile-ops.ts";
 /** Random choices of the sketches that the judge merges into; any constant will do. */
 const MERGE_SEED = 0x6a756467;
 /** Written bytes of the profiles that were woken and are awake; in memory they are some three times as large. */
-const MOST_WOKEN_BYTES = 10_485_760;
+const MOST_WOKEN_BYTES = 8_388_608;
 /** Of all profiles of the process. */
 const PAGES = new BytePages();
 /** Of those that nobody has any more. */
