@@ -10,11 +10,13 @@
  *
  *     ln T(p) = u + λ ln(0.25 / p)
  *
- * The past holds faults that were not found: a λ that is read off it alone is too large, and alarms are missed. What hardly any clean window scores (beyond T(p e^−2)) is a plain fault and is not learned.
+ * The past holds faults that were not found: a λ that is read off it alone is too large, and alarms are missed. What hardly any clean window
+ * scores (beyond T(p e^−2)) is a plain fault and is not learned.
  *
  * The level follows what happens (adaptive conformal inference, Gibbs & Candès 2021, on the logarithm of the level, so that it is as
  * quick for rare budgets): each alarm that is not plain lowers it, each window raises it, balanced where alarms come as often as the
- * budget says. Scores are positive and finite. Scoring changes nothing.
+ * budget says. Scores are finite; one of 0 (a lane that could look at no metric) has no logarithm and
+ * counts as absent. Scoring changes nothing.
  */
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
@@ -107,7 +109,7 @@ export class Calibration {
     if (!isPlain) {
       this.#scores.push(
         index,
-        Float32Array.from(scores, (score) => score ?? Number.NaN),
+        Float32Array.from(scores, (score) => (isUsable(score) ? score : Number.NaN)),
       );
     }
     this.#calibrated = undefined;
@@ -153,7 +155,7 @@ export class Calibrated {
   fuse(scores: LaneScores): FusedScore | undefined {
     let largest: FusedScore | undefined;
     for (const [lane, score] of scores.entries()) {
-      if (score === undefined) continue;
+      if (!isUsable(score)) continue;
       const relative = score / this.units[lane]!;
       if (largest === undefined || relative > largest.score) largest = { score: relative, strongest: lane };
     }
@@ -205,6 +207,13 @@ class ScoreTail {
     }
     return Math.max(1 - BULK, (1 + n - low) / (n + 1));
   }
+}
+
+/** Above what a 32-bit float takes for 0. */
+const SCORE_LEAST = 1e-30;
+
+function isUsable(score: number | undefined): score is number {
+  return score !== undefined && score > SCORE_LEAST;
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -106,6 +106,21 @@ describe("Calibration", () => {
     );
   });
 
+  test("a score of 0 is that of a lane that could not judge", () => {
+    const [zeros, none] = [0, undefined].map((score) => {
+      const random = new SeededRandom(7);
+      const calibration = new Calibration(TWO_LANES);
+      for (let index = 0; index < 100; index++) {
+        calibration.learn(index, [1 + random.next(), score], { rate: 0.03, isJudged: true });
+      }
+      return calibration;
+    });
+    const calibrated = zeros!.at(0.03);
+    expect(calibrated.units.every(Number.isFinite) && Number.isFinite(calibrated.threshold)).toBe(true);
+    expect(zeros!.snapshot()).toEqual(none!.snapshot());
+    expect(calibrated.fuse([0, 0])).toBeUndefined();
+  });
+
   test("a restored one goes on identically", () => {
     const random = new SeededRandom(3);
     const scores = () => [Math.fround(Math.exp(gaussian(random))), Math.fround(5 * Math.exp(gaussian(random)))];
