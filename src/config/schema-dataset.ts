@@ -170,7 +170,7 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
         pattern: FALSE_ALARMS_PATTERN,
         title: "a budget such as 1 per 30d",
         description:
-          "Most false alarms, in event time, over all sizes and slices of the dataset; of several datasets they add up. Default: 1 per 30d.",
+          "False alarms that the thresholds aim at, in event time, over all sizes and slices of the dataset; of several datasets they add up. Default: 1 per 30d.",
         examples: ["1 per 30d"],
       },
     }),
