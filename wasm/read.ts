@@ -22,6 +22,7 @@ const AT_NULL_WORDS: usize = 28;
 const MAX_DATA_DEPTH: i32 = 64;
 const MAX_ELEMENTS: i64 = 1_000_000;
 const MAX_EMPTY_ELEMENTS: i64 = 65_536;
+const MAX_ELEMENT_VALUES: i64 = 4_194_304;
 const MAX_SAFE: i64 = 9_007_199_254_740_991;
 /** Powers of ten up to this one are exact doubles. */
 const MAX_EXACT_POWER: i32 = 22;
@@ -61,6 +62,7 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
   let textEnd = end;
   let elements: i64 = 0;
   let emptyElements: i64 = 0;
+  let elementValues: i64 = 0;
   for (;;) {
     switch (load<i32>(pc)) {
       case 0: // OP_END
@@ -215,13 +217,10 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
         pc = target(pc + ((<usize>branch) << 2), 8);
         continue;
       }
-      case 16: {
-        // OP_NULLS
-        const count = load<i32>(pc, 4);
+      case 16: // OP_NULL
+        if (!storeNull(load<i32>(pc, 4), row)) return NOT_HERE;
         pc += 8;
-        for (let i = 0; i < count; i++, pc += 4) if (!storeNull(load<i32>(pc), row)) return NOT_HERE;
         continue;
-      }
       case 17: // OP_JUMP
         pc = target(pc, 4);
         continue;
@@ -250,7 +249,7 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
         if (count == 0) {
           top -= 12;
           if (!storeNumber(load<i32>(pc, 4), row, <f64>load<i32>(top, 8))) return NOT_HERE;
-          pc += 16;
+          pc += 20;
           continue;
         }
         let blockEnd: usize = 0;
@@ -267,7 +266,9 @@ export function run(arena: usize, from: i32, to: i32, row: i32): i32 {
         if (count < 0 || count > MAX_ELEMENTS || count * <i64>minItemBytes > bytesLeft) return NOT_HERE;
         elements += count;
         if (minItemBytes == 0) emptyElements += count;
+        elementValues += count * <i64>load<i32>(pc, 16);
         if (elements > MAX_ELEMENTS || emptyElements > MAX_EMPTY_ELEMENTS) return NOT_HERE;
+        if (elementValues > MAX_ELEMENT_VALUES) return NOT_HERE;
         store<i32>(top - 12, <i32>count - 1);
         store<usize>(top - 12, blockEnd, 4);
         store<i32>(top - 12, load<i32>(top - 12, 8) + <i32>count, 8);

@@ -63,7 +63,7 @@ export interface Column {
   readonly starts: Int32Array;
   readonly lengths: Int32Array;
   readonly nullCount: number;
-  /** Row of each null, ascending. A null union counts for each of its branches. */
+  /** Row of each null, ascending. A null union counts for each of its branches, whose columns then have one array. */
   readonly nullRows: Int32Array;
 }
 
@@ -114,6 +114,8 @@ export interface EventReader {
   read(batch: ColumnBatch, bytes: Uint8Array, from: number, to: number): "ok" | UndecodableReason;
   /** Position in `bytes` at which the last refused event was refused. */
   readonly errorPosition: number;
+  /** Of the last refused event, where it was beyond a limit: which one, and with which field. */
+  readonly errorDetail?: string | undefined;
 }
 
 /** A schema that will not be read, and why; the reason becomes that of each of its records. */

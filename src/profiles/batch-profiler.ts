@@ -75,6 +75,8 @@ export class BatchProfiler {
   #valueOrder = new Int32Array(0);
   #valueStart = new Int32Array(0);
   #nulls = new Int32Array(0);
+  /** Rows of the nulls that `#nulls` counts: branches of a union have the same. */
+  #countedNulls: Int32Array | undefined;
   /** 1: the rows of the group wait in its profile. */
   #isPending = new Uint8Array(0);
   #cursor = new Int32Array(0);
@@ -128,6 +130,7 @@ export class BatchProfiler {
     if (!this.#keepPending(groups)) return;
     this.#hash();
     this.#addRowGroups(groups);
+    this.#countedNulls = undefined;
     for (const column of this.#columns) this.#addColumnGroups(column, groupOfRow, groups, batch);
     for (const column of this.#columns) this.#addNonFinite(column, groupOfRow, groups);
   }
@@ -352,11 +355,8 @@ export class BatchProfiler {
     groups: readonly Profile[],
     batch: ColumnBatch,
   ): void {
-    const nulls = this.#nulls.fill(0, 0, groups.length);
-    for (let i = 0; i < column.nullCount; i++) {
-      const group = groupOfRow[column.nullRows[i]!]!;
-      if (group >= 0) nulls[group]!++;
-    }
+    if (column.nullRows !== this.#countedNulls) this.#countNulls(column, groupOfRow, groups.length);
+    const nulls = this.#nulls;
     // One value in every row: the values are in the order of the rows.
     const dense = column.count === batch.rowCount && column.field.level < 0;
     if (!dense) this.#sortValues(column, groupOfRow, groups.length);
@@ -376,6 +376,15 @@ export class BatchProfiler {
       field.nulls += nulls[group]!;
       this.#run.select(from, to);
       field.update(this.#run, column.field.kind);
+    }
+  }
+
+  #countNulls({ nullRows, nullCount }: PreparedColumn, groupOfRow: Int32Array, groupCount: number): void {
+    this.#countedNulls = nullRows;
+    const nulls = this.#nulls.fill(0, 0, groupCount);
+    for (let i = 0; i < nullCount; i++) {
+      const group = groupOfRow[nullRows[i]!]!;
+      if (group >= 0) nulls[group]!++;
     }
   }
 

@@ -41,6 +41,8 @@ class AvroColumn implements Column {
   readonly #batch: AvroBatch;
   readonly #offset: number;
   readonly #isInEveryRow: boolean;
+  /** The column that has the nulls; absent: this one. */
+  readonly #nullColumn: AvroColumn | undefined;
   #slab: ColumnSlab | undefined;
   #version = -1;
   #rows = NO_INTEGERS;
@@ -49,11 +51,18 @@ class AvroColumn implements Column {
   #third = NO_INTEGERS;
   #nullRows = NO_INTEGERS;
 
-  constructor(field: FieldDescriptor, batch: AvroBatch, index: number, isInEveryRow: boolean) {
+  constructor(
+    field: FieldDescriptor,
+    batch: AvroBatch,
+    index: number,
+    isInEveryRow: boolean,
+    nullColumn: AvroColumn | undefined,
+  ) {
     this.field = field;
     this.#batch = batch;
     this.#offset = index * COLUMN_WORDS;
     this.#isInEveryRow = isInEveryRow;
+    this.#nullColumn = nullColumn;
   }
 
   get count(): number {
@@ -62,6 +71,7 @@ class AvroColumn implements Column {
   }
 
   get nullCount(): number {
+    if (this.#nullColumn !== undefined) return this.#nullColumn.nullCount;
     return this.#batch.slab.table[this.#offset + AT_NULL_COUNT]!;
   }
 
@@ -96,6 +106,7 @@ class AvroColumn implements Column {
   }
 
   get nullRows(): Int32Array {
+    if (this.#nullColumn !== undefined) return this.#nullColumn.nullRows;
     this.#look();
     return this.#nullRows;
   }
@@ -157,11 +168,17 @@ export class AvroBatch implements ColumnBatch {
     if (!Number.isInteger(rowCapacity) || rowCapacity < 1) {
       throw new RangeError(`Cannot create a batch: row capacity is ${rowCapacity}, expected a positive integer`);
     }
-    const { fields, everyRow } = program;
+    const { fields, everyRow, nullsOf } = program;
     this.fields = fields;
     this.#program = program;
     this.#isPlain = isPlain;
-    this.columns = fields.map((field, index) => new AvroColumn(field, this, index, everyRow.has(index)));
+    const columns: AvroColumn[] = [];
+    for (const [index, field] of fields.entries()) {
+      // The first branch of a union, which stands before the others.
+      const nulls = nullsOf[index]! < index ? columns[nullsOf[index]!] : undefined;
+      columns.push(new AvroColumn(field, this, index, everyRow.has(index), nulls));
+    }
+    this.columns = columns;
     this.rowCapacity = rowCapacity;
     this.invalidUtf8 = new Uint8Array(rowCapacity);
     this.payloadBytes = new Int32Array(rowCapacity);

@@ -65,13 +65,13 @@ export const OP_UUID_FIXED = 13;
 export const OP_NULLABLE = 14;
 /** number of branches, target of each */
 export const OP_UNION = 15;
-/** number of columns, columns: a null for each */
-export const OP_NULLS = 16;
+/** column */
+export const OP_NULL = 16;
 /** target */
 export const OP_JUMP = 17;
 /** depth, target (the loop's OP_NEXT): start of an array or map */
 export const OP_LOOP = 18;
-/** column, least bytes of an item, target (the loop's body): next item, next block, or on behind the loop */
+/** column, least bytes of an item, target (the loop's body), most values of an item: next item, next block, or on behind the loop */
 export const OP_NEXT = 19;
 /** target, depth */
 export const OP_CALL = 20;
@@ -85,6 +85,8 @@ export interface AvroProgram {
   readonly fields: readonly FieldDescriptor[];
   /** Columns with exactly one value, and no null, in every row. */
   readonly everyRow: ReadonlySet<number>;
+  /** Of each column, the one that has its nulls: one for all branches of a union. */
+  readonly nullsOf: Int32Array;
   /** Enum symbols, which stand in front of each arena, and where each one is. */
   readonly symbols: Uint8Array;
   readonly symbolStarts: Int32Array;
@@ -97,6 +99,12 @@ export interface AvroProgram {
 export const MAX_ELEMENTS = 1_000_000;
 /** Elements that take no byte (nulls, records without content): five bytes could claim any number of them. */
 export const MAX_EMPTY_ELEMENTS = 65_536;
+
+/**
+ * Values and nulls in all arrays and maps of one event, counted as many as their items have at most: four for each of the most elements.
+ * Columns then take some 300 MB at worst, where each of thousands of them grows in turn.
+ */
+export const MAX_ELEMENT_VALUES = 4_194_304;
 
 /** Which arrays of a column a value goes to: those of its `storage`. */
 const STORE_NUMBER = 0;
@@ -113,6 +121,8 @@ export class AvroInterpreter {
   readonly #words: Words = { lo: 0, hi: 0 };
   /** Position in the arena at which the last refused event was refused. */
   errorAt = 0;
+  /** Which limit it was, and of what, where the last refused event was beyond one. */
+  errorDetail: string | undefined;
 
   constructor(program: AvroProgram) {
     this.#program = program;
@@ -137,6 +147,7 @@ export class AvroInterpreter {
     let textEnd = end;
     let elements = 0;
     let emptyElements = 0;
+    let elementValues = 0;
     let invalidUtf8 = 0;
     // What a value leaves for the end of the loop, where it is stored: in one place, because the engine would inline only the
     // first few of many calls. What stores nothing goes on to the next instruction by `continue`.
@@ -364,15 +375,12 @@ export class AvroInterpreter {
           continue;
         }
         case 16: {
-          // OP_NULLS
-          const count = code[pc + 1]!;
-          let hasMoved = false;
-          for (let i = 0; i < count; i++) hasMoved = addNull(slab, code[pc + 2 + i]!, row) || hasMoved;
-          if (hasMoved) {
+          // OP_NULL
+          if (addNull(slab, code[pc + 1]!, row)) {
             ({ table, words: slabWords, numbers: slabNumbers } = slab);
             ({ arena: bytes, view } = batch);
           }
-          pc += 2 + count;
+          pc += 2;
           continue;
         }
         case 17: // OP_JUMP
@@ -410,7 +418,7 @@ export class AvroInterpreter {
             value = stack[stackTop + 2]!;
             index = code[pc + 1]!;
             form = STORE_NUMBER;
-            pc += 4;
+            pc += 5;
             break;
           }
           let blockEnd = -1;
@@ -429,7 +437,10 @@ export class AvroInterpreter {
           if (count * minItemBytes > bytesLeft) return this.#refuse("length_refused", pos);
           elements += count;
           if (minItemBytes === 0) emptyElements += count;
-          if (elements > MAX_ELEMENTS || emptyElements > MAX_EMPTY_ELEMENTS) return this.#refuse("length_refused", pos);
+          elementValues += count * code[pc + 4]!;
+          if (elements > MAX_ELEMENTS || emptyElements > MAX_EMPTY_ELEMENTS || elementValues > MAX_ELEMENT_VALUES) {
+            return this.#refuseCount(code[pc + 1]!, elements, emptyElements, pos);
+          }
           stack[stackTop - 3] = count - 1;
           stack[stackTop - 2] = blockEnd;
           stack[stackTop - 1] = stack[stackTop - 1]! + count;
@@ -492,6 +503,18 @@ export class AvroInterpreter {
 
   #refuse(reason: UndecodableReason, at: number): UndecodableReason {
     this.errorAt = at;
+    this.errorDetail = undefined;
+    return reason;
+  }
+
+  /** `operand`: what the instruction says of the array's or map's column. */
+  #refuseCount(operand: number, elements: number, emptyElements: number, at: number): UndecodableReason {
+    const reason = this.#refuse("length_refused", at);
+    const path = this.#program.fields[operand >= EVERY_ROW ? operand - EVERY_ROW : operand]?.path;
+    let limit = `${MAX_ELEMENT_VALUES} values in the arrays and maps`;
+    if (elements > MAX_ELEMENTS) limit = `${MAX_ELEMENTS} elements`;
+    else if (emptyElements > MAX_EMPTY_ELEMENTS) limit = `${MAX_EMPTY_ELEMENTS} elements without bytes`;
+    this.errorDetail = `more than ${limit} of one event, ${path === undefined ? "in a field that is not recorded" : `with those of ${path}`}`;
     return reason;
   }
 

@@ -21,8 +21,8 @@ import {
   OP_LONG,
   OP_LOOP,
   OP_NEXT,
+  OP_NULL,
   OP_NULLABLE,
-  OP_NULLS,
   OP_RETURN,
   OP_STRING,
   OP_TICKS,
@@ -47,9 +47,11 @@ class ProgramCompiler {
   readonly #enums = new Map<AvroEnum, number>();
   readonly #symbols: string[] = [];
   readonly #everyRow = new Set<number>();
+  #nullsOf = new Int32Array(0);
 
   compile(tree: FieldTree): AvroProgram {
     this.#markEveryRow(tree.root);
+    this.#nullsOf = Int32Array.from(tree.fields, (_, column) => column);
     this.#node(tree.root, 0);
     this.#emit(OP_END);
     const starts: number[] = [];
@@ -62,7 +64,8 @@ class ProgramCompiler {
     const writesText = tree.fields.some((field) => field.kind === "uuid");
     for (const at of this.#callTargets) this.#code[at] = starts[this.#code[at]!]!;
     const code = Int32Array.from(this.#code);
-    return { code, fields: tree.fields, everyRow: this.#everyRow, writesText, ...this.#symbolTables() };
+    const { fields } = tree;
+    return { code, fields, everyRow: this.#everyRow, nullsOf: this.#nullsOf, writesText, ...this.#symbolTables() };
   }
 
   /** Finds the columns that are neither in a union nor below an array or map. */
@@ -89,10 +92,12 @@ class ProgramCompiler {
         for (const child of node.children) this.#node(child, depth + 1);
         break;
       case "array":
-        this.#loop(node.column, node.type.items.minBytes, depth + 1, () => this.#node(node.items, depth + 1));
+        this.#loop(node.column, node.type.items.minBytes, mostValues(node.items), depth + 1, () =>
+          this.#node(node.items, depth + 1),
+        );
         break;
       case "map":
-        this.#loop(node.column, 1 + node.type.values.minBytes, depth + 1, () => {
+        this.#loop(node.column, 1 + node.type.values.minBytes, 1 + mostValues(node.values), depth + 1, () => {
           this.#emit(OP_STRING, node.keyColumn);
           this.#node(node.values, depth + 1);
         });
@@ -126,10 +131,10 @@ class ProgramCompiler {
         for (const field of type.fields) this.#skip(field.type, 0);
         break;
       case "array":
-        this.#loop(NO_COLUMN, type.items.minBytes, 1, () => this.#skip(type.items, 1));
+        this.#loop(NO_COLUMN, type.items.minBytes, 0, 1, () => this.#skip(type.items, 1));
         break;
       case "map":
-        this.#loop(NO_COLUMN, 1 + type.values.minBytes, 1, () => {
+        this.#loop(NO_COLUMN, 1 + type.values.minBytes, 0, 1, () => {
           this.#emit(OP_STRING, NO_COLUMN);
           this.#skip(type.values, 1);
         });
@@ -181,18 +186,21 @@ class ProgramCompiler {
     }
   }
 
-  #loop(column: number, minItemBytes: number, depth: number, body: () => void): void {
+  #loop(column: number, minItemBytes: number, itemValues: number, depth: number, body: () => void): void {
     this.#emit(OP_LOOP, depth, 0);
     const start = this.#code.length;
     body();
     this.#code[start - 1] = this.#code.length;
-    this.#emit(OP_NEXT, this.#operand(column), Math.min(minItemBytes, 0x7fffffff), start);
+    this.#emit(OP_NEXT, this.#operand(column), Math.min(minItemBytes, 0x7fffffff), start, itemValues);
   }
 
   #union(type: AvroUnion, nullColumns: readonly number[], branch: (index: number) => void): void {
     const nullIndex = type.branches.findIndex(({ kind }) => kind === "null");
-    if (type.branches.length === 2 && nullIndex >= 0 && nullColumns.length <= 1) {
-      this.#emit(OP_NULLABLE, 2 * nullIndex, 2 * (1 - nullIndex), nullColumns[0] ?? NO_COLUMN, 0);
+    // A null is one of each branch: a union of thousands of types would turn each byte of an event into as many.
+    const nullColumn = nullColumns[0] ?? NO_COLUMN;
+    for (const column of nullColumns) this.#nullsOf[column] = nullColumn;
+    if (type.branches.length === 2 && nullIndex >= 0) {
+      this.#emit(OP_NULLABLE, 2 * nullIndex, 2 * (1 - nullIndex), nullColumn, 0);
       const target = this.#code.length - 1;
       branch(1 - nullIndex);
       this.#code[target] = this.#code.length;
@@ -204,8 +212,8 @@ class ProgramCompiler {
     const ends: number[] = [];
     for (let index = 0; index < type.branches.length; index++) {
       this.#code[table + index] = this.#code.length;
-      if (index === nullIndex) this.#emitAll(OP_NULLS, nullColumns);
-      else branch(index);
+      if (index !== nullIndex) branch(index);
+      else if (nullColumn !== NO_COLUMN) this.#emit(OP_NULL, nullColumn);
       this.#emit(OP_JUMP, 0);
       ends.push(this.#code.length - 1);
     }
@@ -250,10 +258,21 @@ class ProgramCompiler {
   #emit(...words: readonly number[]): void {
     for (const word of words) this.#code.push(word);
   }
+}
 
-  #emitAll(opcode: number, operands: readonly number[]): void {
-    this.#emit(opcode, operands.length);
-    for (const operand of operands) this.#code.push(operand);
+/** Values and nulls that an item stores at most, but for what is in arrays and maps inside it, whose own items are counted. */
+function mostValues(node: FieldNode): number {
+  switch (node.form) {
+    case "skip":
+      return 0;
+    case "value":
+    case "array":
+    case "map":
+      return 1;
+    case "record":
+      return node.children.reduce((sum, child) => sum + mostValues(child), 0);
+    case "union":
+      return Math.max(node.nullColumns.length > 0 ? 1 : 0, ...node.branches.map(mostValues));
   }
 }
 

@@ -4,7 +4,8 @@
  *
  * The event's bytes are copied into the batch's arena once and read there. Invariants, each tried by a test:
  * 1. Never throws, whatever the bytes are, and the work is bounded by their number: lengths and counts are checked
- *    against the bytes left before anything is allocated or repeated, items without bytes are capped.
+ *    against the bytes left before anything is allocated or repeated, items without bytes are capped, and so is what all
+ *    arrays and maps of an event hold.
  * 2. What is refused leaves no trace in the batch.
  * 3. "ok" means that the bytes are one value of the schema, to the last byte. (Varints may be padded within their
  *    five or ten bytes, as other Avro readers allow.)
@@ -13,7 +14,7 @@
  */
 import type { ColumnBatch, EventReader, FieldDescriptor } from "../core/column-batch.ts";
 import type { UndecodableReason } from "../core/violation.ts";
-import { AvroBatch, type AvroBatchOptions } from "./avro-batch.ts";
+import { AvroBatch, type AvroBatchOptions, MAX_ARENA_BYTES } from "./avro-batch.ts";
 import { AvroInterpreter, type AvroProgram, UUID_TEXT_LENGTH } from "./avro-interpreter.ts";
 import { compileProgram } from "./avro-program.ts";
 import { parseAvroSchema } from "./avro-schema.ts";
@@ -40,6 +41,7 @@ class ProgramReader implements AvroReader {
   readonly #program: AvroProgram;
   readonly #interpreter: AvroInterpreter;
   errorPosition = 0;
+  errorDetail: string | undefined;
 
   constructor(program: AvroProgram, fieldsLeftOut: number) {
     this.#program = program;
@@ -65,6 +67,7 @@ class ProgramReader implements AvroReader {
     const room = this.#program.writesText ? to + UUID_TEXT_LENGTH * (length >>> 4) : to;
     if (!batch.reserve(from <= LONGEST_HEADER ? room : room - from)) {
       this.errorPosition = from;
+      this.errorDetail = `an event of ${length} bytes: those of a batch have room for ${MAX_ARENA_BYTES}`;
       return "length_refused";
     }
     const start = copied(bytes, from, to, batch.arena, batch.arenaLength);
@@ -72,6 +75,7 @@ class ProgramReader implements AvroReader {
     const outcome = batch.readFast(start, start + length) ? "ok" : this.#interpreter.run(batch, start, start + length);
     if (outcome !== "ok") {
       this.errorPosition = from + (this.#interpreter.errorAt - start);
+      this.errorDetail = this.#interpreter.errorDetail;
       batch.slab.removeRow(row);
       return outcome;
     }

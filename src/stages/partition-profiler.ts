@@ -229,7 +229,8 @@ export class PartitionProfiler {
     const value = record.value!;
     const outcome = reader.read(open.batch, value, WIRE_HEADER_BYTES, value.length);
     if (outcome !== "ok") {
-      this.#refuse(record, { reason: outcome, path: `byte ${reader.errorPosition}` });
+      const { errorPosition, errorDetail: detail } = reader;
+      this.#refuse(record, { reason: outcome, path: `byte ${errorPosition}`, ...(detail !== undefined && { detail }) });
       return;
     }
     this.#hasDecoded = true;

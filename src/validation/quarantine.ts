@@ -15,6 +15,8 @@ export interface Refusal {
   readonly reason: ViolationReason;
   /** Field or byte position, when known. */
   readonly path?: string;
+  /** Which limit was exceeded, and with what. */
+  readonly detail?: string;
 }
 
 export function quarantineRecord(
@@ -33,6 +35,7 @@ export function quarantineRecord(
     header("sg_offset", String(record.offset)),
     header("sg_timestamp", String(record.timestampMs)),
   ];
+  if (refusal.detail !== undefined) headers.push(header("sg_detail", refusal.detail));
   let value = record.value;
   if (value !== null && value.length > MAX_VALUE_BYTES) {
     headers.push(header("sg_truncated_from", String(value.length)));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MAX_ELEMENTS, MAX_EMPTY_ELEMENTS } from "../../src/schemas/avro-interpreter.ts";
+import { MAX_ELEMENT_VALUES, MAX_ELEMENTS, MAX_EMPTY_ELEMENTS } from "../../src/schemas/avro-interpreter.ts";
 import { createAvroReader } from "../../src/schemas/avro-reader.ts";
 import { MAX_DATA_DEPTH } from "../../src/schemas/field-tree.ts";
 import { avscType } from "./avro-arbitraries.ts";
@@ -12,7 +12,7 @@ function read(schema: unknown, bytes: Uint8Array) {
   if (outcome !== "ok") {
     for (const column of batch.columns) expect([column.count, column.nullCount]).toEqual([0, 0]);
   }
-  return { outcome, batch, at: reader.errorPosition };
+  return { outcome, batch, at: reader.errorPosition, detail: reader.errorDetail };
 }
 
 function varint(value: bigint): Uint8Array {
@@ -55,7 +55,58 @@ describe("AvroReader.read() of hostile bytes", () => {
   test("refuses more elements than an event may have, though the bytes are there", () => {
     const bytes = new Uint8Array(MAX_ELEMENTS + 10);
     bytes.set(varint(BigInt(MAX_ELEMENTS + 1)));
-    expect(read({ type: "array", items: "int" }, bytes).outcome).toBe("length_refused");
+    const { outcome, detail } = read({ type: "array", items: "int" }, bytes);
+    expect(outcome).toBe("length_refused");
+    expect(detail).toBe(`more than ${MAX_ELEMENTS} elements of one event, with those of value`);
+  });
+
+  describe.each([false, true])("with 2,000 branches or fields below an array, isPlain %s", (isPlain) => {
+    const LEAVES = 2_000;
+    const numbers = Array.from({ length: LEAVES }, (_, i) => i);
+    /** An array of so many elements, all of whose bytes are 0: nulls. */
+    const nulls = (schema: unknown, elements: number, bytesEach: number) => {
+      const bytes = join(varint(BigInt(elements)), new Uint8Array(elements * bytesEach + 1));
+      const reader = createAvroReader(JSON.stringify(schema));
+      const batch = reader.createBatch(4, { isPlain });
+      return { reader, batch, outcome: reader.read(batch, bytes, 0, bytes.length) };
+    };
+
+    test("a null of each branch costs no more than one", () => {
+      const branches = numbers.map((i) => ({ type: "fixed", name: `F${i}`, size: 1 }));
+      const { batch, outcome } = nulls({ type: "array", items: ["null", ...branches] }, MAX_ELEMENTS, 1);
+      expect(outcome).toBe("ok");
+      expect(batch.columns).toHaveLength(LEAVES + 1);
+      for (const column of batch.columns.slice(1)) {
+        expect([column.count, column.nullCount]).toEqual([0, MAX_ELEMENTS]);
+      }
+      expect(
+        batch.columns
+          .at(-1)!
+          .nullRows.subarray(0, MAX_ELEMENTS)
+          .every((row) => row === 0),
+      ).toBe(true);
+      if (!isPlain) expect(batch.room!.memory.buffer.byteLength).toBeLessThan(32_000_000);
+    });
+
+    test("more values than an event may have are refused, and it is said where", () => {
+      const fields = numbers.map((i) => ({ name: `f${i}`, type: ["null", "int"] }));
+      const record = { type: "record", name: "R", fields };
+      const schema = { type: "record", name: "E", fields: [{ name: "stops", type: { type: "array", items: record } }] };
+      const most = Math.floor(MAX_ELEMENT_VALUES / LEAVES);
+      const fits = nulls(schema, most, LEAVES);
+      expect(fits.outcome).toBe("ok");
+      expect(fits.batch.columns.at(-1)!.nullCount).toBe(most);
+      const { reader, batch, outcome } = nulls(schema, most + 1, LEAVES);
+      expect(outcome).toBe("length_refused");
+      expect(reader.errorDetail).toBe(
+        `more than ${MAX_ELEMENT_VALUES} values in the arrays and maps of one event, with those of stops`,
+      );
+      for (const column of batch.columns) expect([column.count, column.nullCount]).toEqual([0, 0]);
+      // The next one is read as if there had been none.
+      expect(reader.read(batch, Uint8Array.of(0), 0, 1)).toBe("ok");
+      expect(reader.read(batch, Uint8Array.of(1), 0, 1)).toBe("truncated");
+      expect(reader.errorDetail).toBeUndefined();
+    });
   });
 
   test("reads blocks of negative count, and refuses those whose size is wrong", () => {

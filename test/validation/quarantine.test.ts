@@ -51,6 +51,7 @@ describe("quarantineRecord()", () => {
   test("names every reason, and no path where none is known", () => {
     for (const reason of VIOLATION_REASONS) {
       expect(reasons(refused({}, { reason }))).toMatchObject({ sg_reason: reason, sg_path: "" });
+      expect(reasons(refused({}, { reason }))).not.toHaveProperty("sg_detail");
     }
   });
 
