@@ -8,13 +8,14 @@ import type { ApiVersionRange } from "../consumers/kafka-cluster.ts";
 import { createKafkaInspector, type KafkaInspector } from "../consumers/kafka-inspection.ts";
 import { createKafkaLog, type KafkaLog } from "../consumers/kafka-log.ts";
 import { systemClock } from "../core/clock.ts";
-import type { ReaderSource } from "../core/column-batch.ts";
+import type { EventReader, ReaderSource } from "../core/column-batch.ts";
 import type { Config, DatasetConfig } from "../core/config.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
 import { SeededRandom } from "../core/random.ts";
 import { isoTime } from "../core/text.ts";
 import { topicNames } from "../core/topics.ts";
+import { missingPairs } from "../profiles/missing-pairs.ts";
 import { createHttpRegistry } from "../schemas/http-registry.ts";
 import { createReaderSource } from "../schemas/registry.ts";
 import { readWireHeader, WIRE_HEADER_BYTES, wireRefusal } from "../schemas/wire-format.ts";
@@ -135,6 +136,7 @@ class Examination {
     const refuse = (reason: string) => void refused.set(reason, (refused.get(reason) ?? 0) + 1);
     let isTimeSeen = dataset.time.field === undefined;
     let decoded = 0;
+    const seen = new Set<EventReader>();
     for (const { value } of records) {
       const schemaId = readWireHeader(value);
       if (schemaId < 0) {
@@ -146,6 +148,7 @@ class Examination {
         refuse(reader.reason);
         continue;
       }
+      seen.add(reader);
       const outcome = reader.read(reader.createBatch(1), value!, WIRE_HEADER_BYTES, value!.length);
       if (outcome !== "ok") refuse(outcome);
       else decoded++;
@@ -164,6 +167,10 @@ class Examination {
     }
     if (refused.size === 0) this.#say("ok", what, `the newest ${records.length} can all be decoded`);
     else this.#say("note", what, `of the newest ${records.length}, ${reasons} would not be taken`);
+    const schemas = [...seen].map(({ fields }) => fields);
+    for (const { pair, why } of missingPairs(schemas, dataset.pairs ?? [])) {
+      this.#say("note", `pair [${pair.join(", ")}]`, `no schema among them has it: ${why}`);
+    }
     if (isTimeSeen) return;
     const advice = `no schema among them has it at the top of an event: every row would be "time_missing"`;
     this.#fail(`event time ${dataset.time.field}`, advice, EXIT_CODES.configuration);

@@ -1,8 +1,8 @@
 /** `pairs` of a dataset. What a field is can be told only where the configuration holds the schema; else the events decide. */
 import type { PairPaths } from "../core/config.ts";
+import { nearest } from "../core/nearest.ts";
 import { choosePairs, isPairable } from "../profiles/pair-choice.ts";
 import { createAvroReader } from "../schemas/avro-reader.ts";
-import { nearest } from "./nearest.ts";
 import { mistake, textOf } from "./read-tree.ts";
 import { shown } from "./shown.ts";
 import type { Mistake, TreeNode } from "./yaml-tree.ts";

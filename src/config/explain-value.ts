@@ -1,4 +1,5 @@
 /** What is wrong with a value, in words: what was expected, what stands there, and what was probably meant. */
+import { nearest } from "../core/nearest.ts";
 import {
   DURATION_PATTERN,
   guessDuration,
@@ -6,7 +7,6 @@ import {
   START_FROM_PATTERN,
   WINDOW_SIZE_PATTERN,
 } from "./duration.ts";
-import { nearest } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 import type { KeySchema } from "./schema-parts.ts";
 import { isShown, shownOf } from "./shown.ts";

@@ -3,8 +3,8 @@
  * was probably meant.
  */
 import type { ErrorObject, ValidateFunction } from "ajv";
+import { nearest } from "../core/nearest.ts";
 import { flow, workingKeys, wrongValue } from "./explain-value.ts";
-import { nearest } from "./nearest.ts";
 import { quoted } from "./quoted.ts";
 import { CONFIG_SCHEMA } from "./schema.ts";
 import { type KeySchema, OWN_KEYWORDS } from "./schema-parts.ts";

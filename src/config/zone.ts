@@ -1,5 +1,5 @@
 /** The time zone in which windows of whole days begin. */
-import { nearest } from "./nearest.ts";
+import { nearest } from "../core/nearest.ts";
 import { shown } from "./shown.ts";
 import type { Mistake, TreeNode } from "./yaml-tree.ts";
 

@@ -15,6 +15,7 @@ import { ProfilePool } from "../profiles/profile-pool.ts";
 import { readWireHeader } from "../schemas/wire-format.ts";
 import { FlushCuts } from "./flush-cuts.ts";
 import { observeLog } from "./observed-log.ts";
+import { PairWatch } from "./pair-watch.ts";
 import { PartitionProfiler, type SchemaTable } from "./partition-profiler.ts";
 import { RegistryTelemetry, TopicTelemetry } from "./profiler-telemetry.ts";
 import { SchemaLoader } from "./schema-loader.ts";
@@ -65,7 +66,11 @@ export async function startProfiler(options: ProfilerOptions): Promise<Profiler>
   const datasets = new Map(
     options.datasets.map((dataset) => [
       dataset.topic,
-      { dataset, telemetry: new TopicTelemetry(telemetry, dataset.topic) },
+      {
+        dataset,
+        telemetry: new TopicTelemetry(telemetry, dataset.topic),
+        pairs: new PairWatch(dataset, options.logger),
+      },
     ]),
   );
   const partitions = new Map<Claim, Held>();
@@ -114,10 +119,11 @@ export async function startProfiler(options: ProfilerOptions): Promise<Profiler>
     claimed(claim) {
       const entry = datasets.get(claim.topic);
       if (entry === undefined) throw new RangeError(`Cannot profile ${claim.topic}: no dataset has this topic`);
-      const { dataset } = entry;
+      const { dataset, telemetry } = entry;
       cuts.forget(claim, claim.position);
       const profiler = new PartitionProfiler({
-        ...entry,
+        dataset,
+        telemetry,
         onNothingDecoded: (records, reason) => {
           options.logger.warn(
             { topic: claim.topic, partition: claim.partition, reason },
@@ -148,6 +154,7 @@ export async function startProfiler(options: ProfilerOptions): Promise<Profiler>
         partitions.delete(claim);
         return;
       }
+      datasets.get(claim.topic)?.pairs.look(schemas);
       await enqueue(claim, async () => {
         held.isWaiting = false;
         await passOver(held.profiler, claim, batch.fromOffset);

@@ -108,6 +108,15 @@ describe("replay()", () => {
     expect(run.stderr).toEqual([expect.stringMatching(/^note: .*\.yaml:1:1 sinks: not used by replay$/)]);
   });
 
+  test("tells of a configured pair that no schema of the files has", async () => {
+    const input = folder.write("trips.avro", await asAvro(TRIPS.slice(0, 100)));
+    const run = await runReplay(folder, `${BASE}    pairs: [[fare, seats], [faer, seats]]\n`, [input]);
+    expect(run.error).toBeUndefined();
+    expect(run.stderr.map((line) => JSON.parse(line).msg)).toEqual([
+      'no schema so far has the pair [faer, seats]: no field "faer" (nearest: "fare"). It is looked for in each schema that comes',
+    ]);
+  });
+
   test("counts every window and slice of an Avro container exactly", async () => {
     const input = folder.write("trips.avro", await asAvro(TRIPS));
     const run = await runReplay(folder, BASE, [input]);
