@@ -17,6 +17,9 @@ export interface SliceVerdict {
   /** False while warming up or partial: says neither clean nor alarming. */
   readonly judged: boolean;
   readonly score: number | null;
+  /** As in `DetectorScore`. */
+  readonly relativeP?: number;
+  /** Of the window by itself. */
   readonly severity: Severity | null;
   readonly causes: readonly Cause[];
 }
@@ -71,12 +74,15 @@ export interface IncidentTrackerOptions {
   readonly resolveAfter: number;
   /** Zone of the dataset's windows, in which sentences name days and hours. @default "UTC" */
   readonly timezone?: string;
+  /** Severity when so many windows of the size have alarmed. @default that of the verdict */
+  readonly severityOf?: (verdict: SliceVerdict, windows: number) => Severity;
 }
 
 export class IncidentTracker {
   readonly #dataset: string;
   readonly #resolveAfter: number;
   readonly #timezone: string;
+  readonly #severityOf: IncidentTrackerOptions["severityOf"];
   #open: OpenIncident | undefined;
   /** Windows that alarmed in incidents that are resolved, `slice|start|end`. */
   #past = new Set<string>();
@@ -85,6 +91,7 @@ export class IncidentTracker {
     this.#dataset = options.dataset;
     this.#resolveAfter = options.resolveAfter;
     this.#timezone = options.timezone ?? "UTC";
+    this.#severityOf = options.severityOf;
   }
 
   /** Takes in the verdicts of one window (first or revised) and says what is to be told: at most one alert. */
@@ -98,7 +105,7 @@ export class IncidentTracker {
     const open = this.#open;
     if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
     const corrected = this.#correct(open, tick);
-    if (alarms.length > 0) return this.#continueIncident(open, tick, alarms);
+    if (alarms.length > 0) return this.#continueIncident(open, tick, this.#lasting(open, tick, alarms));
     if (corrected && open.alarming.length === 0) return this.#resolve(open, tick, "corrected");
     if (tick.revision > 0 || tick.sizeMs !== open.sizeMs) return undefined;
     if (!tick.verdicts.some((verdict) => verdict.judged)) return undefined;
@@ -154,6 +161,14 @@ export class IncidentTracker {
     };
     this.#open = open;
     return this.#alert(open, "opened", "alarm", tick, alarms);
+  }
+
+  /** What lasts is worse. */
+  #lasting(open: OpenIncident, tick: Tick, alarms: readonly SliceVerdict[]): readonly SliceVerdict[] {
+    const severityOf = this.#severityOf;
+    if (severityOf === undefined) return alarms;
+    const windows = windowsOfSize([...open.alarming, windowKey("", tick)], tick.sizeMs);
+    return alarms.map((alarm) => ({ ...alarm, severity: severityOf(alarm, windows) }));
   }
 
   #continueIncident(open: OpenIncident, tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord | undefined {
@@ -280,6 +295,16 @@ function worstSeverity(alarms: readonly SliceVerdict[]): Severity {
   let worst: Severity = "P4";
   for (const alarm of alarms) if (alarm.severity !== null && alarm.severity < worst) worst = alarm.severity;
   return worst;
+}
+
+/** How many there are, in whatever slices. A calendar day of 23 h is still a day. */
+function windowsOfSize(keys: readonly string[], sizeMs: number): number {
+  const windows = new Set<string>();
+  for (const key of keys) {
+    const [start, end] = key.split("|").slice(-2).map(Number);
+    if (Math.abs(end! - start! - sizeMs) < sizeMs / 2) windows.add(`${start}|${end}`);
+  }
+  return windows.size;
 }
 
 function windowKey(slice: string, tick: Tick): string {

@@ -1,4 +1,5 @@
 /** One sentence in plain words for an incident: when, what, against which expectation, what else, where worst. */
+import { isShareMetric as isShare } from "../core/metric.ts";
 import type { Cause, IncidentState } from "../core/verdict.ts";
 import type { SliceVerdict } from "./incident-tracker.ts";
 
@@ -195,11 +196,6 @@ function expectation(cause: Cause, digits: number): string {
   if (low === high) return `expected ${low}`;
   const from = low.endsWith(" %") && high.endsWith(" %") ? low.slice(0, -2) : low;
   return `expected ${from}${from.startsWith("-") ? " to " : "–"}${high}`;
-}
-
-function isShare(metric: string): boolean {
-  const { name } = splitMetric(metric);
-  return name === "share" || name.endsWith("_share") || name.endsWith("_rate");
 }
 
 /** Digits that a figure is told with; more only where what is out would look as expected. */

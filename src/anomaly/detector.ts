@@ -11,11 +11,12 @@
  * window is winsorised in the forecasters and left out of the components' history.
  */
 import type { Detector, DetectorInput, DetectorScore, LaneScore } from "../core/detector.ts";
-import type { Outcome, Severity } from "../core/verdict.ts";
+import { DEFAULT_SEVERITY, severityOf } from "../core/severity.ts";
+import type { Outcome } from "../core/verdict.ts";
 import { type Calibrated, Calibration, type CalibrationSnapshot, type LaneScores } from "./calibration.ts";
 import { causesOf, intervalOf } from "./causes.ts";
 import { DriftLane, type DriftLaneSnapshot } from "./drift-lane.ts";
-import { type Expectation, type LaneResult, levelOf } from "./lane.ts";
+import type { Expectation, LaneResult } from "./lane.ts";
 import { scoreMetricLane } from "./metric-lane.ts";
 import { MetricTable, type MetricTableSnapshot, type Observation } from "./metric-table.ts";
 import { PcaLane, type PcaLaneSnapshot } from "./pca-lane.ts";
@@ -171,12 +172,16 @@ class FusedDetector implements Detector {
     const score = fused.score / calibrated.threshold;
     const lanes = LANES.map((_, lane) => laneScore(core, lane, raw, calibrated));
     const outcome = outcomeOf(score);
+    const pValue = calibrated.pValue(fused.score);
+    const relativeP = pValue / calibrated.pValue(calibrated.threshold);
+    const { causes } = lanes[speakerOf(lanes, fused.strongest)]!;
     return {
       outcome,
       score,
-      pValue: calibrated.pValue(fused.score),
-      severity: outcome === "fail" ? severityOf(score) : null,
-      causes: lanes[speakerOf(lanes, fused.strongest)]!.causes,
+      pValue,
+      relativeP,
+      severity: outcome === "fail" ? severityOf({ score, relativeP, causes }, DEFAULT_SEVERITY) : null,
+      causes,
       lanes,
       expected: new Map(
         raw.observations.map((o) => [o.metric.id, intervalOf(o.metric, ownExpectation(core.table, o))] as const),
@@ -335,12 +340,6 @@ function ownExpectation(table: MetricTable, { slot, expected, floor }: Observati
 
 function outcomeOf(score: number): Outcome {
   return score >= 1 ? "fail" : "pass";
-}
-
-function severityOf(score: number): Severity {
-  const level = levelOf(score);
-  if (level === 4) return "P1";
-  return level >= 2 ? "P2" : "P3";
 }
 
 function unknownScore(): DetectorScore {

@@ -32,9 +32,3 @@ export function blameOf(tailScore: number): number {
 export function noVerdict(observations: readonly Observation[]): LaneResult {
   return { score: undefined, blame: new Float64Array(observations.length) };
 }
-
-/** Level 0–4 of a score: 0 up to the threshold, then one level per half threshold beyond it. */
-export function levelOf(score: number): 0 | 1 | 2 | 3 | 4 {
-  if (!(score >= 1)) return 0;
-  return Math.min(4, 1 + Math.floor((score - 1) * 2)) as 1 | 2 | 3 | 4;
-}

@@ -1,7 +1,7 @@
 /**
  * PCA, then Holt-Winters on each leading component (the shape published by Uber): the metrics, transformed and
  * standardised, are projected on the components that hold 90 % of their variance, each component's series is forecast, and
- * a window is as bad as its component furthest beyond its prediction interval (the levels 0–4 of `levelOf`). Between two fits the
+ * a window is as bad as its component furthest beyond its prediction interval. Between two fits the
  * components stand still; at a fit their forecasters are run again over the whole history, so that a rotated component
  * never continues another one's series.
  */

@@ -98,7 +98,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       ...common,
       group: `${kafka.group}.judge`,
       topics,
-      resolveAfter: config.alerts.resolveAfter,
+      ...config.alerts,
       checkpoints: { clock, everyMs: config.checkpointEveryMs, writer: `streamgauge ${VERSION}` },
     });
     running.push(judge);

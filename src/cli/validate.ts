@@ -32,7 +32,7 @@ export async function validate(
   if (args.json) {
     const datasets = config.datasets.map((dataset) => ({
       ...dataset,
-      fields: Object.fromEntries([...dataset.fields].map(([path, field]) => [path, field.values])),
+      fields: Object.fromEntries(dataset.fields),
     }));
     io.stdout(JSON.stringify({ ok: true, problems: [], notices, config: { ...redactConfig(config), datasets } }));
     return EXIT_CODES.ok;
@@ -95,13 +95,15 @@ function describeStart(start: StartFrom): string {
 
 function describe(dataset: DatasetConfig): string[] {
   const { time, windows, detect } = dataset;
-  const shown = [...dataset.fields].map(([path, field]) => `${path} ${field.values}`);
+  const shown = [...dataset.fields].flatMap(([path, { values }]) => (values === undefined ? [] : `${path} ${values}`));
+  const worth = [...dataset.fields].flatMap(([path, { impact }]) => (impact === undefined ? [] : `${path} ${impact}`));
   return [
     `dataset ${dataset.topic}`,
     `  time     ${time.field ?? "the broker's timestamp"}, lateness ${formatDuration(time.latenessMs)}`,
     `  windows  ${windows.sizesMs.map(formatDuration).join(", ")} in ${windows.timezone}`,
     `  slices   ${["all", ...dataset.slices.map((slice) => `${slice.name} (at most ${slice.limit} values)`)].join(", ")}`,
     `  detect   season ${detect.season}, warmup ${detect.warmup}`,
+    `  impact   ${[dataset.impact ?? "medium", ...worth].join(", ")}`,
     `  values   ${[...shown, `all other fields ${dataset.valuesDefault}`].join(", ")}`,
     ...(dataset.quarantine === undefined ? [] : [`  refused  records go to ${dataset.quarantine.topic}`]),
   ];

@@ -3,20 +3,24 @@
  * of form are no longer in the tree; the Config is good only when no mistake was found at all.
  */
 import type {
+  AlertsConfig,
   Config,
   DatasetConfig,
   DetectConfig,
   FalseAlarms,
+  FieldConfig,
   SliceByConfig,
   StartFrom,
   TimeConfig,
   ValuePolicy,
   WindowsConfig,
 } from "../core/config.ts";
+import type { Impact } from "../core/severity.ts";
 import { topicNames } from "../core/topics.ts";
 import { schemaProblem } from "../schemas/schema-problem.ts";
 import { buildKafka, buildRegistry } from "./build-connections.ts";
 import { buildPairs, checkOnePerEvent } from "./build-pairs.ts";
+import { buildSeverity } from "./build-severity.ts";
 import { buildSinks } from "./build-sinks.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { checkDistinct, child, durationAt, mapAt, mapsOf, mistake, numberAt, textAt, textOf } from "./read-tree.ts";
@@ -45,10 +49,15 @@ export function buildConfig(root: MapNode, options: BuildOptions, mistakes: Mist
     topics: { prefix },
     startFrom: buildStart(textAt(root, "startFrom")),
     checkpointEveryMs: durationAt(root, "checkpointEvery") ?? 30_000,
-    alerts: { resolveAfter: numberAt(mapAt(root, "alerts"), "resolveAfter") ?? 1 },
+    alerts: buildAlerts(mapAt(root, "alerts"), mistakes),
     datasets: datasets.map((node) => buildDataset(node, options, mistakes)),
     sinks: buildSinks(mapsOf(child(root, "sinks")), mistakes),
   };
+}
+
+function buildAlerts(node: MapNode | undefined, mistakes: Mistake[]): AlertsConfig {
+  const severity = buildSeverity(mapAt(node, "severity"), mistakes);
+  return { resolveAfter: numberAt(node, "resolveAfter") ?? 1, ...(severity === undefined ? {} : { severity }) };
 }
 
 function buildStart(text: string | undefined): StartFrom {
@@ -61,8 +70,10 @@ function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[])
   const quarantine = textAt(mapAt(node, "quarantine"), "topic");
   const schema = buildSchema(child(node, "schema"), options, mistakes);
   const pairs = buildPairs(child(node, "pairs"), schema, mistakes);
+  const impact = textAt(node, "impact") as Impact | undefined;
   return {
     topic: textAt(node, "topic") ?? "",
+    ...(impact === undefined ? {} : { impact }),
     time: buildTime(mapAt(node, "time"), mistakes),
     windows: buildWindows(mapAt(node, "windows"), mistakes),
     slices: buildSlices(mapsOf(child(node, "slices")), mistakes),
@@ -134,10 +145,13 @@ function buildSlices(nodes: readonly MapNode[], mistakes: Mistake[]): SliceByCon
 }
 
 function buildFields(node: MapNode | undefined): DatasetConfig["fields"] {
-  const fields = new Map<string, { readonly values: ValuePolicy }>();
+  const fields = new Map<string, FieldConfig>();
   for (const [path, field] of node?.entries ?? []) {
-    const values = field.kind === "map" ? textAt(field, "values") : undefined;
-    if (values !== undefined) fields.set(path, { values: values as ValuePolicy });
+    if (field.kind !== "map") continue;
+    const values = textAt(field, "values") as ValuePolicy | undefined;
+    const impact = textAt(field, "impact") as Impact | undefined;
+    if (values === undefined && impact === undefined) continue;
+    fields.set(path, { ...(values === undefined ? {} : { values }), ...(impact === undefined ? {} : { impact }) });
   }
   return fields;
 }

@@ -48,7 +48,9 @@ function guessValue(value: string | number | boolean | null, schema: KeySchema):
   const pattern = forms.find((form) => form.pattern !== undefined)?.pattern;
   const text = String(value);
   if (Object.hasOwn(schema.properties ?? {}, text)) return `write ${text}: with its options below it`;
-  const [onlyKey, ...otherKeys] = workingKeys(schema);
+  const keys = workingKeys(schema);
+  const [onlyKey, ...otherKeys] =
+    keys.length === 1 ? keys : keys.filter((key) => schema.properties?.[key]?.enum?.includes(value));
   if (onlyKey !== undefined && otherKeys.length === 0) return `write ${flow({ [onlyKey]: value })}`;
   if (pattern !== undefined && DURATION_PATTERNS.has(pattern)) {
     if (/^\d{1,5}$/.test(text) && Number(text) > 0) return `write the unit, as in ${text}${unitOf(schema)}`;

@@ -14,14 +14,7 @@ import {
   wholeNumber,
   windowCount,
 } from "./schema-parts.ts";
-
-const SEVERITY: KeySchema = {
-  type: "string",
-  enum: ["P0", "P1", "P2", "P3", "P4"],
-  title: "one of P0, P1, P2, P3, P4",
-  description: "Severity: P0 is the worst.",
-  examples: ["P2"],
-};
+import { impactKey, SEVERITY } from "./schema-severity.ts";
 
 const PATTERNS: KeySchema = {
   type: "array",
@@ -35,6 +28,7 @@ const NUMBER: KeySchema = { type: "number", title: "a number such as 0.99", desc
 
 export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
   topic: topicName("The topic to watch; also the name of the dataset.", "trips"),
+  impact: impactKey("What it costs when the data is wrong, which decides the severity of alerts. Default: medium."),
   include: notYet({ ...PATTERNS, description: "Fields to profile." }),
   exclude: notYet({ ...PATTERNS, description: "Fields to leave out." }),
   shard: notYet(text("Datasets of one shard are judged together.", "a name such as main", "main")),
@@ -124,7 +118,7 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
   fields: {
     type: "object",
     title: "a mapping of field paths such as {origin: {values: show}}",
-    description: "What may be shown of single fields.",
+    description: "What may be shown of single fields, and what they are worth.",
     examples: [{ origin: { values: "show" } }],
     propertyNames: { pattern: FIELD_PATH_PATTERN, title: "a field path such as trip.fare" },
     additionalProperties: {
@@ -139,6 +133,7 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
             "Whether values of the field leave as they are, hashed, or not at all. Default: hash for run, show for replay, demo and profile.",
           examples: ["show", "hash", "hide"],
         },
+        impact: impactKey("What it costs when the field is wrong. Default: that of the dataset."),
       }),
     },
   },

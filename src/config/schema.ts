@@ -7,6 +7,7 @@ import { KAFKA, REGISTRY } from "./schema-connections.ts";
 import { DATASET_KEYS } from "./schema-dataset.ts";
 import type { KeySchema } from "./schema-parts.ts";
 import { duration, mapping, NAME_PATTERN, notYet, wholeNumber } from "./schema-parts.ts";
+import { SEVERITY_ROWS } from "./schema-severity.ts";
 import { SINK_KINDS } from "./schema-sinks.ts";
 
 /** The same text for the same version: written to a file for editors. Ends with a newline. */
@@ -70,7 +71,7 @@ export const CONFIG_SCHEMA: KeySchema = {
       }),
     }),
     alerts: {
-      description: "How incidents begin and end.",
+      description: "How incidents end, and how severe they are.",
       examples: [{ resolveAfter: 1 }],
       ...mapping({
         resolveAfter: wholeNumber(
@@ -79,6 +80,7 @@ export const CONFIG_SCHEMA: KeySchema = {
           1_000,
           1,
         ),
+        severity: SEVERITY_ROWS,
       }),
     },
     datasets: {

@@ -1,4 +1,5 @@
 /** The configuration after parsing: every default filled in, durations in milliseconds. */
+import type { Impact, SeverityMatrix } from "./severity.ts";
 
 export type ValuePolicy = "show" | "hash" | "hide";
 
@@ -57,13 +58,22 @@ export type PairPaths = readonly [first: string, second: string];
 /** Pairs of a dataset: 64 cost about as much time as ten fields. */
 export const PAIRS_MAX = 64;
 
+export interface FieldConfig {
+  /** @default the dataset's `valuesDefault` */
+  readonly values?: ValuePolicy;
+  /** @default that of the dataset */
+  readonly impact?: Impact;
+}
+
 export interface DatasetConfig {
   readonly topic: string;
+  /** What it costs when the data is wrong. @default "medium" */
+  readonly impact?: Impact;
   readonly time: TimeConfig;
   readonly windows: WindowsConfig;
   readonly slices: readonly SliceByConfig[];
   /** By path; patterns are not allowed. */
-  readonly fields: ReadonlyMap<string, { readonly values: ValuePolicy }>;
+  readonly fields: ReadonlyMap<string, FieldConfig>;
   /** At most `PAIRS_MAX`. Absent: those whose names say that they have one unit. */
   readonly pairs?: readonly PairPaths[];
   /** For fields not named. */
@@ -80,6 +90,8 @@ export interface DatasetConfig {
 export interface AlertsConfig {
   /** Clean windows, of the size that opened the incident, before it is resolved. @default 1 */
   readonly resolveAfter: number;
+  /** @default `SEVERITY_MATRIX` */
+  readonly severity?: SeverityMatrix;
 }
 
 /** PEM texts, as they stand in `${file:…}`; present at all: TLS is on. */

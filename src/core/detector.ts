@@ -26,6 +26,9 @@ export interface DetectorScore {
   /** 1 is the alarm threshold. Uncapped; null while warming up. */
   readonly score: number | null;
   readonly pValue: number | null;
+  /** `pValue` over that of the threshold: below 1 where it alarms. Absent where there is no `pValue`. */
+  readonly relativeP?: number;
+  /** Where nobody says what the fields are worth, and after one window. */
   readonly severity: Severity | null;
   readonly causes: readonly Cause[];
   readonly lanes: readonly LaneScore[];

@@ -29,6 +29,18 @@ export function metricId(name: string, ...args: readonly string[]): string {
   return `${name}(${args.join(",")})`;
 }
 
+/** What stands before the argument: `null_rate` of `null_rate(trip.fare)`. */
+export function metricName(id: string): string {
+  const open = id.indexOf("(");
+  return open < 0 ? id : id.slice(0, open);
+}
+
+/** Whether the metric is a part of the events or values that there are. */
+export function isShareMetric(id: string): boolean {
+  const name = metricName(id);
+  return name === "share" || name.endsWith("_share") || name.endsWith("_rate");
+}
+
 const PLAIN_NAME = /^[A-Za-z0-9_]+$/;
 
 /** A field's name as a path segment: with other characters than letters, digits and `_` in backticks, doubled inside. */

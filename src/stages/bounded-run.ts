@@ -68,9 +68,7 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
         onBatch: feeder.onBatch,
       }),
     );
-    const judge = await started(
-      startJudge({ ...common, group: `${group}.judge`, topics, resolveAfter: config.alerts.resolveAfter }),
-    );
+    const judge = await started(startJudge({ ...common, group: `${group}.judge`, topics, ...config.alerts }));
     const sinks: Subscription[] = [];
     for (const sink of options.sinks) {
       sinks.push(await started(startSink({ ...common, sink, topics, group })));

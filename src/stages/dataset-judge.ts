@@ -9,6 +9,13 @@ import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import {
+  type Impact,
+  SEVERITY_MATRIX,
+  type SeverityMatrix,
+  type SeverityPolicy,
+  severityOf,
+} from "../core/severity.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
 import type { LogPosition } from "../core/verdict.ts";
@@ -51,6 +58,8 @@ import { type Steps, Stints } from "./stints.ts";
 export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
   readonly resolveAfter: number;
+  /** @default `SEVERITY_MATRIX` */
+  readonly severity?: SeverityMatrix;
   readonly logger: Logger;
   /** @default none */
   readonly telemetry?: Telemetry;
@@ -63,6 +72,7 @@ export class DatasetJudge {
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
   readonly #ledger: LedgerIncidents;
+  readonly #severity: SeverityPolicy;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -76,7 +86,14 @@ export class DatasetJudge {
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     const { topic, windows } = options.dataset;
     const { resolveAfter } = options;
-    this.#incidents = new IncidentTracker({ dataset: topic, resolveAfter, timezone: windows.timezone });
+    const severity = severityPolicy(options);
+    this.#severity = severity;
+    this.#incidents = new IncidentTracker({
+      dataset: topic,
+      resolveAfter,
+      timezone: windows.timezone,
+      severityOf: (verdict, windowCount) => severityOf(verdict, severity, windowCount),
+    });
     this.#ledger = new LedgerIncidents(topic);
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, () => this.#tracker);
   }
@@ -261,6 +278,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
+      severityOf: (score) => severityOf(score, this.#severity),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
@@ -341,6 +359,12 @@ export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Kep
   };
 }
 
+function severityPolicy({ dataset, severity }: DatasetJudgeOptions): SeverityPolicy {
+  const fieldImpacts = new Map<string, Impact>();
+  for (const [path, { impact }] of dataset.fields) if (impact !== undefined) fieldImpacts.set(path, impact);
+  return { matrix: severity ?? SEVERITY_MATRIX, impact: dataset.impact ?? "medium", fieldImpacts };
+}
+
 const FALSE_ALARMS_DEFAULT: FalseAlarms = { count: 1, perMs: 30 * 86_400_000 };
 
 /** All slices of a window make one tick of the incident, wherever they stand. */
@@ -381,6 +405,7 @@ function sliceVerdict(judged: Judged): SliceVerdict {
     alarm: score.outcome === "fail",
     judged: score.outcome !== "unknown",
     score: score.score,
+    ...(score.relativeP !== undefined && { relativeP: score.relativeP }),
     severity: score.severity,
     causes: score.causes,
   };

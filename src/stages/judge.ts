@@ -13,6 +13,7 @@ import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
+import type { SeverityMatrix } from "../core/severity.ts";
 import { noTelemetry, type Telemetry } from "../core/telemetry.ts";
 import { textOf, utf8 } from "../core/text.ts";
 import type { TopicNames } from "../core/topics.ts";
@@ -34,6 +35,8 @@ export interface JudgeOptions {
   readonly datasets: readonly DatasetConfig[];
   /** Clean windows after which an incident is resolved. */
   readonly resolveAfter: number;
+  /** @default `SEVERITY_MATRIX` */
+  readonly severity?: SeverityMatrix;
   /** Absent: nothing is kept over a restart, as for a bounded run. */
   readonly checkpoints?: {
     readonly clock: Clock;

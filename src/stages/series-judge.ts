@@ -10,7 +10,7 @@ import { createDetector, type DetectorProgress, detectorProgress, restoreDetecto
 import type { Detector, DetectorInput, DetectorScore } from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
-import type { Outcome } from "../core/verdict.ts";
+import type { Outcome, Severity } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
@@ -55,6 +55,8 @@ export interface SeriesJudgeOptions {
   readonly reviseForMs: number;
   /** Chance of a false alarm that is tolerated in a window of this series. */
   readonly falseAlarms: () => number;
+  /** Of a window that alarms, by itself. @default what the detector says */
+  readonly severityOf?: (score: DetectorScore) => Severity;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
   readonly referenceMetricsOf: (reference: ReferenceWindows, contents: WindowContents) => readonly MetricValue[];
   readonly summaryOf: (profile: Profile) => WindowSummary;
@@ -313,11 +315,13 @@ function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOpti
   };
 }
 
-function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf }: SeriesJudgeOptions): void {
+function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf, severityOf }: SeriesJudgeOptions): void {
   entry.metrics = [...entry.own, ...referenceMetricsOf(models.reference, entry.contents)];
   // The same object for both, by which the detector knows the window again.
   const input = detectorInput(entry);
-  entry.score = entry.input.partial ? NOT_JUDGED : models.detector.scoreOne(input);
+  const score = entry.input.partial ? NOT_JUDGED : models.detector.scoreOne(input);
+  entry.score =
+    score.outcome === "fail" && severityOf !== undefined ? { ...score, severity: severityOf(score) } : score;
   learn(models, entry, input);
 }
 

@@ -256,6 +256,49 @@ describe("IncidentTracker.update() resolves", () => {
   });
 });
 
+describe("IncidentTracker.update() with a severity for what lasts", () => {
+  const mild = (more: Parameters<typeof alarm>[0] = {}) => alarm({ severity: "P3", ...more });
+  const lasting = () =>
+    tracker({
+      severityOf: ({ severity }, windows) => (windows >= 3 ? "P1" : (severity ?? "P4")),
+      resolveAfter: 2,
+    });
+  const severities = (alerts: ReturnType<typeof told>) =>
+    alerts.map((one) => (one === undefined ? "" : `${one.reason} ${one.severity}`));
+
+  test("tells of the third window as worse, whatever its slices", () => {
+    const start = Date.UTC(2013, 1, 8);
+    const ticks = [0, 1, 2, 3, 4].map((hour) =>
+      hourTick(start + hour * HOUR, hour === 1 ? [mild(), mild({ slice: "origin=EWR" })] : [mild()]),
+    );
+    expect(severities(told(lasting(), ticks))).toEqual(["alarm P3", "", "worse P1", "", ""]);
+  });
+
+  test("counts windows that alarmed, not clean ones, nor revisions, nor those of another size", () => {
+    const start = Date.UTC(2013, 1, 8);
+    const ticks = [
+      hourTick(start, [mild()]),
+      hourTick(start + HOUR, [clean()]),
+      hourTick(start + 2 * HOUR, [mild()]),
+      hourTick(start + 2 * HOUR, [mild()], { revision: 1 }),
+      dayTick(8, [mild()]),
+      hourTick(start + 3 * HOUR, [mild()]),
+    ];
+    expect(severities(told(lasting(), ticks))).toEqual(["alarm P3", "", "", "", "", "worse P1"]);
+  });
+
+  test("counts a day of 23 hours as a day", () => {
+    const ticks = [0, 1, 2].map((day) => dayTick(8 + day, [mild()]));
+    const short = ticks.map((tick, at) => (at === 1 ? { ...tick, endMs: tick.endMs - HOUR } : tick));
+    expect(severities(told(lasting(), short)).at(-1)).toBe("worse P1");
+  });
+
+  test("without one keeps that of the verdicts", () => {
+    const ticks = [0, 1, 2].map((day) => dayTick(8 + day, [mild()]));
+    expect(severities(told(tracker(), ticks))).toEqual(["alarm P3", "continues P3", "continues P3"]);
+  });
+});
+
 describe("IncidentTracker laws", () => {
   const resolveAfter = fc.integer({ min: 1, max: 3 });
 

@@ -54,6 +54,7 @@ describe("validate()", () => {
         "  windows  1h, 1d in Europe/Berlin",
         "  slices   all, origin (at most 7 values)",
         "  detect   season 24, warmup auto",
+        "  impact   medium",
         "  values   origin show, all other fields hash",
         "  refused  records go to trips.refused",
         "sink file out",
@@ -96,7 +97,7 @@ describe("validate()", () => {
       ok: true,
       problems: [],
       notices: [],
-      config: { deployment: "prod", datasets: [{ topic: "trips", fields: { origin: "show" } }] },
+      config: { deployment: "prod", datasets: [{ topic: "trips", fields: { origin: { values: "show" } } }] },
     });
 
     const bad = await run("datasets: []\n", true);

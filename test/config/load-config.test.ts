@@ -14,14 +14,15 @@ registry: { url: http://localhost:8081 }
 topics:   { prefix: sg. }
 startFrom: -7d
 checkpointEvery: 10s
-alerts:   { resolveAfter: 3 }
+alerts:   { resolveAfter: 3, severity: { critical: [P1, P0, P0], low: [P4, P4, P4] } }
 datasets:
   - topic: trips
+    impact: high
     flushEvery: 500ms
     time:    { field: picked_up_at, lateness: 3m, idleAfter: 0, unheardAfter: 6m, maxAhead: 2h, reviseFor: 2d }
     windows: { sizes: [1d, 5m, 1h], timezone: europe/berlin }
     slices:  [{ name: from, by: trip.origin, limit: 10 }, { by: "\`odd name\`" }]
-    fields:  { trip.origin: { values: show }, "stops[].at": { values: hide }, "f#string": {} }
+    fields:  { trip.origin: { values: show }, "stops[].at": { values: hide }, "f#string": {}, fare: { impact: critical }, tip: { values: show, impact: low } }
     detect:  { season: 7, warmup: 30, falseAlarms: 2 per 14d }
     quarantine: { topic: trips.quarantine }
     schema: { type: record, name: Trip, fields: [{ name: id, type: long }] }
@@ -66,10 +67,19 @@ describe("loadConfig()", () => {
       topics: { prefix: "sg." },
       startFrom: { agoMs: 604_800_000 },
       checkpointEveryMs: 10_000,
-      alerts: { resolveAfter: 3 },
+      alerts: {
+        resolveAfter: 3,
+        severity: {
+          critical: ["P1", "P0", "P0"],
+          high: ["P2", "P1", "P1"],
+          medium: ["P3", "P2", "P1"],
+          low: ["P4", "P4", "P4"],
+        },
+      },
       datasets: [
         {
           topic: "trips",
+          impact: "high",
           time: {
             field: "picked_up_at",
             latenessMs: 180_000,
@@ -86,6 +96,8 @@ describe("loadConfig()", () => {
           fields: new Map([
             ["trip.origin", { values: "show" }],
             ["stops[].at", { values: "hide" }],
+            ["fare", { impact: "critical" }],
+            ["tip", { values: "show", impact: "low" }],
           ]),
           valuesDefault: "hash",
           detect: { season: 7, warmup: 30, falseAlarms: { count: 2, perMs: 14 * 86_400_000 } },
@@ -143,7 +155,7 @@ describe("loadConfig()", () => {
         `streamgauge.yaml:4:1 registry: not used by ${command}`,
         `streamgauge.yaml:6:1 startFrom: not used by ${command}`,
         `streamgauge.yaml:7:1 checkpointEvery: not used by ${command}`,
-        `streamgauge.yaml:19:1 sinks: not used by ${command}`,
+        `streamgauge.yaml:20:1 sinks: not used by ${command}`,
       ]);
     },
   );

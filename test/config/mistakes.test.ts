@@ -35,7 +35,7 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   [
     "datasets: [t]\n",
     [
-      '1:12 datasets[0]: expected a mapping with topic, schema, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got "t"',
+      '1:12 datasets[0]: expected a mapping with topic, impact, schema, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got "t"',
     ],
   ],
   ["datasets:\n  - {}\n", ['2:5 datasets[0]: the key "topic" is missing — for example topic: trips']],
@@ -238,7 +238,36 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   ],
   [
     "datasets:\n  - topic: t\n    fields: {origin: show}\n",
-    ['3:22 datasets[0].fields.origin: expected a mapping with values, got "show" — write {values: show}'],
+    ['3:22 datasets[0].fields.origin: expected a mapping with values, impact, got "show" — write {values: show}'],
+  ],
+  [
+    "datasets:\n  - topic: t\n    fields: {origin: {impact: criticl}}\n",
+    [
+      '3:31 datasets[0].fields.origin.impact: expected one of critical, high, medium, low, got "criticl" — did you mean "critical"?',
+    ],
+  ],
+  [
+    "datasets:\n  - topic: t\n    fields: {origin: low}\n",
+    ['3:22 datasets[0].fields.origin: expected a mapping with values, impact, got "low" — write {impact: low}'],
+  ],
+  [
+    `${DATASET}alerts: {severity: {urgent: [P1, P1, P1]}}\n`,
+    ['2:21 alerts.severity.urgent: unknown key "urgent" — expected one of critical, high, medium, low'],
+  ],
+  [
+    `${DATASET}alerts: {severity: {low: [P4, P3]}}\n`,
+    ["2:26 alerts.severity.low: expected a list of 3 severities such as [P4, P3, P2], got a list"],
+  ],
+  [
+    `${DATASET}alerts: {severity: {high: [P2, P5, P1]}}\n`,
+    ['2:32 alerts.severity.high[1]: expected one of P0, P1, P2, P3, P4, got "P5" — did you mean "P0"?'],
+  ],
+  [
+    `${DATASET}alerts: {severity: {high: [P2, P3, P1], low: [P3, P3, P4]}}\n`,
+    [
+      '2:32 alerts.severity.high[1]: expected "P2" or worse, because what is more likely is not milder, got "P3"',
+      '2:55 alerts.severity.low[2]: expected "P3" or worse, because what is more likely is not milder, got "P4"',
+    ],
   ],
   [
     "datasets:\n  - topic: t\n    fields: {origin: {values: shwo}}\n",

@@ -12,12 +12,13 @@ kafka.sasl kafka.sasl.mechanism kafka.sasl.username kafka.sasl.password kafka.sa
 kafka.sasl.clientSecret kafka.sasl.scope registry registry.url registry.auth registry.auth.username
 registry.auth.password registry.auth.token registry.tls registry.tls.ca registry.tls.cert registry.tls.key registry.tls.passphrase registry.tls.serverName
 registry.cache topics topics.prefix startFrom checkpointEvery
-memory! memory.budget alerts alerts.resolveAfter datasets datasets[].topic datasets[].include! datasets[].exclude!
+memory! memory.budget alerts alerts.resolveAfter alerts.severity alerts.severity.critical alerts.severity.high
+alerts.severity.medium alerts.severity.low datasets[].impact datasets datasets[].topic datasets[].include! datasets[].exclude!
 datasets[].shard! datasets[].schema datasets[].flushEvery datasets[].time datasets[].time.field
 datasets[].time.lateness datasets[].time.idleAfter datasets[].time.unheardAfter datasets[].time.maxAhead
 datasets[].time.reviseFor datasets[].windows datasets[].windows.sizes datasets[].windows.timezone datasets[].slices
 datasets[].slices[].by datasets[].slices[].name datasets[].slices[].limit datasets[].slices[].where!
-datasets[].fields datasets[].fields{}.values datasets[].pairs datasets[].detect datasets[].detect.season datasets[].detect.warmup
+datasets[].fields datasets[].fields{}.values datasets[].fields{}.impact datasets[].pairs datasets[].detect datasets[].detect.season datasets[].detect.warmup
 datasets[].detect.falseAlarms datasets[].checks! datasets[].checks[].field datasets[].checks[].rule
 datasets[].checks[].min datasets[].checks[].max datasets[].checks[].mostly datasets[].checks[].expect
 datasets[].checks[].severity datasets[].checks[].refuse datasets[].quarantine datasets[].quarantine.topic sinks

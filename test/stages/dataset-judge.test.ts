@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { DatasetConfig } from "../../src/core/config.ts";
 import { SeededRandom } from "../../src/core/random.ts";
+import { type Impact, SEVERITY_MATRIX } from "../../src/core/severity.ts";
 import { textOf } from "../../src/core/text.ts";
 import { topicNames } from "../../src/core/topics.ts";
-import type { AlertRecord } from "../../src/core/verdict.ts";
+import type { AlertRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { Profile } from "../../src/profiles/profile.ts";
-import { DatasetJudge } from "../../src/stages/dataset-judge.ts";
+import { DatasetJudge, type DatasetJudgeOptions } from "../../src/stages/dataset-judge.ts";
 import { StoredDataset } from "../../src/stages/dataset-state.ts";
 import { atOnce } from "./at-once.ts";
 
@@ -32,9 +33,13 @@ function profileOf(rows: number): Profile {
 }
 
 /** The alerts of daily row counts, whose days begin at midnight in Berlin on 1 May 2026. */
-function alertsOf(rowCounts: readonly number[]): AlertRecord[] {
+function alertsOf(rowCounts: readonly number[], options: Partial<DatasetJudgeOptions> = {}): AlertRecord[] {
+  return outputsOf(rowCounts, options, TOPICS.alerts) as AlertRecord[];
+}
+
+function outputsOf(rowCounts: readonly number[], options: Partial<DatasetJudgeOptions>, topicName: string): unknown[] {
   const silent = { info() {}, warn() {}, error() {} };
-  const judge = new DatasetJudge({ dataset: DATASET, resolveAfter: 1, logger: silent });
+  const judge = new DatasetJudge({ dataset: DATASET, resolveAfter: 1, logger: silent, ...options });
   const midnightMs = Date.parse("2026-05-01T00:00:00+02:00");
   let offset = 0;
   return rowCounts.flatMap((rows, day) => {
@@ -51,9 +56,7 @@ function alertsOf(rowCounts: readonly number[]): AlertRecord[] {
     offset += rows;
     const context = { topics: TOPICS, deployment: "test", timestampMs: startMs + DAY };
     const outputs = atOnce(judge.apply(entry, [{ slice: "all", paneStartMs: startMs, profile }], context));
-    return outputs
-      .filter(({ topic }) => topic === TOPICS.alerts)
-      .map(({ value }) => JSON.parse(textOf(value!)) as AlertRecord);
+    return outputs.filter(({ topic }) => topic === topicName).map(({ value }) => JSON.parse(textOf(value!)) as unknown);
   });
 }
 
@@ -68,6 +71,31 @@ test("DatasetJudge.apply() names the days of its windows' zone in the sentences 
     sentence: expect.stringMatching(/^10 Jun: 100 events, expected /),
   });
   expect(resolved).toMatchObject({ state: "resolved", sentence: "11 Jun: back to normal" });
+});
+
+test("DatasetJudge.apply() has severities of what the dataset is worth and how long it lasts, in verdicts those of one window", () => {
+  const random = new SeededRandom(7);
+  const rowCounts = Array.from({ length: 45 }, () => 1000 + random.below(20));
+  for (const day of [40, 41, 42]) rowCounts[day] = 950;
+  const severitiesOf = (options: Partial<DatasetJudgeOptions>) =>
+    alertsOf(rowCounts, options).map(({ reason, severity }) => `${reason} ${severity}`);
+  const verdictsOf = (options: Partial<DatasetJudgeOptions>) =>
+    (outputsOf(rowCounts, options, TOPICS.verdicts) as VerdictRecord[]).flatMap((line) =>
+      line.alarm ? line.severity : [],
+    );
+  const severity = { ...SEVERITY_MATRIX, critical: ["P4", "P3", "P0"] as const };
+  const worth = (impact: Impact): Partial<DatasetJudgeOptions> => ({ dataset: { ...DATASET, impact } });
+  expect(severitiesOf({})).toEqual(["alarm P2", "continues P2", "worse P1", "clean P1"]);
+  expect(severitiesOf(worth("low"))).toEqual(["alarm P3", "continues P3", "worse P2", "clean P2"]);
+  expect(severitiesOf(worth("critical"))).toEqual(["alarm P1", "continues P1", "worse P0", "clean P0"]);
+  expect(severitiesOf({ ...worth("critical"), severity })).toEqual([
+    "alarm P3",
+    "continues P3",
+    "worse P0",
+    "clean P0",
+  ]);
+  expect(verdictsOf(worth("low"))).toEqual(["P3", "P3", "P3"]);
+  expect(verdictsOf({ ...worth("critical"), severity })).toEqual(["P3", "P3", "P3"]);
 });
 
 test.each([1, 2, 3, 4, 5])(
