@@ -40,6 +40,8 @@ export interface DetectorOptions {
   readonly windowMs?: number;
   /** Most false alarms per window, above 0 and at most 0.15. @default one in 30 days where `windowMs` is known, else in 30 windows */
   readonly falseAlarms?: number;
+  /** Metrics that are known at once; further ones are left out. @default 2,000 */
+  readonly metricsMax?: number;
 }
 
 /** Days, or windows, in which one false alarm is tolerated. */
@@ -262,7 +264,9 @@ function build(season: number, options: DetectorOptions, snapshot?: Snapshot["co
   // A short warm-up shortens both parts: what starts a model, and what scales it.
   const startAfter = Math.max(2, Math.min(startWindows(season), Math.floor(windows * 0.6)));
   const readyAfter = Math.max(2, Math.min(SCALE_WINDOWS, windows - startAfter));
-  const table = new MetricTable({ season, startAfter, readyAfter }, snapshot?.table);
+  const { metricsMax } = options;
+  const limit = metricsMax === undefined ? {} : { metricsMax };
+  const table = new MetricTable({ season, startAfter, readyAfter, ...limit }, snapshot?.table);
   return {
     season,
     warmup: windows,

@@ -86,6 +86,6 @@ export class DriftLane {
   }
 
   #spread(slot: number): number {
-    return Math.max(SPREAD_LEAST, Math.sqrt(this.#squares[slot] ?? 0));
+    return Math.max(SPREAD_LEAST, Math.sqrt(this.#squares[slot] ?? INDEPENDENT_SPREAD ** 2));
   }
 }

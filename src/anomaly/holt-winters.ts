@@ -7,6 +7,9 @@
  *     b'    = β (l' − l)/h + (1 − β) b
  *     s'[·] = γ (y − l − h b) + (1 − γ) s[t mod m]
  *
+ * It is computed in error-correction form, the same but for rounding: l' = l + h b + α e, s' = s + γ e with e = y − ŷ. So a series that
+ * never moved is expected to the last bit, and its innovations are 0.
+ *
  * Departure: `h` may be larger than 1. A window that is missing updates nothing, and the seasonal index comes from the
  * window's position, so that the season keeps its phase over gaps. The horizon of the trend is held to one season
  * (and at least 2 windows): a slope learned from a few windows says nothing about a far future.
@@ -57,9 +60,10 @@ export class HoltWinters {
     const phase = this.#phase(index);
     const base = this.#level + horizon * this.#trend;
     const seasonal = this.#seasonal[phase]!;
-    const level = alpha * (value - seasonal) + (1 - alpha) * base;
-    this.#trend = beta * ((level - this.#level) / horizon) + (1 - beta) * this.#trend;
-    this.#seasonal[phase] = gamma * (value - base) + (1 - gamma) * seasonal;
+    const error = value - (base + seasonal);
+    const level = base + alpha * error;
+    this.#trend += beta * ((level - this.#level) / horizon - this.#trend);
+    this.#seasonal[phase] = seasonal + gamma * error;
     this.#level = level;
     this.#index = index;
   }

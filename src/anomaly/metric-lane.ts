@@ -9,9 +9,12 @@ export function scoreMetricLane(table: MetricTable, observations: readonly Obser
   let worst = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < observations.length; i++) {
     const { slot, innovation, floor } = observations[i]!;
-    const score = tailScore(Math.abs(innovation), table.tail(slot), floor);
+    const tail = table.tail(slot);
+    // What never moved, and does not move now, says nothing of the window.
+    if (innovation === 0 && tail.excess === 0) continue;
+    const score = tailScore(Math.abs(innovation), tail, floor);
     blame[i] = blameOf(score);
     worst = Math.max(worst, score);
   }
-  return { score: weightOf(worst), blame };
+  return { score: worst === Number.NEGATIVE_INFINITY ? undefined : weightOf(worst), blame };
 }

@@ -14,6 +14,7 @@ import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 export const HISTORY_WINDOWS = 120;
 /** Windows between two fits of principal components. */
 export const REFIT_EVERY = 14;
+/** Metrics of a stream whose state is kept. */
 export const METRICS_MAX = 2_000;
 /** Innovations after which a metric's scores say something of the lanes' usual ones. */
 const CALIBRATED_AFTER = 8;
@@ -37,11 +38,14 @@ export interface MetricTableOptions {
   readonly startAfter: number;
   /** Innovations from which on a metric is judged. */
   readonly readyAfter: number;
+  /** Beyond it metrics are left out. @default 2,000 */
+  readonly metricsMax?: number;
 }
 
 interface Slot {
   readonly id: string;
   readonly kind: MetricKind;
+  readonly turn: number;
   readonly model: SeriesModel;
   seenAt: number;
   floor: number;
@@ -74,12 +78,13 @@ export class MetricTable {
     // One more refit interval than is used, so that a restored detector can repeat its last fit.
     this.values = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.values);
     this.innovations = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.innovations);
-    this.#tails = new RingTails(this.innovations, HISTORY_WINDOWS, 0);
+    this.#tails = new RingTails(this.innovations, HISTORY_WINDOWS, 0, (slot) => this.turnOf(slot));
     for (const [id, kind, seenAt, floor, model] of snapshot?.slots ?? []) {
       this.#slotOf.set(id, this.#slots.length);
       this.#slots.push({
         id,
         kind,
+        turn: turnOfText(id),
         model: new SeriesModel(options.season, options.startAfter, model),
         seenAt,
         floor,
@@ -139,6 +144,15 @@ export class MetricTable {
     return cleared;
   }
 
+  idOf(slot: number): string {
+    return this.#slots[slot]!.id;
+  }
+
+  /** When the metric's tails are read off: see `RingTails`. */
+  turnOf(slot: number): number {
+    return this.#slots[slot]!.turn;
+  }
+
   /** Of the metric's past innovations. */
   tail(slot: number): Tail {
     return this.#tails.tail(slot)!;
@@ -156,7 +170,7 @@ export class MetricTable {
 
   #allocate(metric: MetricValue, index: number): number | undefined {
     let slot = this.#slots.length;
-    if (slot >= METRICS_MAX) {
+    if (slot >= (this.#options.metricsMax ?? METRICS_MAX)) {
       slot = 0;
       for (let i = 1; i < this.#slots.length; i++) if (this.#slots[i]!.seenAt < this.#slots[slot]!.seenAt) slot = i;
       // Nobody gives way who was here in the last window: more metrics than slots would chase each other out.
@@ -167,10 +181,24 @@ export class MetricTable {
       this.#tails.forget(slot);
     }
     const model = new SeriesModel(this.#options.season, this.#options.startAfter);
-    this.#slots[slot] = { id: metric.id, kind: metric.kind, model, seenAt: index, floor: 0 };
+    this.#slots[slot] = {
+      id: metric.id,
+      kind: metric.kind,
+      turn: turnOfText(metric.id),
+      model,
+      seenAt: index,
+      floor: 0,
+    };
     this.#slotOf.set(metric.id, slot);
     return slot;
   }
+}
+
+/** FNV-1a over the code units: any function of the name would do that spreads names evenly. */
+function turnOfText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
 }
 
 function toRow(sparse: readonly (number | undefined)[], width: number): Float32Array {

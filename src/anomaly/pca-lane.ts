@@ -8,7 +8,8 @@
 import { mean, standardDeviation } from "simple-statistics";
 import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
-import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
+import { movingColumns } from "./moving-columns.ts";
+import { dot, principalComponents } from "./principal-components.ts";
 import { SeriesModel } from "./series-model.ts";
 import { type Tail, tailOf, tailScore } from "./tail.ts";
 import type { WindowRing } from "./window-ring.ts";
@@ -145,21 +146,21 @@ function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions)
   const ring = table.values;
   const from = Math.max(0, end - HISTORY_WINDOWS);
   const columnOf = new Int32Array(table.slotCount).fill(-1);
-  const slots: number[] = [];
-  const means: number[] = [];
-  const deviations: number[] = [];
-  for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
+  const figures = new Map<number, { readonly center: number; readonly deviation: number }>();
+  for (let slot = 0; slot < table.slotCount; slot++) {
     const present = ring.column(slot, from, end);
     if (present.length < Math.max(1, PRESENCE_MIN * (end - from))) continue;
     const center = mean(present);
     const deviation = standardDeviation(present);
-    if (!(deviation > 1e-6 * Math.max(1e-3, Math.abs(center)))) continue;
-    columnOf[slot] = slots.length;
-    slots.push(slot);
-    means.push(center);
-    deviations.push(deviation);
+    // Relative, or the metric's unit would decide.
+    if (!(deviation > 1e-6 * Math.abs(center))) continue;
+    figures.set(slot, { center, deviation });
   }
-  if (slots.length < 2) return undefined;
+  if (figures.size < 2) return undefined;
+  const slots = movingColumns(table, [...figures.keys()], [ring.indexAt(from), ring.indexAt(end - 1)]);
+  const means = slots.map((slot) => figures.get(slot)!.center);
+  const deviations = slots.map((slot) => figures.get(slot)!.deviation);
+  for (const [column, slot] of slots.entries()) columnOf[slot] = column;
   const rows: Float64Array[] = [];
   for (let position = from; position < end; position++) {
     rows.push(standardised(ring, position, slots, means, deviations));

@@ -1,9 +1,6 @@
 /** Principal components of a window × metric matrix (ml-pca), as plain typed arrays. */
 import { PCA } from "ml-pca";
 
-/** Columns beyond this are left out: the decomposition grows with their number. */
-export const COLUMNS_MAX = 512;
-
 export interface Components {
   /** One loading vector per component, each as long as the columns. */
   readonly loadings: readonly Float64Array[];

@@ -8,7 +8,8 @@
 import { rootMeanSquare } from "simple-statistics";
 import { blameOf, type Expectation, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
-import { COLUMNS_MAX, dot, principalComponents } from "./principal-components.ts";
+import { movingColumns } from "./moving-columns.ts";
+import { dot, principalComponents } from "./principal-components.ts";
 import { RingTails, TAIL_EVERY } from "./ring-tails.ts";
 import { halfWidth, tailScore } from "./tail.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
@@ -50,7 +51,7 @@ export class ResidualLane {
   constructor(table: MetricTable, snapshot?: ResidualLaneSnapshot) {
     this.#table = table;
     this.#residuals = new WindowRing(HISTORY_WINDOWS + TAIL_EVERY, snapshot?.residuals);
-    this.#tails = new RingTails(this.#residuals, HISTORY_WINDOWS, READY_AFTER);
+    this.#tails = new RingTails(this.#residuals, HISTORY_WINDOWS, READY_AFTER, (slot) => table.turnOf(slot));
     if (snapshot === undefined) return;
     this.#sinceFit = snapshot.sinceFit;
     if (snapshot.fitted) this.#fit = fitProjector(table, table.innovations.count - snapshot.sinceFit);
@@ -136,18 +137,17 @@ function fitProjector(table: MetricTable, end: number): Fit | undefined {
   const ring = table.innovations;
   const from = Math.max(0, end - HISTORY_WINDOWS);
   const columnOf = new Int32Array(table.slotCount).fill(-1);
-  const scales: number[] = [];
-  const slots: number[] = [];
-  for (let slot = 0; slot < table.slotCount && slots.length < COLUMNS_MAX; slot++) {
+  const scaleOf = new Map<number, number>();
+  for (let slot = 0; slot < table.slotCount; slot++) {
     const present = ring.column(slot, from, end);
     if (present.length < Math.max(1, PRESENCE_MIN * (end - from))) continue;
     const scale = rootMeanSquare(present);
-    if (scale === 0) continue;
-    columnOf[slot] = slots.length;
-    slots.push(slot);
-    scales.push(scale);
+    if (scale > 0) scaleOf.set(slot, scale);
   }
-  if (slots.length < 2) return undefined;
+  if (scaleOf.size < 2) return undefined;
+  const slots = movingColumns(table, [...scaleOf.keys()], [ring.indexAt(from), ring.indexAt(end - 1)]);
+  const scales = slots.map((slot) => scaleOf.get(slot)!);
+  for (const [column, slot] of slots.entries()) columnOf[slot] = column;
   const rows: number[][] = [];
   for (let position = from; position < end; position++) {
     rows.push(

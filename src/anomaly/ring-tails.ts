@@ -1,7 +1,7 @@
 /**
  * The tail of each column of a ring. To read one off means to sort the column; tails move little from window to window, so each is read off
- * once in a few windows, the columns taking turns. Which windows it rests on follows from the count of windows alone, so that a restored
- * ring has the same tails.
+ * once in a few windows, the columns taking turns. Which windows it rests on follows from the count of windows and the column's turn, so
+ * that a restored ring has the same tails.
  */
 import { type Tail, tailOf } from "./tail.ts";
 import type { WindowRing } from "./window-ring.ts";
@@ -15,21 +15,26 @@ export class RingTails {
   readonly #ring: WindowRing;
   readonly #windows: number;
   readonly #least: number;
+  readonly #turnOf: (slot: number) => number;
   /** By slot: the tail, and the windows that had been taken in when it was read off. */
   #tails: (Tail | undefined)[] = [];
   #readAt: number[] = [];
 
-  /** `windows`: newest ones that a tail rests on. `least`: values without which a column has none. */
-  constructor(ring: WindowRing, windows: number, least: number) {
+  /**
+   * `windows`: newest ones that a tail rests on. `least`: values without which a column has none. `turnOf`: an integer that belongs to the
+   * metric in a slot, and not to the slot, or the order of the metrics would show in their tails.
+   */
+  constructor(ring: WindowRing, windows: number, least: number, turnOf: (slot: number) => number) {
     this.#ring = ring;
     this.#windows = windows;
     this.#least = least;
+    this.#turnOf = turnOf;
   }
 
   /** Undefined: there are too few values. */
   tail(slot: number): Tail | undefined {
     const { taken } = this.#ring;
-    const at = taken < SETTLED_FROM ? taken : taken - ((taken + slot) % TAIL_EVERY);
+    const at = taken < SETTLED_FROM ? taken : taken - ((taken + this.#turnOf(slot)) % TAIL_EVERY);
     if (this.#readAt[slot] === at) return this.#tails[slot];
     const sizes = this.#sizes(slot, this.#ring.count - (taken - at));
     this.#tails[slot] = sizes.length < this.#least ? undefined : tailOf(sizes);

@@ -169,8 +169,10 @@ export class SeriesModel {
     const season = this.#season;
     const sums = new Float64Array(season);
     const counts = new Float64Array(season);
-    let mean = 0;
-    for (const [, value] of this.#first) mean += value / this.#first.length;
+    const origin = this.#first[0]![1];
+    let mean = origin;
+    // From the first one, so that the mean of equal values is that value to the last bit.
+    for (const [, value] of this.#first) mean += (value - origin) / this.#first.length;
     for (const [index, value] of this.#first) {
       const phase = ((index % season) + season) % season;
       sums[phase]! += value - mean;

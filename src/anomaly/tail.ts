@@ -40,6 +40,8 @@ export function tailOf(sizes: Float64Array): Tail {
   return { q90, excess: (sum + TYPICAL_WEIGHT * TYPICAL_EXCESS * scale) / (count + TYPICAL_WEIGHT) };
 }
 
+/** No limit to what a fault can score, but its square and the sum of squares stay finite. */
+const SCORE_MOST = 1e100;
 /** A size of 0 in a normal tail. */
 const QUIET = -NORMAL_Q90 / TYPICAL_EXCESS;
 
@@ -47,7 +49,7 @@ export function tailScore(size: number, tail: Tail, floor: number): number {
   const q90 = Math.max(tail.q90, NORMAL_Q90 * floor);
   const excess = Math.max(tail.excess, TYPICAL_EXCESS * floor);
   // Neither history nor floor has a spread only where a value of 0 is still 0.
-  return excess > 0 ? (size - q90) / excess : QUIET;
+  return excess > 0 ? Math.min(SCORE_MOST, (size - q90) / excess) : QUIET;
 }
 
 /** Half the 99 % prediction interval: an exponential tail falls from 10 % to 1 % in ln 10 excesses. */

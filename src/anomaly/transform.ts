@@ -12,8 +12,12 @@ import type { MetricKind, MetricValue } from "../core/metric.ts";
  * differences and their squares stay finite. A larger value is as far out.
  */
 const VALUE_MAX = 1e30;
+/** Its exponential is still a number. */
+const LOG_MAX = Math.log(Number.MAX_VALUE);
 /** A count has at least a spread of 1 %: below that nobody wants to be told. */
 const COUNT_FLOOR = 0.01;
+/** Half the Poisson standard error, 1/√N of N events after log1p, as with shares: a count that never moved is known better than one sample. */
+const COUNT_ERROR = 0.5;
 /** A value has at least a spread of 0.1 % of its size. */
 const VALUE_FLOOR = 0.001;
 /** A share whose denominator is not known is taken as measured on this many rows. */
@@ -46,7 +50,7 @@ export function forward(kind: MetricKind, value: number): number {
 export function inverse(kind: MetricKind, transformed: number): number {
   switch (kind) {
     case "count":
-      return Math.expm1(Math.max(0, transformed));
+      return Math.expm1(Math.min(LOG_MAX, Math.max(0, transformed)));
     case "share":
       return Math.sin(Math.min(Math.PI / 2, Math.max(0, transformed))) ** 2;
     case "value":
@@ -63,12 +67,12 @@ export function inverse(kind: MetricKind, transformed: number): number {
 export function spreadFloor(kind: MetricKind, n: number, observed: number, expected: number): number {
   switch (kind) {
     case "count":
-      return COUNT_FLOOR;
+      return Math.max(COUNT_FLOOR, COUNT_ERROR * Math.exp(-Math.max(0, expected) / 2));
     case "share":
       return SHARE_FLOOR / Math.sqrt(n > 0 ? n : SHARE_ROWS_UNKNOWN);
     case "value":
-      // The larger of the two, so that a metric that was always 0 still has a floor when it first moves.
-      return VALUE_FLOOR * Math.max(Math.abs(observed), Math.abs(expected));
+      // Of a metric that was always 0 what it moves to has to do. Else not: the floor would grow with the fault, and the score fall.
+      return VALUE_FLOOR * Math.abs(expected) || VALUE_FLOOR * Math.abs(observed);
     default:
       return kind satisfies never;
   }
