@@ -12,7 +12,7 @@ const path = args.find((argument) => !argument.startsWith("--")) ?? fileURLToPat
 
 const { DATASET_METRICS, FIELD_METRICS, PAIR_METRICS, QUANTILE_METRIC, QUANTILES, SCHEMA_ROWS, VIOLATION_COUNT } =
   await load("catalogue.ts");
-const { RARE_PATTERN_SHARE, REFERENCE_METRICS } = await load("reference-metrics.ts");
+const { LATE_SHARE_METRIC, RARE_PATTERN_SHARE, REFERENCE_METRICS } = await load("reference-metrics.ts");
 const { STATES } = await load("metric-entry.ts");
 
 const { node, cpu, costs } = JSON.parse(readFileSync(new URL("bench/state-costs.json", root), "utf8"));
@@ -71,6 +71,7 @@ ${[
   { ...VIOLATION_COUNT, argument: "reason" },
   { ...SCHEMA_ROWS, argument: "id" },
   RARE_PATTERN_SHARE,
+  LATE_SHARE_METRIC,
 ]
   .map((metric) => row(metric, metric.argument ?? ""))
   .join("\n")}

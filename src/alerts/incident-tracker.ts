@@ -7,8 +7,8 @@
  * the end of an open one.
  */
 import { isoTime } from "../core/text.ts";
-import type { AlertRecord, Cause, IncidentState, Severity } from "../core/verdict.ts";
-import { incidentSentence } from "./sentence.ts";
+import type { AlertRecord, Cause, IncidentState, Severity, VerdictKind } from "../core/verdict.ts";
+import { incidentSentence, mainAlarm } from "./sentence.ts";
 
 /** What the fused detector said of one slice of a window. */
 export interface SliceVerdict {
@@ -21,6 +21,10 @@ export interface SliceVerdict {
   readonly relativeP?: number;
   /** Of the window by itself. */
   readonly severity: Severity | null;
+  /** What the alarm is about. @default "content" */
+  readonly kind?: VerdictKind | null;
+  /** `no-data`: start of the first window without data where there usually is some. */
+  readonly sinceMs?: number;
   readonly causes: readonly Cause[];
 }
 
@@ -41,7 +45,7 @@ interface TimeRange {
 interface OpenIncident {
   readonly id: string;
   readonly sizeMs: number;
-  /** Fields (or metric, when a cause has no field) that an alert has already named. */
+  /** Fields (or metric, when a cause has no field) and kinds that an alert has already named. */
   readonly named: string[];
   severity: Severity;
   /** Windows that alarm, `slice|start|end`. */
@@ -50,6 +54,8 @@ interface OpenIncident {
   lastAlertMs: number;
   lastCauses: readonly Cause[];
   lastSlices: readonly string[];
+  /** Absent: told by a version that knew no kinds. */
+  lastKind?: VerdictKind;
   cleanWindows: number;
 }
 
@@ -97,10 +103,10 @@ export class IncidentTracker {
   /** Takes in the verdicts of one window (first or revised) and says what is to be told: at most one alert. */
   update(tick: Tick): AlertRecord | undefined {
     const alarms = tick.verdicts
-      .filter((verdict) => verdict.alarm && !this.#past.has(windowKey(verdict.slice, tick)))
+      .filter((verdict) => verdict.alarm && !this.#past.has(alarmKey(verdict, tick)))
       .sort(worstFirst);
     for (const { slice, alarm, judged } of tick.verdicts) {
-      if (judged && !alarm) this.#past.delete(windowKey(slice, tick));
+      if (judged && !alarm) for (const key of alarmKeys(slice, tick)) this.#past.delete(key);
     }
     const open = this.#open;
     if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
@@ -149,14 +155,15 @@ export class IncidentTracker {
   #openIncident(tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord {
     const causes = mergedCauses(alarms);
     const open: OpenIncident = {
-      id: `${this.#dataset}/${isoTime(tick.startMs)}/${isoTime(tick.endMs)}`,
+      id: this.#idOf(tick, alarms),
       sizeMs: tick.sizeMs,
-      named: namesOf(causes),
+      named: namesOf(causes, alarms),
       severity: worstSeverity(alarms),
-      alarming: alarms.map((alarm) => windowKey(alarm.slice, tick)),
+      alarming: alarms.map((alarm) => alarmKey(alarm, tick)),
       lastAlertMs: tick.startMs,
       lastCauses: causes,
       lastSlices: alarms.map((alarm) => alarm.slice),
+      lastKind: kindOf(alarms),
       cleanWindows: 0,
     };
     this.#open = open;
@@ -173,7 +180,7 @@ export class IncidentTracker {
 
   #continueIncident(open: OpenIncident, tick: Tick, alarms: readonly SliceVerdict[]): AlertRecord | undefined {
     const causes = mergedCauses(alarms);
-    const fresh = namesOf(causes).filter((name) => !open.named.includes(name));
+    const fresh = namesOf(causes, alarms).filter((name) => !open.named.includes(name));
     const severity = worstSeverity(alarms);
     const worse = severity < open.severity;
     const remindAfterMs = tick.sizeMs < REMIND_AFTER_MS ? REMIND_AFTER_MS : SHORTEST_DAY_MS;
@@ -181,7 +188,7 @@ export class IncidentTracker {
     open.named.push(...fresh);
     if (worse) open.severity = severity;
     for (const alarm of alarms) {
-      const key = windowKey(alarm.slice, tick);
+      const key = alarmKey(alarm, tick);
       if (open.alarming.includes(key)) continue;
       open.alarming.push(key);
       open.cleanWindows = 0;
@@ -189,10 +196,17 @@ export class IncidentTracker {
     if (open.alarming.length > MAX_ALARMING) open.alarming.splice(0, open.alarming.length - MAX_ALARMING);
     open.lastCauses = causes;
     open.lastSlices = alarms.map((alarm) => alarm.slice);
+    open.lastKind = kindOf(alarms);
     if (fresh.length === 0 && !worse && !reminder) return undefined;
     open.lastAlertMs = Math.max(open.lastAlertMs, tick.startMs);
     const reason = fresh.length > 0 ? "new-cause" : worse ? "worse" : "continues";
     return this.#alert(open, "updated", reason, tick, alarms);
+  }
+
+  /** A window that opened an incident before may open one again, when it turns out that it was late. */
+  #idOf(tick: Tick, alarms: readonly SliceVerdict[]): string {
+    const id = `${this.#dataset}/${isoTime(tick.startMs)}/${isoTime(tick.endMs)}`;
+    return alarms.some(({ slice }) => this.#past.has(windowKey(slice, tick))) ? `${id}/late` : id;
   }
 
   /** Forgets alarms that a revised verdict took back; true when there were any. A verdict that says nothing takes none. */
@@ -200,8 +214,10 @@ export class IncidentTracker {
     const before = open.alarming.length;
     for (const verdict of tick.verdicts) {
       if (verdict.alarm || !verdict.judged) continue;
-      const index = open.alarming.indexOf(windowKey(verdict.slice, tick));
-      if (index >= 0) open.alarming.splice(index, 1);
+      for (const key of alarmKeys(verdict.slice, tick)) {
+        const index = open.alarming.indexOf(key);
+        if (index >= 0) open.alarming.splice(index, 1);
+      }
     }
     return open.alarming.length < before;
   }
@@ -226,6 +242,7 @@ export class IncidentTracker {
       windowEnd: isoTime(tick.endMs),
       revision: tick.revision,
       reason,
+      kind: open.lastKind ?? "content",
       sentence,
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
@@ -251,6 +268,7 @@ export class IncidentTracker {
       windowEnd: isoTime(tick.endMs),
       revision: tick.revision,
       reason,
+      kind: kindOf(alarms),
       sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, alarms }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
@@ -279,8 +297,14 @@ function mergedCauses(alarms: readonly SliceVerdict[]): readonly Cause[] {
     .map(({ cause, weight }) => ({ ...cause, share: total > 0 ? weight / total : 0 }));
 }
 
-function namesOf(causes: readonly Cause[]): string[] {
-  return causes.slice(0, NAMED_CAUSES).map(causeName);
+/** What is new news when it comes first: fields, and that data is missing, more, less or late. */
+function namesOf(causes: readonly Cause[], alarms: readonly SliceVerdict[]): string[] {
+  const kinds = new Set(alarms.flatMap(({ kind }) => (kind == null || kind === "content" ? [] : [kind])));
+  return [...causes.slice(0, NAMED_CAUSES).map(causeName), ...kinds];
+}
+
+function kindOf(alarms: readonly SliceVerdict[]): VerdictKind {
+  return mainAlarm(alarms)?.kind ?? "content";
 }
 
 function causeName(cause: Cause): string {
@@ -305,6 +329,19 @@ function windowsOfSize(keys: readonly string[], sizeMs: number): number {
     if (Math.abs(end! - start! - sizeMs) < sizeMs / 2) windows.add(`${start}|${end}`);
   }
   return windows.size;
+}
+
+/** That a window was late is known later than that it was empty, and is news by itself. */
+function alarmKey({ slice, kind }: SliceVerdict, tick: Tick): string {
+  return kind === "late" ? lateKey(slice, tick) : windowKey(slice, tick);
+}
+
+function alarmKeys(slice: string, tick: Tick): readonly string[] {
+  return [windowKey(slice, tick), lateKey(slice, tick)];
+}
+
+function lateKey(slice: string, tick: Tick): string {
+  return `late|${windowKey(slice, tick)}`;
 }
 
 function windowKey(slice: string, tick: Tick): string {

@@ -163,6 +163,7 @@ export class LedgerIncidents {
       severity: "P1",
       revision: 0,
       reason,
+      kind: null,
       causes: [],
     } as const;
   }

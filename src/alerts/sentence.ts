@@ -31,12 +31,11 @@ export function incidentSentence(input: SentenceInput): string {
     if (input.reason === "reset") return `${when}: no longer watched, because what was learned was reset`;
     return input.reason === "corrected" ? `${when}: late events took the alarm back` : `${when}: back to normal`;
   }
-  // The whole first: its figures are the ones a reader knows; a slice only when the whole is quiet.
-  const main = input.alarms.find((alarm) => alarm.slice === ALL) ?? input.alarms[0];
+  const main = mainAlarm(input.alarms);
   const cause = main?.causes[0];
   if (main === undefined || cause === undefined) return `${when}: the metrics as a whole are unlike their past`;
   const place = main.slice === ALL ? "" : `at ${main.slice} `;
-  const parts = [`${when}: ${place}${causePhrase(cause)}`];
+  const parts = [`${when}: ${place}${volumePhrase(input, main, cause) ?? causePhrase(cause)}`];
   const others = main.causes
     .slice(1, 4)
     .filter((other) => other.share >= ALSO_MIN * cause.share)
@@ -57,6 +56,38 @@ export function incidentSentence(input: SentenceInput): string {
     parts.push(`likewise at ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`);
   }
   return parts.join("; ");
+}
+
+/** The whole first: its figures are the ones a reader knows; a slice only when the whole is quiet. */
+export function mainAlarm(alarms: readonly SliceVerdict[]): SliceVerdict | undefined {
+  return alarms.find((alarm) => alarm.slice === ALL) ?? alarms[0];
+}
+
+/** Undefined: the alarm is about what the data holds. */
+function volumePhrase(
+  { sizeMs, startMs, timezone }: SentenceInput,
+  { kind, sinceMs }: SliceVerdict,
+  cause: Cause,
+): string | undefined {
+  if (kind == null || kind === "content" || kind === undefined) return undefined;
+  if (splitMetric(cause.metric).name !== "row_count") return undefined;
+  const digits = digitsOf(cause);
+  const rows = `${quantity(cause.metric, cause.observed ?? 0, digits)} rows`;
+  switch (kind) {
+    case "no-data": {
+      const since = sinceLabel(sinceMs ?? startMs, { sizeMs, startMs, timezone });
+      const usual = cause.expected === null ? "" : `, usually ${quantity(cause.metric, cause.expected, digits)} rows`;
+      return `no data${since}${usual}`;
+    }
+    case "less-than-usual":
+      return `less than usual: ${rows}, ${expectation(cause, digits)}`;
+    case "more-than-usual":
+      return `more than usual: ${rows}, ${expectation(cause, digits)}`;
+    case "late":
+      return `late: ${rows} so far, ${expectation(cause, digits)}, while rows of earlier windows come after these have closed`;
+    default:
+      return kind satisfies never;
+  }
 }
 
 interface Elsewhere {
@@ -89,8 +120,16 @@ function distance({ observed, expected }: Cause): number {
   return Math.abs((observed ?? 0) - (expected ?? 0));
 }
 
+/** " since 14:00", with the day where it is another one; of days, nothing for the window's own. */
+function sinceLabel(sinceMs: number, window: Pick<SentenceInput, "startMs" | "sizeMs" | "timezone">): string {
+  if (window.sizeMs >= DAY_MS && sinceMs === window.startMs) return "";
+  const day = windowLabel({ ...window, sizeMs: DAY_MS });
+  const label = windowLabel({ ...window, startMs: sinceMs });
+  return ` since ${label.startsWith(`${day} `) ? label.slice(day.length + 1) : label}`;
+}
+
 /** "8 Feb" for a day, "8 Feb 14:00" for what is shorter. */
-function windowLabel({ startMs, sizeMs, timezone }: SentenceInput): string {
+function windowLabel({ startMs, sizeMs, timezone }: Pick<SentenceInput, "startMs" | "sizeMs" | "timezone">): string {
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone: timezone,
     month: "numeric",
@@ -170,6 +209,8 @@ function causePhrase(cause: Cause): string {
       return `${observed} of the records are tombstones, ${expected}`;
     case "future_share":
       return `${observed} of the records lie in the future, ${expected}`;
+    case "late_share":
+      return `late: ${observed} of the rows came after their window had closed, ${expected}`;
     case "duplicate_share":
       return `${observed} of the events are duplicates, ${expected}`;
     case "row_count":
@@ -183,7 +224,9 @@ function causePhrase(cause: Cause): string {
 function subject(cause: Cause): string {
   if (cause.fields.length > 0) return cause.fields.join(" and ");
   const { name } = splitMetric(cause.metric);
-  return name === "row_count" ? "the number of events" : name === "duplicate_share" ? "duplicates" : cause.metric;
+  if (name === "row_count") return "the number of events";
+  if (name === "late_share") return "late events";
+  return name === "duplicate_share" ? "duplicates" : cause.metric;
 }
 
 function expectation(cause: Cause, digits: number): string {

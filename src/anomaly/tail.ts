@@ -54,5 +54,10 @@ export function tailScore(size: number, tail: Tail, floor: number): number {
 
 /** Half the 99 % prediction interval: an exponential tail falls from 10 % to 1 % in ln 10 excesses. */
 export function halfWidth(tail: Tail, floor: number): number {
-  return Math.max(tail.q90, NORMAL_Q90 * floor) + Math.LN10 * Math.max(tail.excess, TYPICAL_EXCESS * floor);
+  return sizeAt(Math.LN10, tail, floor);
+}
+
+/** The size that has this score. */
+export function sizeAt(score: number, tail: Tail, floor: number): number {
+  return Math.max(tail.q90, NORMAL_Q90 * floor) + score * Math.max(tail.excess, TYPICAL_EXCESS * floor);
 }

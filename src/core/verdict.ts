@@ -4,6 +4,12 @@ import type { LedgerCounts } from "./window.ts";
 export type Severity = "P0" | "P1" | "P2" | "P3" | "P4";
 export type Outcome = "pass" | "fail" | "unknown";
 
+/**
+ * What an alarm is about: no data where there usually is some; less or more of it than usual; more of it than usual that came
+ * after its window had closed; or what is in it.
+ */
+export type VerdictKind = "no-data" | "less-than-usual" | "more-than-usual" | "late" | "content";
+
 /** Who judged: the fused detector (the only one that alarms), one of its lanes, a check, a drift measure. */
 export type VerdictBy = "detector" | `lane:${string}` | `check:${string}` | `drift:${string}`;
 
@@ -48,6 +54,8 @@ export interface VerdictRecord {
   /** True if and only if the outcome is `fail`. */
   readonly alarm: boolean;
   readonly severity: Severity | null;
+  /** Null where there is no alarm. */
+  readonly kind: VerdictKind | null;
   /** Most to blame first. */
   readonly causes: readonly Cause[];
 }
@@ -76,6 +84,8 @@ export interface AlertRecord {
    * `offset-overlap`, `offset-reset`, `unheard`, `heard`.
    */
   readonly reason: string;
+  /** What the sentence is about; of a resolved incident, what the last one was. Null: of streamgauge itself. */
+  readonly kind: VerdictKind | null;
   /** One sentence in plain words. */
   readonly sentence: string;
   readonly causes: readonly Cause[];

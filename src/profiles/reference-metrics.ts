@@ -72,6 +72,17 @@ export const RARE_PATTERN_SHARE = {
   scored: true,
 } as const satisfies MetricEntry;
 
+/** As `RARE_PATTERN_SHARE`; the judge alone knows when a window was told first. */
+export const LATE_SHARE_METRIC = {
+  name: "late_share",
+  formula:
+    "events that came after the window was told first, and late ones of windows that can be revised no more / all of these and the window's own",
+  kind: "share",
+  from: ["counters"],
+  error: "exact",
+  scored: true,
+} as const satisfies MetricEntry;
+
 const NAMES = new Set<string>([RARE_PATTERN_SHARE, ...Object.values(REFERENCE_METRICS)].map(({ name }) => name));
 
 /** Of the id of a metric. */

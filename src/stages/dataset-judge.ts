@@ -407,6 +407,8 @@ function sliceVerdict(judged: Judged): SliceVerdict {
     score: score.score,
     ...(score.relativeP !== undefined && { relativeP: score.relativeP }),
     severity: score.severity,
+    kind: judged.kind,
+    ...(judged.sinceMs === undefined ? {} : { sinceMs: judged.sinceMs }),
     causes: score.causes,
   };
 }

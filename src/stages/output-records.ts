@@ -48,6 +48,7 @@ export function verdictRecords(judged: Judged): VerdictRecord[] {
     pValue: score.pValue,
     alarm: score.outcome === "fail",
     severity: score.severity,
+    kind: judged.kind,
     causes: score.causes,
   };
   const lanes = score.lanes.map((lane) => laneRecord(window, `lane:${lane.lane}`, lane));
@@ -61,7 +62,8 @@ function laneRecord(
   lane: { readonly outcome: Outcome; readonly score: number | null; readonly causes: readonly Cause[] },
 ): VerdictRecord {
   const outcome = lane.outcome === "fail" ? "pass" : lane.outcome;
-  return { ...window, by, outcome, score: lane.score, pValue: null, alarm: false, severity: null, causes: lane.causes };
+  const { score, causes } = lane;
+  return { ...window, by, outcome, score, pValue: null, alarm: false, severity: null, kind: null, causes };
 }
 
 /** `positions`: how far every input partition was taken in. */

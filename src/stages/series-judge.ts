@@ -7,10 +7,13 @@
  * when its outcome changes.
  */
 import { createDetector, type DetectorProgress, detectorProgress, restoreDetector } from "../anomaly/detector.ts";
+import { Lateness, type LatenessScore, type LatenessSnapshot, type LateRows } from "../anomaly/lateness.ts";
+import { Silence, type SilenceSnapshot, type SilentWindow } from "../anomaly/silence.ts";
+import { kindOf } from "../anomaly/verdict-kind.ts";
 import type { Detector, DetectorInput, DetectorScore } from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
-import type { Outcome, Severity } from "../core/verdict.ts";
+import type { Outcome, Severity, VerdictKind } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
@@ -20,6 +23,8 @@ import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { KeptProfile } from "./kept-profile.ts";
+import { lateShareOf, withLateness } from "./late-verdict.ts";
+import { seasonWindows } from "./season.ts";
 import type { Steps } from "./stints.ts";
 
 /** A closed or revised window as the tracker hands it over. */
@@ -41,9 +46,15 @@ export interface Judged {
   readonly counts: LedgerCounts;
   readonly metrics: readonly MetricValue[];
   readonly score: DetectorScore;
+  /** What the alarm is about; null: there is none. */
+  readonly kind: VerdictKind | null;
+  /** `no-data`: since when. */
+  readonly sinceMs?: number;
   readonly summary: WindowSummary;
 }
 
+/** Windows before one that say whether events come late. */
+const LATE_BEFORE = 3;
 /** To measure or to judge a window takes about as long as to read so many bytes of state. */
 const WINDOW_WORK = 16_384;
 
@@ -72,6 +83,11 @@ interface Entry {
   /** Those, and the ones that compare it with the past. */
   metrics: readonly MetricValue[];
   score: DetectorScore;
+  /** Of this score. */
+  kind: VerdictKind | null;
+  sinceMs: number | undefined;
+  /** Valid and invalid events that were there when it was told first. */
+  readonly rowsInTime: number;
   /** What it is compared by, and what the reference learns of it: as it was told last. */
   contents: WindowContents;
   revision: number;
@@ -85,6 +101,7 @@ interface Revisable extends Pick<WindowInput, "window" | "empty" | "profile"> {
 interface Models {
   readonly detector: Detector;
   readonly reference: ReferenceWindows;
+  readonly silence: Silence;
 }
 
 /** Said of windows that are not judged. */
@@ -107,6 +124,8 @@ export class SeriesJudge {
   #settled: Models;
   /** The windows between the two, oldest first. */
   readonly #revisable: Entry[] = [];
+  /** Of windows that can no longer be revised. */
+  #lateness = new Lateness();
 
   constructor(options: SeriesJudgeOptions) {
     this.sizeMs = options.sizeMs;
@@ -133,15 +152,21 @@ export class SeriesJudge {
       }
       if (JSON.stringify(state.options) !== JSON.stringify(optionsOf(options))) return undefined;
       const series = new SeriesJudge(options);
-      series.#settled = { detector: restoreDetector(state.detector), reference };
+      series.#settled = {
+        detector: restoreDetector(state.detector),
+        reference,
+        silence: new Silence(seasonOf(options), state.silence),
+      };
+      series.#lateness = new Lateness(state.lateness);
       series.#newest = undefined;
       for (const { window, index, partial, empty, counts, falseAlarms, metrics, ...told } of state.revisable) {
         const { profile, contents } = storedOf(window, empty);
         const input = { window, index, partial, empty, counts, profile };
         const own = metrics.filter(({ id }) => !isReferenceMetric(id));
-        const { outcome, score, revision } = told;
+        const { outcome, score, kind, rowsInTime, revision } = told;
         const verdict = { ...NOT_JUDGED, outcome, score };
-        series.#revisable.push({ input, falseAlarms, own, metrics, score: verdict, contents, revision });
+        const said = { metrics, score: verdict, kind, sinceMs: undefined };
+        series.#revisable.push({ input, falseAlarms, own, ...said, rowsInTime, contents, revision });
       }
       return series;
     });
@@ -149,14 +174,17 @@ export class SeriesJudge {
 
   /** The models and what can still be revised; of those windows, `revisable()` says what is stored apart. */
   write(): Uint8Array {
-    const { detector, reference } = this.#options.reviseForMs > 0 ? this.#settled : this.#models();
+    const { detector, reference, silence } = this.#options.reviseForMs > 0 ? this.#settled : this.#models();
     const state: SeriesState = {
       version: STATE_VERSION,
       options: optionsOf(this.#options),
       detector: detector.snapshot(),
-      revisable: this.#revisable.map(({ input, falseAlarms, metrics, score: { outcome, score }, revision }) => {
+      silence: silence.snapshot(),
+      lateness: this.#lateness.snapshot(),
+      revisable: this.#revisable.map(({ input, falseAlarms, metrics, score, kind, rowsInTime, revision }) => {
         const { window, index, partial, empty, counts } = input;
-        return { window, index, partial, empty, counts, falseAlarms, metrics, outcome, score, revision };
+        const told = { outcome: score.outcome, score: score.score, kind, rowsInTime, revision };
+        return { window, index, partial, empty, counts, falseAlarms, metrics, ...told };
       }),
     };
     const writer = new ByteWriter(65_536);
@@ -180,8 +208,10 @@ export class SeriesJudge {
   close(input: WindowInput): Judged {
     const entry = entryOf(input, this.#options);
     judgeAndLearn(this.#models(), entry, this.#options);
+    const judged = this.#judged(entry);
     if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
-    return this.#judged(entry);
+    else this.#learnLateness(entry);
+    return judged;
   }
 
   /**
@@ -228,8 +258,23 @@ export class SeriesJudge {
       const [oldest] = this.#revisable;
       if (oldest === undefined || oldest.input.window.endMs > horizonMs) return;
       learn(this.#settled, oldest);
+      this.#learnLateness(oldest);
       this.#revisable.shift();
     }
+  }
+
+  #learnLateness({ input, falseAlarms, rowsInTime }: Entry): void {
+    if (!input.partial) this.#lateness.learnOne(lateRowsOf(input, rowsInTime), falseAlarms);
+  }
+
+  #latenessOf({ input, falseAlarms, rowsInTime }: Entry): LatenessScore | undefined {
+    return input.partial ? undefined : this.#lateness.scoreOne(lateRowsOf(input, rowsInTime), falseAlarms);
+  }
+
+  /** Events of the windows just before come late, so that those of this one may be under way. */
+  #isLateBefore({ input }: Entry): boolean {
+    const before = this.#revisable.filter((entry) => entry.input.index < input.index).slice(-LATE_BEFORE);
+    return before.some((entry) => (this.#latenessOf(entry)?.score ?? 0) >= 1);
   }
 
   /** What is kept of the window, measured anew; it takes its place among the others. */
@@ -252,12 +297,30 @@ export class SeriesJudge {
 
   #emptyModels(): Models {
     const { season, warmup, sizeMs } = this.#options;
-    return { detector: createDetector({ season, warmup, windowMs: sizeMs }), reference: new ReferenceWindows() };
+    return {
+      detector: createDetector({ season, warmup, windowMs: sizeMs }),
+      reference: new ReferenceWindows(),
+      silence: new Silence(seasonOf(this.#options)),
+    };
   }
 
-  #judged({ input, metrics, score, revision }: Entry): Judged {
+  #judged(entry: Entry): Judged {
+    const { input, metrics, score, kind, sinceMs, rowsInTime, revision } = entry;
     const { window, partial, counts, profile } = input;
-    return { window, revision, partial, counts, metrics, score, summary: this.#options.summaryOf(profile.look()) };
+    const said = { score, kind, ...(sinceMs === undefined ? {} : { sinceMs }) };
+    const late = this.#latenessOf(entry);
+    return {
+      window,
+      revision,
+      partial,
+      counts,
+      metrics: [...metrics, lateShareOf(lateRowsOf(input, rowsInTime))],
+      ...withLateness(said, late, {
+        isLateBefore: () => this.#isLateBefore(entry),
+        severityOf: this.#options.severityOf,
+      }),
+      summary: this.#options.summaryOf(profile.look()),
+    };
   }
 }
 
@@ -286,11 +349,15 @@ interface SeriesState {
   readonly version: number;
   readonly options: ReturnType<typeof optionsOf>;
   readonly detector: unknown;
+  readonly silence: SilenceSnapshot;
+  readonly lateness: LatenessSnapshot;
   readonly revisable: readonly (Omit<WindowInput, "profile"> & {
     readonly falseAlarms: number;
     readonly metrics: readonly MetricValue[];
     readonly outcome: Outcome;
     readonly score: number | null;
+    readonly kind: VerdictKind | null;
+    readonly rowsInTime: number;
     readonly revision: number;
   })[];
 }
@@ -310,6 +377,9 @@ function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOpti
     own,
     metrics: own,
     score: known?.score ?? NOT_JUDGED,
+    kind: known?.kind ?? null,
+    sinceMs: undefined,
+    rowsInTime: known?.rowsInTime ?? rowsOf(input.counts),
     contents: contentsOf(profile),
     revision: known === undefined ? 0 : known.revision + 1,
   };
@@ -322,13 +392,15 @@ function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf, sever
   const score = entry.input.partial ? NOT_JUDGED : models.detector.scoreOne(input);
   entry.score =
     score.outcome === "fail" && severityOf !== undefined ? { ...score, severity: severityOf(score) } : score;
+  entry.kind = kindOf(entry.score, entry.input.counts);
+  entry.sinceMs = models.silence.since(silentWindow(entry));
   learn(models, entry, input);
 }
 
 /** A window that alarms would make its fault look usual, so it does not enter the reference. */
-function learn({ detector, reference }: Models, entry: Entry, input = detectorInput(entry)): void {
+function learn({ detector, reference, silence }: Models, entry: Entry, input = detectorInput(entry)): void {
   const { score, contents } = entry;
-  if (entry.input.partial) return;
+  if (entry.input.partial || !silence.take(silentWindow(entry))) return;
   detector.learnOne(input, score);
   if (score.outcome !== "fail" && !entry.input.empty) reference.learn(contents);
 }
@@ -337,6 +409,24 @@ function detectorInput({ input, falseAlarms, metrics }: Entry): DetectorInput {
   return { index: input.index, falseAlarms, metrics };
 }
 
-function copyOf({ detector, reference }: Models): Models {
-  return { detector: restoreDetector(detector.snapshot()), reference: reference.copy() };
+function copyOf({ detector, reference, silence }: Models): Models {
+  return { detector: restoreDetector(detector.snapshot()), reference: reference.copy(), silence: silence.copy() };
+}
+
+function silentWindow({ kind, input }: Entry): SilentWindow {
+  return { kind, startMs: input.window.startMs, isEmpty: input.empty };
+}
+
+function seasonOf({ season, sizeMs }: SeriesJudgeOptions): number {
+  return season === "auto" ? seasonWindows(sizeMs) : season;
+}
+
+function rowsOf({ valid, invalid }: LedgerCounts): number {
+  return valid + invalid;
+}
+
+/** Its own that came after it was told first, and those of windows that can be revised no more, which are counted in it. */
+function lateRowsOf({ counts }: WindowInput, rowsInTime: number): LateRows {
+  const rows = rowsOf(counts);
+  return { late: rows - rowsInTime + counts.late, rows: rows + counts.late };
 }

@@ -43,6 +43,7 @@ describe("IncidentTracker.update() opens", () => {
       windowEnd: "2013-02-09T00:00:00.000Z",
       revision: 0,
       reason: "alarm",
+      kind: "content",
       sentence: "8 Feb: 36 % of `dep_time` is null, expected 0–7.2 %; also arr_delay; worst at origin=EWR, 38 %",
       causes: [
         { ...newark.causes[0], share: 4.5 / 5.1 },

@@ -36,6 +36,7 @@ describe("LedgerIncidents.update()", () => {
       windowEnd: "2026-05-01T01:00:00.000Z",
       revision: 0,
       reason: "offset-gap",
+      kind: null,
       sentence: "trips/3: offsets 4,711–4,800 were never seen; the windows touched are partial",
       causes: [],
       evidence: [{ topic: "trips", partition: 3, offset: 4711 }],

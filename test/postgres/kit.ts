@@ -91,6 +91,7 @@ export function verdictAt(place: Place, by: VerdictRecord["by"] = "detector"): V
     pValue: alarm ? 0.001 : null,
     alarm,
     severity: alarm ? "P2" : null,
+    kind: alarm ? "content" : null,
     causes: [
       {
         fields: ["fare"],
@@ -113,6 +114,7 @@ export function alertAt(place: Place, state: AlertRecord["state"]): AlertRecord 
     slices: place.slice === "all" ? ["all", "origin=JFK"] : [place.slice],
     severity: state === "resolved" ? "P3" : "P2",
     reason: state === "resolved" ? "clean" : "alarm",
+    kind: "content",
     sentence: `${state} at hour ${place.hour}`,
     causes: verdictAt(place).causes,
     evidence: [{ topic: "trips", partition: 0, offset: 12 }],

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { DATASET_METRICS, FIELD_METRICS, PAIR_METRICS, QUANTILE_METRIC } from "../../src/profiles/catalogue.ts";
 import { type MetricEntry, STATES } from "../../src/profiles/metric-entry.ts";
-import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../../src/profiles/reference-metrics.ts";
+import { LATE_SHARE_METRIC, RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../../src/profiles/reference-metrics.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SCRIPT = fileURLToPath(new URL("scripts/make-metric-docs.mjs", ROOT));
@@ -21,6 +21,7 @@ const ENTRIES: readonly MetricEntry[] = [
   QUANTILE_METRIC,
   ...Object.values(REFERENCE_METRICS),
   RARE_PATTERN_SHARE,
+  LATE_SHARE_METRIC,
 ];
 
 function run(...args: readonly string[]) {

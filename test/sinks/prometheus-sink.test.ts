@@ -59,13 +59,13 @@ function metrics(hour: number, changes: Partial<MetricsRecord> & { readonly rows
 
 function verdict(hour: number, changes: Partial<VerdictRecord> = {}): VerdictRecord {
   const judged = { by: "detector", outcome: "pass", score: 0.5, pValue: 0.5, alarm: false, severity: null } as const;
-  return { ...window(hour), revision: 0, ...judged, causes: [], ...changes };
+  return { ...window(hour), revision: 0, ...judged, kind: null, causes: [], ...changes };
 }
 
 function alert(hour: number, changes: Partial<AlertRecord> = {}): AlertRecord {
   const { slice: _, ...place } = window(hour);
   const incident = { incident: "trips/1", state: "opened", severity: "P1", reason: "alarm", sentence: "" } as const;
-  return { ...place, revision: 0, ...incident, slices: ["all"], causes: [], evidence: [], ...changes };
+  return { ...place, revision: 0, ...incident, kind: "content", slices: ["all"], causes: [], evidence: [], ...changes };
 }
 
 describe("createPrometheusSink(): windows", () => {

@@ -19,6 +19,7 @@ export const ALERT: AlertRecord = {
   windowEnd: "2013-02-09T00:00:00.000Z",
   revision: 0,
   reason: "alarm",
+  kind: "content",
   sentence: "8 Feb: 36 % of `dep_time` is null, expected 0–7.2 %",
   causes: [],
   evidence: [],

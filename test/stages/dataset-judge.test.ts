@@ -68,7 +68,8 @@ test("DatasetJudge.apply() names the days of its windows' zone in the sentences 
   expect(opened).toMatchObject({
     state: "opened",
     windowStart: "2026-06-09T22:00:00.000Z",
-    sentence: expect.stringMatching(/^10 Jun: 100 events, expected /),
+    sentence: expect.stringMatching(/^10 Jun: less than usual: 100 rows, expected /),
+    kind: "less-than-usual",
   });
   expect(resolved).toMatchObject({ state: "resolved", sentence: "11 Jun: back to normal" });
 });
