@@ -255,6 +255,28 @@ const unheard = graph({
   targets: [promql(`sum by (dataset) (streamgauge_unheard_partitions{${HERE}})`, "{{dataset}}")],
 });
 
+const realised = graph({
+  title: "False alarms beside the budget",
+  description:
+    "Incidents that nobody called a fault, over the false alarms that are tolerated, in the last 30 intervals of the budget. Above 1 the detector alarms too often, or people have not said what were faults.",
+  unit: "short",
+  empty: "no window was judged yet",
+  min: 0,
+  targets: [promql(`max by (dataset) (streamgauge_budget_realised_ratio{${HERE}})`, "{{dataset}}")],
+});
+
+const budget = graph({
+  title: "Budget of false alarms",
+  description: "In the same time: incidents, and false alarms that are tolerated.",
+  unit: "short",
+  empty: "no window was judged yet",
+  min: 0,
+  targets: [
+    promql(`max by (dataset) (streamgauge_budget_spent{${HERE}})`, "incidents · {{dataset}}"),
+    promql(`max by (dataset) (streamgauge_budget_tolerated{${HERE}})`, "tolerated · {{dataset}}", "B"),
+  ],
+});
+
 const sinkDuration = graph({
   title: "Sink writes",
   description: "Time that a sink took for the records of one delivery, 99th percentile; retries included.",
@@ -368,6 +390,7 @@ export function healthDashboard() {
       "Judge and sinks",
       [8, [judge, 8], [windows, 8], [openWindows, 8]],
       [8, [sinkDuration, 8], [sinkFailures, 8], [unheard, 8]],
+      [8, [realised, 12], [budget, 12]],
       "What it costs",
       [8, [loop, 8], [busy, 8], [memory, 8]],
       [8, [collections, 8], [alertLatency, 8], [overflow, 8]],

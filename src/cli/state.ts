@@ -2,6 +2,7 @@
  * `streamgauge state ls|show|reset -c FILE`: what the judge keeps, what it has learned, and how it is made to begin anew.
  * `ls` and `show` read and disturb nobody; `reset` writes only when no judge of the deployment runs.
  */
+import { BUDGET_INTERVALS } from "../alerts/alarm-history.ts";
 import { formatDuration } from "../config/duration.ts";
 import { loadConfigFile } from "../config/load-config.ts";
 import { VERSION } from "../config/version.ts";
@@ -187,6 +188,7 @@ function* describeDataset(known: DatasetKnowledge): Generator<string> {
   yield `  events     ${known.events.toLocaleString("en-US")} taken in`;
   yield `  watermark  ${known.watermark === null ? "none yet: nothing was decided" : `${known.watermark}: windows that end by then are closed`}`;
   yield `  incident   ${known.incident === null ? "none open" : `open: ${printable(known.incident)}`}`;
+  if (known.budget !== null) yield `  alarms     ${budgetText(known.budget)}`;
   const open = known.openWindows.map(({ sizeMs, start }) => `${formatDuration(sizeMs)} from ${start}`);
   yield `  open       ${open.length === 0 ? "no window" : listed(open)}`;
   yield `  slices     ${known.slices.length === 0 ? "none by value" : listed(known.slices.map(printable))}`;
@@ -199,6 +201,25 @@ function* describeDataset(known: DatasetKnowledge): Generator<string> {
     ? "  learned    nothing yet: no window has closed"
     : `  learned    ${known.series.length} series`;
   for (const one of known.series) yield `    ${describeSeries(one)}`;
+}
+
+function budgetText({ intervalMs, spent, tolerated, realised }: NonNullable<DatasetKnowledge["budget"]>): string {
+  const budget = `1 false alarm per ${intervalText(intervalMs)}`;
+  if (realised === null) return `budget of ${budget}; nothing judged yet`;
+  const span = `in the last ${BUDGET_INTERVALS} such intervals, as far as they were judged`;
+  return `${spent} incidents ${span}; ${tolerated.toFixed(1)} false alarms are tolerated (${budget}): realised ${realised.toFixed(2)}`;
+}
+
+/** Three figures of the largest unit. */
+function intervalText(intervalMs: number): string {
+  for (const [unit, unitMs] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+  ] as const) {
+    if (intervalMs >= unitMs) return `${Number((intervalMs / unitMs).toPrecision(3))}${unit}`;
+  }
+  return `${Number((intervalMs / 1000).toPrecision(3))}s`;
 }
 
 function describeSeries(series: SeriesKnowledge): string {

@@ -171,6 +171,24 @@ export const TELEMETRY = {
     help: "Input partitions of which no flush has come for the configured time; they hold the watermark.",
     labels: ["dataset"],
   },
+  streamgauge_budget_spent: {
+    type: "gauge",
+    unit: "",
+    help: "Incidents of the data that were opened in the last 30 intervals of the budget of false alarms (30 days each at 1 per 30d), in event time; at most 256.",
+    labels: ["dataset"],
+  },
+  streamgauge_budget_tolerated: {
+    type: "gauge",
+    unit: "",
+    help: "False alarms that the budget tolerates in the part of these intervals that was judged; 30 when it was judged all along.",
+    labels: ["dataset"],
+  },
+  streamgauge_budget_realised_ratio: {
+    type: "gauge",
+    unit: "ratio",
+    help: "Of those incidents the ones that nobody called a fault, over what is tolerated: above 1 the detector alarms more often than it should. Absent until a window was judged.",
+    labels: ["dataset"],
+  },
   streamgauge_sink_write_duration_seconds: {
     type: "histogram",
     unit: "seconds",

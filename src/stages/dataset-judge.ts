@@ -2,6 +2,7 @@
  * The judge's part for one dataset: flushes in, records for the output topics out. Windows come from the tracker,
  * each series (slice and size) has its own models, all share one incident. What is wrong with the ledger is told apart from it.
  */
+import { AlarmHistory } from "../alerts/alarm-history.ts";
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
 import type { DatasetConfig, FalseAlarms } from "../core/config.ts";
@@ -36,6 +37,7 @@ import {
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
 import {
+  ALARMS_KEY,
   CONTENTS_KEY,
   LEDGER_KEY,
   PROFILE_KEY,
@@ -72,6 +74,7 @@ export class DatasetJudge {
   readonly #series = new Map<string, SeriesJudge>();
   readonly #incidents: IncidentTracker;
   readonly #ledger: LedgerIncidents;
+  readonly #alarms: AlarmHistory;
   readonly #severity: SeverityPolicy;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
@@ -79,6 +82,7 @@ export class DatasetJudge {
   #storedProfiles: ReadonlySet<string> = new Set();
   #storedContents: ReadonlyMap<string, WindowContents> = new Map();
   #storedChange = -1;
+  #storedAlarms = "";
   readonly telemetry: JudgeTelemetry;
 
   constructor(options: DatasetJudgeOptions) {
@@ -95,7 +99,12 @@ export class DatasetJudge {
       severityOf: (verdict, windowCount) => severityOf(verdict, severity, windowCount),
     });
     this.#ledger = new LedgerIncidents(topic);
-    this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, () => this.#tracker);
+    const { count, perMs } = falseAlarmsOf(options.dataset);
+    this.#alarms = new AlarmHistory(perMs / count);
+    this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, {
+      windows: () => this.#tracker,
+      budget: () => this.#alarms.figures(),
+    });
   }
 
   /**
@@ -111,6 +120,11 @@ export class DatasetJudge {
     // Absent: written by a version that told nothing of the ledger.
     const ledger = entries.get(LEDGER_KEY);
     if (ledger !== undefined) this.#ledger.restore(JSON.parse(textOf(ledger)));
+    const alarms = entries.get(ALARMS_KEY);
+    if (alarms !== undefined) {
+      this.#storedAlarms = textOf(alarms);
+      this.#alarms.restore(JSON.parse(this.#storedAlarms));
+    }
     const state = readTracker(tracker);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
@@ -170,6 +184,9 @@ export class DatasetJudge {
     const entry = { tracker: state, incidents: this.#incidents.snapshot(), names: this.#names };
     changed.push({ key: TRACKER_KEY, value: PackedBytes.of(writeTracker(entry)) });
     changed.push({ key: LEDGER_KEY, value: PackedBytes.of(utf8(JSON.stringify(this.#ledger.snapshot()))) });
+    const alarms = JSON.stringify(this.#alarms.snapshot());
+    if (alarms !== this.#storedAlarms) changed.push({ key: ALARMS_KEY, value: PackedBytes.of(utf8(alarms)) });
+    this.#storedAlarms = alarms;
     const gone = [
       ...[...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key),
       ...[...this.#storedContents.keys()].filter((key) => !contents.has(key)).map((key) => CONTENTS_KEY + key),
@@ -290,8 +307,8 @@ export class DatasetJudge {
    * number would leave most of it unused: it is the root of their number.
    */
   #falseAlarmsOf(sizeMs: number): number {
-    const { detect, windows } = this.#options.dataset;
-    const { count, perMs } = detect.falseAlarms ?? FALSE_ALARMS_DEFAULT;
+    const { windows } = this.#options.dataset;
+    const { count, perMs } = falseAlarmsOf(this.#options.dataset);
     let series = 0;
     for (const one of this.#series.values()) if (one.sizeMs === sizeMs) series++;
     return (count * sizeMs) / perMs / Math.sqrt(windows.sizesMs.length * Math.max(1, series));
@@ -301,13 +318,10 @@ export class DatasetJudge {
     const [first] = tick;
     if (first === undefined) return [];
     const revision = Math.max(...tick.map((judged) => judged.revision));
-    const alert = this.#incidents.update({
-      sizeMs: this.#sizeOf(first),
-      startMs: first.window.startMs,
-      endMs: first.window.endMs,
-      revision,
-      verdicts: tick.map(sliceVerdict),
-    });
+    const { startMs, endMs } = first.window;
+    const verdicts = tick.map(sliceVerdict);
+    const alert = this.#incidents.update({ sizeMs: this.#sizeOf(first), startMs, endMs, revision, verdicts });
+    this.#alarms.update({ startMs, endMs, isJudged: verdicts.some(({ judged }) => judged) }, this.#incidents.openId);
     if (alert === undefined) return [];
     const slices = tick.filter((judged) => judged.revision === revision).map(({ window }) => window.slice);
     return [alertOutput(alert, context, slices.includes("all") ? "all" : slices.sort()[0])];
@@ -366,6 +380,10 @@ function severityPolicy({ dataset, severity }: DatasetJudgeOptions): SeverityPol
 }
 
 const FALSE_ALARMS_DEFAULT: FalseAlarms = { count: 1, perMs: 30 * 86_400_000 };
+
+function falseAlarmsOf({ detect }: DatasetConfig): FalseAlarms {
+  return detect.falseAlarms ?? FALSE_ALARMS_DEFAULT;
+}
 
 /** All slices of a window make one tick of the incident, wherever they stand. */
 function ticksOf(told: readonly Judged[]): Iterable<readonly Judged[]> {

@@ -1,4 +1,5 @@
 /** What the judge counts of one dataset. */
+import type { BudgetFigures } from "../alerts/alarm-history.ts";
 import type { Counter, Histogram, Reading, Telemetry } from "../core/telemetry.ts";
 import type { TrackerEvent } from "../windows/window-tracker.ts";
 
@@ -9,13 +10,19 @@ export interface WindowsView {
   readonly watermarkMs: number | undefined;
 }
 
+/** What is asked when somebody looks. */
+export interface JudgeViews {
+  readonly windows: () => WindowsView;
+  readonly budget: () => BudgetFigures;
+}
+
 export class JudgeTelemetry {
   readonly #telemetry: Telemetry;
   readonly #duration: Histogram;
   readonly #counters: Readonly<Record<"closed" | "revised" | "gap" | "overlap" | "reset" | "replayed", Counter>>;
   readonly #readings: readonly Reading[];
 
-  constructor(telemetry: Telemetry, dataset: string, view: () => WindowsView) {
+  constructor(telemetry: Telemetry, dataset: string, { windows: view, budget }: JudgeViews) {
     this.#telemetry = telemetry;
     this.#duration = telemetry.histogram("streamgauge_judge_apply_duration_seconds", { dataset });
     const windows = (kind: string) => telemetry.counter("streamgauge_windows_closed_total", { dataset, kind });
@@ -37,6 +44,9 @@ export class JudgeTelemetry {
         if (watermarkMs === undefined || !Number.isFinite(watermarkMs)) return undefined;
         return (telemetry.clock.nowMs() - watermarkMs) / 1000;
       }),
+      telemetry.read("streamgauge_budget_spent", { dataset }, () => budget().spent),
+      telemetry.read("streamgauge_budget_tolerated", { dataset }, () => budget().tolerated),
+      telemetry.read("streamgauge_budget_realised_ratio", { dataset }, () => budget().realised),
     ];
   }
 

@@ -1,11 +1,13 @@
 /** What the judge keeps, for people: what there is, and what it has learned of a dataset. Reads; changes nothing. */
+import { AlarmHistory, type BudgetFigures } from "../alerts/alarm-history.ts";
 import { IncidentTracker } from "../alerts/incident-tracker.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
-import { isoTime } from "../core/text.ts";
+import { isoTime, textOf } from "../core/text.ts";
 import { type StateProblem, StateStore, type StateStoreOptions, type StoredEntry } from "../state/state-records.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import {
+  ALARMS_KEY,
   datasetOfKey,
   POSITION_KEY,
   PROFILE_KEY,
@@ -53,6 +55,8 @@ export interface DatasetKnowledge {
   readonly openWindows: readonly OpenWindow[];
   /** Id of the open incident. */
   readonly incident: string | null;
+  /** Alarms beside the budget of false alarms; null: nothing was judged yet. */
+  readonly budget: (Omit<BudgetFigures, "realised"> & { readonly realised: number | null }) | null;
   /** Slices by value that have a place. */
   readonly slices: readonly string[];
   readonly inputs: readonly {
@@ -131,6 +135,8 @@ export function reportKnowledge(
   const { tracker, incidents } = readTracker(stored);
   const incidentTracker = new IncidentTracker({ dataset, resolveAfter: 1, timezone: tracker.timezone });
   incidentTracker.restore(incidents);
+  const alarms = values.get(ALARMS_KEY);
+  const figures = alarms === undefined ? undefined : AlarmHistory.read(JSON.parse(textOf(alarms))).figures();
   const series: SeriesKnowledge[] = [];
   for (const [key, value] of values) {
     if (!key.startsWith(SERIES_KEY)) continue;
@@ -156,6 +162,7 @@ export function reportKnowledge(
       )
       .sort((a, b) => a.sizeMs - b.sizeMs || (a.start < b.start ? -1 : 1)),
     incident: incidentTracker.openId ?? null,
+    budget: figures === undefined ? null : { ...figures, realised: figures.realised ?? null },
     slices: tracker.slices.map(([slice]) => slice).sort(),
     inputs: tracker.partitions.map(({ partition, heard, position, maxEventTimeMs }) => ({
       partition,

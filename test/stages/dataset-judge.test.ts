@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ManualClock } from "../../src/core/clock.ts";
 import type { DatasetConfig } from "../../src/core/config.ts";
 import { SeededRandom } from "../../src/core/random.ts";
 import { type Impact, SEVERITY_MATRIX } from "../../src/core/severity.ts";
@@ -6,8 +7,10 @@ import { textOf } from "../../src/core/text.ts";
 import { topicNames } from "../../src/core/topics.ts";
 import type { AlertRecord, VerdictRecord } from "../../src/core/verdict.ts";
 import { Profile } from "../../src/profiles/profile.ts";
+import { PrometheusRegistry } from "../../src/sinks/prometheus-registry.ts";
 import { DatasetJudge, type DatasetJudgeOptions } from "../../src/stages/dataset-judge.ts";
 import { StoredDataset } from "../../src/stages/dataset-state.ts";
+import { samplesOf } from "../sinks/prometheus-kit.ts";
 import { atOnce } from "./at-once.ts";
 
 const HOUR = 3_600_000;
@@ -74,6 +77,21 @@ test("DatasetJudge.apply() names the days of its windows' zone in the sentences 
   expect(resolved).toMatchObject({ state: "resolved", sentence: "11 Jun: back to normal" });
 });
 
+test("DatasetJudge tells Prometheus how many incidents there were, and how many are tolerated", () => {
+  const random = new SeededRandom(7);
+  const rowCounts = Array.from({ length: 60 }, () => 1000 + random.below(20));
+  for (const day of [40, 41, 50]) rowCounts[day] = 500;
+  const telemetry = new PrometheusRegistry({ clock: new ManualClock() });
+  const samples = () =>
+    ["spent", "tolerated", "realised_ratio"].map((name) => samplesOf(telemetry, `streamgauge_budget_${name}`).trips);
+  alertsOf(rowCounts.slice(0, 20), { telemetry });
+  expect(samples()).toEqual([0, 0, undefined]);
+  expect(alertsOf(rowCounts, { telemetry }).filter(({ state }) => state === "opened").length).toBe(2);
+  // Day 0 is partial, and 28 days are learned from; the last day is not closed.
+  const tolerated = (rowCounts.length - 1 - 29) / 30;
+  expect(samples()).toEqual([2, tolerated, 2 / tolerated]);
+});
+
 test("DatasetJudge.apply() has severities of what the dataset is worth and how long it lasts, in verdicts those of one window", () => {
   const random = new SeededRandom(7);
   const rowCounts = Array.from({ length: 45 }, () => 1000 + random.below(20));
@@ -86,17 +104,21 @@ test("DatasetJudge.apply() has severities of what the dataset is worth and how l
     );
   const severity = { ...SEVERITY_MATRIX, critical: ["P4", "P3", "P0"] as const };
   const worth = (impact: Impact): Partial<DatasetJudgeOptions> => ({ dataset: { ...DATASET, impact } });
-  expect(severitiesOf({})).toEqual(["alarm P2", "continues P2", "worse P1", "clean P1"]);
-  expect(severitiesOf(worth("low"))).toEqual(["alarm P3", "continues P3", "worse P2", "clean P2"]);
-  expect(severitiesOf(worth("critical"))).toEqual(["alarm P1", "continues P1", "worse P0", "clean P0"]);
-  expect(severitiesOf({ ...worth("critical"), severity })).toEqual([
-    "alarm P3",
-    "continues P3",
-    "worse P0",
-    "clean P0",
-  ]);
-  expect(verdictsOf(worth("low"))).toEqual(["P3", "P3", "P3"]);
-  expect(verdictsOf({ ...worth("critical"), severity })).toEqual(["P3", "P3", "P3"]);
+  // How likely the detector takes each window to be a fault is its own business.
+  const levels = verdictsOf({}).map((one) => SEVERITY_MATRIX.medium.indexOf(one!));
+  expect(levels).toHaveLength(3);
+  expect(levels.every((level) => level === 0 || level === 1)).toBe(true);
+  for (const [options, row] of [
+    [{}, SEVERITY_MATRIX.medium],
+    [worth("low"), SEVERITY_MATRIX.low],
+    [worth("critical"), SEVERITY_MATRIX.critical],
+    [{ ...worth("critical"), severity }, severity.critical],
+  ] as const) {
+    expect(verdictsOf(options)).toEqual(levels.map((level) => row[level]));
+    const [first, second, third] = levels.map((level, at) => row[at === 2 ? level + 1 : level]);
+    const alerts = [`alarm ${first}`, `${second! < first! ? "worse" : "continues"} ${second}`, `worse ${third}`];
+    expect(severitiesOf(options)).toEqual([...alerts, `clean ${third}`]);
+  }
 });
 
 test.each([1, 2, 3, 4, 5])(

@@ -68,10 +68,24 @@ describe("reportPartition() and reportKnowledge()", () => {
       { sizeMs: DAY_MS, start: "2013-02-09T00:00:00.000Z", slices: expect.any(Number) },
     ]);
     expect(known.incident).toMatch(/^flights\/2013-02-0/);
+    // 28 days were judged, of which ten in 30 may alarm.
+    const { intervalMs, tolerated, spent, realised } = known.budget!;
+    expect([intervalMs, tolerated]).toEqual([3 * DAY_MS, 28 / 3]);
+    const incidents = new Set(before.outputs[TOPICS.alerts]!.map((line) => (JSON.parse(line) as AlertRecord).incident));
+    expect(spent).toBe(incidents.size);
+    expect(spent).toBeGreaterThan(1);
+    expect(realised).toBeCloseTo(spent / tolerated, 9);
     expect(known.watermark).toMatch(/^2013-02-09/);
     expect(known.events).toBeGreaterThan(3_000);
     expect(known.inputs).toHaveLength(1);
     expect(reportKnowledge(before.state, PLACE, "else")).toBeUndefined();
+  });
+
+  test("say of alarms and their budget the same after a restart", async () => {
+    const budgetOf = (run: JudgeResult) => reportKnowledge(run.state, PLACE, "flights")!.budget;
+    const restarted = await judgeRun({ deltas, state: before.state });
+    expect(budgetOf(restarted)).toEqual(budgetOf(await judgeRun({ deltas })));
+    expect(budgetOf(restarted)!.tolerated).toBeGreaterThan(budgetOf(before)!.tolerated);
   });
 
   test("name what is damaged, with its place, and go on", () => {
