@@ -323,6 +323,8 @@ export class BatchProfiler {
   #keepPending(groups: readonly Profile[]): boolean {
     const { events, arena, payloadBytes } = this.#batch!;
     const plan = this.#pending;
+    const { schemaId } = this.#run;
+    const fields = this.#columns.length;
     const order = this.#rowOrder;
     const starts = this.#groupStart;
     if (this.#isPending.length < groups.length) this.#isPending = new Uint8Array(2 * groups.length);
@@ -334,14 +336,16 @@ export class BatchProfiler {
       const from = starts[group]!;
       const to = starts[group + 1]!;
       if (to === from) continue;
-      if (to - from >= LEAST_SPREAD_ROWS || !profile.hasRoomFor(this.#columns.length)) {
+      // Where some wait, there was room, and nothing has taken it since.
+      const waits = to - from < LEAST_SPREAD_ROWS && (profile.hasPending(plan, schemaId) || profile.hasRoomFor(fields));
+      if (!waits) {
         others++;
         continue;
       }
       isPending[group] = 1;
       for (let i = from; i < to; i++) {
         const row = order[i]!;
-        const rows = profile.pendingRows(plan, this.#run.schemaId);
+        const rows = profile.pendingRows(plan, schemaId);
         rows.append(this.#lag[row]!, arena, events.starts[row]!, payloadBytes[row]!);
         if (rows.isFull) profile.takePending();
       }

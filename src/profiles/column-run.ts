@@ -1,14 +1,17 @@
 /** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
+
+import type { TextSource } from "../sketches/text-labels.ts";
 import { textMeasure } from "../sketches/text-shape.ts";
 import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
 import type { PlacedColumn } from "./placed-column.ts";
 import { grownDoubles, grownWords, type PreparedColumn } from "./prepared-column.ts";
 import type { FieldRun } from "./value-states.ts";
 
-export class ColumnRun implements FieldRun {
+export class ColumnRun implements FieldRun, TextSource {
   from = 0;
   to = 0;
   schemaId = 0;
+  textLength = 0;
   numbers = EMPTY_DOUBLES;
   lo = EMPTY_WORDS;
   hi = EMPTY_WORDS;
@@ -88,7 +91,13 @@ export class ColumnRun implements FieldRun {
   }
 
   measureInto(places: Int32Array, count: number, into: Float64Array, at: number): void {
-    if (this.#column!.states.identity === "bytes") {
+    const column = this.#column!;
+    if (column.states.identity === "bytes") {
+      const measures = count * MANY_SHARE > this.to - this.from ? this.#placedMeasures() : undefined;
+      if (measures !== undefined) {
+        for (let i = 0; i < count; i++) into[at + i] = measures[places[i]!]!;
+        return;
+      }
       for (let i = 0; i < count; i++) into[at + i] = this.#sizeAt(places[i]!);
       return;
     }
@@ -122,6 +131,27 @@ export class ColumnRun implements FieldRun {
     }
   }
 
+  get texts(): TextSource | undefined {
+    const { policy, states } = this.#column!;
+    return policy === "show" && states.class === "text" ? this : undefined;
+  }
+
+  get textBytes(): Uint8Array {
+    return this.#column!.arena;
+  }
+
+  findText(place: number): number {
+    const column = this.#column!;
+    const index = this.#indexOf(place);
+    this.textLength = column.lengths[index]!;
+    return column.starts[index]!;
+  }
+
+  /** `textMeasure()` of all strings of the run, taken at once. */
+  #placedMeasures(): Float64Array | undefined {
+    return this.#column!.field.kind === "string" ? this.placed()?.measures() : undefined;
+  }
+
   placed(): PlacedColumn | undefined {
     const column = this.#column!;
     const isWhole = this.#order === undefined && this.from === 0 && this.to === column.count;
@@ -140,6 +170,8 @@ export class ColumnRun implements FieldRun {
   }
 }
 
+/** Where more than this part of a run's texts is to be measured, all are. */
+const MANY_SHARE = 4;
 const EMPTY_WORDS: Int32Array = new Int32Array(0);
 const EMPTY_DOUBLES: Float64Array = new Float64Array(0);
 

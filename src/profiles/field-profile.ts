@@ -511,7 +511,7 @@ export class FieldProfile {
     if (this.#frequent !== undefined) feedDictionary(this.#frequent, dictionary, order);
     if (this.#sample === undefined) return;
     const { lo, hi, counts, size } = dictionary;
-    for (let i = 0; i < size; i++) this.#sample.add(lo[i]!, hi[i]!, counts[i]!);
+    this.#sample.addCounted(lo, hi, counts, size);
   }
 }
 

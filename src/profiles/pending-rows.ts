@@ -9,10 +9,10 @@
 import type { ColumnBatch, EventReader } from "../core/column-batch.ts";
 import type { Profile } from "./profile.ts";
 
-/** A profile of fewer rows stays as it is; more would gain little. */
-const MOST_ROWS = 128;
+/** A profile of fewer rows stays as it is: an event is a fraction of what its values take in states that have seen few of them. */
+const MOST_ROWS = 512;
 /** Large events fill it sooner. */
-const MOST_BYTES = 65_536;
+const MOST_BYTES = 131_072;
 const FIRST_BYTES = 512;
 /** In front of each event: its lag, and its length. */
 const HEADER_BYTES = 12;

@@ -111,6 +111,12 @@ export class Profile {
     return this.#rowStates().pairs;
   }
 
+  /** Rows of this writer schema wait. */
+  hasPending(plan: PendingPlan, schemaId: number): boolean {
+    const pending = this.#pending;
+    return pending?.plan === plan && pending.schemaId === schemaId && pending.rowCount > 0;
+  }
+
   /** Whether so many fields more are within the limit, whichever they are: what is beyond it is counted at once. */
   hasRoomFor(fields: number): boolean {
     return this.#fields.size + fields <= FIELDS_MAX;

@@ -6,6 +6,7 @@ import type { FieldKind } from "../core/column-batch.ts";
 import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
 import { Moments } from "../sketches/moments.ts";
+import type { TextSource } from "../sketches/text-labels.ts";
 import { TextShapes } from "../sketches/text-shapes.ts";
 import type { EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
@@ -35,6 +36,8 @@ export interface FieldRun extends LazyLabels {
   measureInto(places: Int32Array, count: number, into: Float64Array, at: number): void;
   /** Makes the label of a value, asked for only when a sketch keeps it. */
   labelAt(index: number): Label;
+  /** Of texts that are shown. */
+  readonly texts: TextSource | undefined;
   /** The label of each value is its number. */
   readonly measuresAreLabels: boolean;
   /** The same values, where they are a whole column that lies in a memory of WebAssembly. */

@@ -135,6 +135,15 @@ export class ByteWriter {
     this.#length += value.length;
   }
 
+  /** `bytes[from, to)`, a few of them. */
+  range(bytes: Uint8Array, from: number, to: number): void {
+    this.#reserve(to - from);
+    const own = this.#bytes;
+    let at = this.#length;
+    for (let i = from; i < to; i++) own[at++] = bytes[i]!;
+    this.#length = at;
+  }
+
   /** A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD. */
   string(value: string): void {
     if (!this.#ascii(value)) this.bytes(ENCODER.encode(value));
@@ -268,6 +277,22 @@ export class ByteReader {
 
   string(): string {
     return this.text(this.count(1));
+  }
+
+  /** Copies the next `length` bytes to `into`, from `at` on, if all of them are ASCII; else they are still the next. */
+  ascii(length: number, into: Uint8Array, at: number): boolean {
+    if (length > this.remaining) return false;
+    const bytes = this.#bytes;
+    const start = this.#position;
+    let all = 0;
+    for (let i = 0; i < length; i++) {
+      const byte = bytes[start + i]!;
+      into[at + i] = byte;
+      all |= byte;
+    }
+    if (all >= 0x80) return false;
+    this.#position = start + length;
+    return true;
   }
 
   /** UTF-8 of `length` bytes. */

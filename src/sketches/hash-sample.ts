@@ -21,6 +21,11 @@ const MOST_CAPACITY = 8192;
 const ENTRY_BYTES = 6;
 const MOST_UINT32 = 0xffff_ffff;
 
+/** Hashes of so many bits less are told apart, when one looks for a bound. */
+const BUCKET_SHIFT = 22;
+/** Scratch. */
+const BUCKETS = new Uint32Array(2 ** (32 - BUCKET_SHIFT));
+
 /** Finds some of many hashes. */
 export interface HashFinder {
   /** Places of those whose high word, unsigned, is at most `limit`; valid until it is asked again. */
@@ -111,6 +116,27 @@ export class HashSample {
       this.#keep(lo[i]!, hi[i]!, 1);
       limit = this.#limitHi;
     }
+  }
+
+  /** As `add()` of each of the first `size` hashes, which are all different. */
+  addCounted(lo: Int32Array, hi: Int32Array, counts: Float64Array, size: number): void {
+    let limit = this.#limitHi;
+    // Most will not stay: a bound is looked for that enough of them keep to.
+    if (this.#table.size === 0 && size > 2 * this.capacity) {
+      const below = BUCKETS.fill(0);
+      for (let i = 0; i < size; i++) below[hi[i]! >>> BUCKET_SHIFT]!++;
+      let bucket = 0;
+      for (let found = below[0]!; found <= this.capacity; found += below[bucket]!) bucket++;
+      limit = Math.min(limit, (bucket + 1) * 2 ** BUCKET_SHIFT - 1);
+    }
+    for (let i = 0; i < size; i++) {
+      const count = counts[i]!;
+      this.#totalCount += count;
+      if (hi[i]! >>> 0 > limit) this.#dropped = true;
+      else this.#keep(lo[i]!, hi[i]!, count);
+    }
+    // What was left out is above the highest that stays.
+    this.#trim();
   }
 
   /** As new; keeps its arrays for what comes. */
@@ -231,7 +257,9 @@ export class HashSample {
     if (this.#table.size <= this.capacity) return;
     const last = this.#table.order()[this.capacity - 1]!;
     this.#dropped = true;
-    this.#lowerLimit(this.#table.hi[last]! >>> 0, this.#table.lo[last]! >>> 0);
+    this.#limitHi = this.#table.hi[last]! >>> 0;
+    this.#limitLo = this.#table.lo[last]! >>> 0;
+    this.#table.keepLowest(this.capacity);
   }
 
   #lowerLimit(hi: number, lo: number): void {

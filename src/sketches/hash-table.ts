@@ -17,6 +17,8 @@ const CROWD = 24;
 let FOUND = new Int32Array(1024);
 /** Scratch of the sort. */
 const STARTS = new Int32Array(MOST_ENTRIES + 1);
+/** Scratch of `keepLowest()`. */
+const PLACES = new Uint16Array(MOST_ENTRIES);
 /** The order of entries that are in order. */
 const AS_THEY_LIE = Uint16Array.from({ length: MOST_ENTRIES }, (_, entry) => entry);
 /** Room that `clear()` keeps, per entry that was there. */
@@ -251,6 +253,28 @@ export class HashTable {
       size++;
     }
     this.size = size;
+    if (this.#slots !== undefined) this.#indexAll(this.#slots.fill(0));
+  }
+
+  /** Keeps the `count` lowest hashes, of more; the rest close up in their order. */
+  keepLowest(count: number): void {
+    const order = this.order();
+    const { lo, hi, counts } = this;
+    // Of each entry, 1 where it stays; then, + 1, where it goes.
+    const places = PLACES.fill(0, 0, this.size);
+    for (let i = 0; i < count; i++) places[order[i]!] = 1;
+    let size = 0;
+    for (let entry = 0; entry < this.size; entry++) {
+      if (places[entry] === 0) continue;
+      lo[size] = lo[entry]!;
+      hi[size] = hi[entry]!;
+      counts[size] = counts[entry]!;
+      places[entry] = ++size;
+    }
+    const kept = new Uint16Array(count);
+    for (let i = 0; i < count; i++) kept[i] = places[order[i]!]! - 1;
+    this.size = size;
+    this.#order = kept;
     if (this.#slots !== undefined) this.#indexAll(this.#slots.fill(0));
   }
 

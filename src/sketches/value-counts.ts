@@ -6,17 +6,19 @@
  *
  * Merging is exact in any order. Empty: size 0. The labels -0 and 0 are one, and so is every NaN.
  */
+import { ascendingOrder } from "./ascending.ts";
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 import { areDecimals, decimalPlaces, isPlaces, unzigzag, zigzag } from "./decimals.ts";
 import { hashDoubles } from "./hash.ts";
 import { compareHashes, type DistinctHashes, HashTable } from "./hash-table.ts";
+import { TextLabels, type TextSource } from "./text-labels.ts";
 
 const VERSION = 2;
 /** Forms of the bytes. */
 const LABELLED = 0;
 const DECIMALS = 1;
 const MEASURED = 2;
-/** Scaled numbers up to here leave room for the index of an entry in a double. */
+/** Scaled numbers up to here, and the distances between them, are exact. */
 const MOST_SCALED = 2 ** 40;
 /** What an entry takes at least in bytes: hash, count, label tag. */
 const ENTRY_BYTES = 10;
@@ -41,6 +43,8 @@ export interface CountedValue {
 /** What `addMany()` asks of a value that is new. */
 export interface ValueSource {
   labelAt(index: number): ValueLabel;
+  /** The bytes of which `labelAt()` would say the text, where those of short ASCII texts are these texts. */
+  readonly texts?: TextSource | undefined;
   /** `labelAt()` would say what `measureInto()` says, of every value. */
   readonly measuresAreLabels: boolean;
   /** Of each of the first `count` places, a number that the owner derives figures from, such as the value or its length: to `into`, from `at` on. */
@@ -50,7 +54,9 @@ export interface ValueSource {
 export class ValueCounts {
   static readonly LIMIT = 4096;
   readonly #table: HashTable;
+  /** Of an entry that has no text in `#texts`. */
   readonly #labels: ValueLabel[] = [];
+  #texts: TextLabels | undefined;
   /** Of each entry that `addMany()` has made. */
   #measures = NO_MEASURES;
   /** An entry without a label has its measure for one. */
@@ -116,7 +122,17 @@ export class ValueCounts {
     const fresh = table.size - known;
     if (fresh > 0) source.measureInto(FIRSTS, fresh, this.#measures, known);
     if (withLabels) {
-      for (let i = 0; i < fresh; i++) this.#labels[known + i] = checkedLabel(source.labelAt(FIRSTS[i]!));
+      const { texts } = source;
+      if (texts !== undefined && fresh > 0) this.#texts ??= new TextLabels();
+      for (let i = 0; i < fresh; i++) {
+        const first = FIRSTS[i]!;
+        if (
+          texts !== undefined &&
+          this.#texts?.take(known + i, texts.textBytes, texts.findText(first), texts.textLength)
+        )
+          continue;
+        this.#labels[known + i] = checkedLabel(source.labelAt(first));
+      }
     }
     this.#totalCount += end - from;
     return end;
@@ -167,13 +183,15 @@ export class ValueCounts {
 
   /** Of the value at this place in that order. */
   labelOf(entry: number): ValueLabel {
-    return this.#measuresAreLabels ? this.#measures[entry] : this.#labels[entry];
+    if (this.#measuresAreLabels) return this.#measures[entry];
+    return this.#texts?.textOf(entry) ?? this.#labels[entry];
   }
 
   /** As new; keeps its arrays for what comes. */
   clear(): void {
     this.#table.clear();
     this.#labels.length = 0;
+    this.#texts?.clear();
     this.#measuresAreLabels = false;
     this.#totalCount = 0;
   }
@@ -203,7 +221,7 @@ export class ValueCounts {
         continue;
       }
       const fresh = table.append(lo, hi, theirs.counts[i]!);
-      if (!this.#measuresAreLabels) this.#labels[fresh] = other.labelOf(i);
+      if (!this.#measuresAreLabels) this.#takeLabel(fresh, other, i);
       if (!isMeasured) continue;
       if (fresh >= this.#measures.length) this.#measures = grown(this.#measures, table.lo.length);
       this.#measures[fresh] = other.#measures[i]!;
@@ -264,8 +282,7 @@ export class ValueCounts {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
-      const label = this.labelOf(entry);
-      writeLabel(w, label);
+      const label = this.#writeLabel(w, entry);
       if (withMeasures) writeMeasure(w, this.#measures[entry]!, label);
     }
   }
@@ -293,8 +310,7 @@ export class ValueCounts {
         throw corrupt("ValueCounts with values out of order");
       }
       const entry = table.appendAscending(lo, hi, count);
-      const label = readLabel(r);
-      values.#labels[entry] = label;
+      const label = values.#readLabel(r, entry);
       if (form === MEASURED) values.#measures[entry] = readMeasure(r, label);
       values.#totalCount += count;
     }
@@ -329,19 +345,17 @@ export class ValueCounts {
   #writeDecimals(w: ByteWriter, places: number): void {
     const { size } = this;
     const factor = 10 ** places;
-    // Value and entry in one double, which the built-in sort of numbers takes.
-    const keys = new Float64Array(size);
-    for (let entry = 0; entry < size; entry++) {
-      keys[entry] = Math.round(VALUES[entry]! * factor) * ValueCounts.LIMIT + entry;
-    }
-    keys.sort();
+    for (let entry = 0; entry < size; entry++) VALUES[entry] = Math.round(VALUES[entry]! * factor);
+    const order = ascendingOrder(VALUES, size);
+    const { counts } = this.#table;
     w.u8(places);
     let before = 0;
     for (let i = 0; i < size; i++) {
-      const scaled = Math.floor(keys[i]! / ValueCounts.LIMIT);
+      const entry = order[i]!;
+      const scaled = VALUES[entry]!;
       if (i > 0) w.varint(scaled - before);
       else w.varint(zigzag(scaled));
-      w.varint(this.#table.counts[keys[i]! - scaled * ValueCounts.LIMIT]!);
+      w.varint(counts[entry]!);
       before = scaled;
     }
   }
@@ -372,6 +386,41 @@ export class ValueCounts {
     for (let i = 0; i < size; i++) this.#table.append(HASHES_LO[i]!, HASHES_HI[i]!, counts[i]!);
     this.#measures = measures;
     this.#measuresAreLabels = true;
+  }
+
+  /** Of an entry that has none, the label of another one's. */
+  #takeLabel(entry: number, other: ValueCounts, from: number): void {
+    if (other.#texts !== undefined && !other.#measuresAreLabels) {
+      this.#texts ??= new TextLabels();
+      if (this.#texts.takeFrom(entry, other.#texts, from)) return;
+    }
+    this.#labels[entry] = other.labelOf(from);
+  }
+
+  /** Returns what is no text. */
+  #writeLabel(w: ByteWriter, entry: number): ValueLabel {
+    if (!this.#measuresAreLabels && this.#texts?.has(entry) === true) {
+      w.u8(TEXT);
+      this.#texts.write(entry, w);
+      return undefined;
+    }
+    const label = this.labelOf(entry);
+    writeLabel(w, label);
+    return label;
+  }
+
+  /** Returns what is no text. */
+  #readLabel(r: ByteReader, entry: number): ValueLabel {
+    const kind = r.u8();
+    if (kind !== TEXT) {
+      const label = readLabel(r, kind);
+      this.#labels[entry] = label;
+      return label;
+    }
+    const length = r.count(1);
+    this.#texts ??= new TextLabels();
+    if (!this.#texts.read(entry, r, length)) this.#labels[entry] = r.text(length);
+    return undefined;
   }
 
   #makeLabels(): void {
@@ -445,13 +494,11 @@ function readMeasure(r: ByteReader, label: ValueLabel): number {
   return label;
 }
 
-function readLabel(r: ByteReader): ValueLabel {
-  const kind = r.u8();
+/** But for texts. */
+function readLabel(r: ByteReader, kind: number): ValueLabel {
   switch (kind) {
     case HIDDEN:
       return undefined;
-    case TEXT:
-      return r.string();
     case NUMBER:
       return r.f64() + 0;
     case INTEGER: {

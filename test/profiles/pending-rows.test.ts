@@ -111,7 +111,7 @@ describe("PendingRows", () => {
   test("large events do not wait without end", () => {
     const { reader } = batchOf([fieldOf("n", "int")], []).events!;
     const rows = new PendingRows(new PendingPlan(reader, () => {}), 1);
-    const event = new Uint8Array(30_000);
+    const event = new Uint8Array(60_000);
     const isFull = Array.from({ length: 3 }, () => {
       rows.append(0, event, 0, event.length);
       return rows.isFull;

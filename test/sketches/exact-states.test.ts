@@ -148,6 +148,29 @@ describe("HashSample", () => {
     expect([sample.exact, sample.size]).toEqual([false, 1024]);
   });
 
+  test.each([1, 49, 50, 51, 100, 101, 130, 4096])(
+    "addCounted() of %i hashes is add() of each, into nothing and into something",
+    (size) => {
+      const { lo, hi } = hashesOfIntegers(0, size);
+      const counts = Float64Array.from({ length: size }, (_, i) => 1 + (i % 4));
+      const others = hashesOfIntegers(9_000, 9_700);
+      for (const before of [0, 30, 700]) {
+        const [together, oneByOne] = [new HashSample({ capacity: 50 }), new HashSample({ capacity: 50 })];
+        for (const sample of [together, oneByOne]) sample.addMany(others.lo, others.hi, 0, before);
+        together.addCounted(lo, hi, counts, size);
+        for (let i = 0; i < size; i++) oneByOne.add(lo[i]!, hi[i]!, counts[i]!);
+        for (const sample of [together, oneByOne]) sample.addMany(others.lo, others.hi, before, 700);
+        expect(together.entries()).toEqual(oneByOne.entries());
+        expect(bytesOf(together)).toEqual(bytesOf(oneByOne));
+        expect([together.exact, together.completeBelow, together.distinctEstimate()]).toEqual([
+          oneByOne.exact,
+          oneByOne.completeBelow,
+          oneByOne.distinctEstimate(),
+        ]);
+      }
+    },
+  );
+
   test("the sample holds the lowest hashes with all their occurrences", () => {
     const { lo, hi } = hashesOfIntegers(0, 20_000);
     const sample = new HashSample({ capacity: 50 });

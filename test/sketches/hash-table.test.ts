@@ -36,6 +36,24 @@ function expectHolds(table: HashTable, expected: readonly Entry[], absent: reado
 }
 
 describe("HashTable", () => {
+  test("keepLowest() keeps the lowest hashes, finds them and no other, and goes on", () => {
+    fc.assert(
+      fc.property(entries, entries, fc.nat({ max: 99 }), fc.boolean(), (all, more, percent, isIndexed) => {
+        const table = new HashTable();
+        for (const { lo, hi, count } of all) table.append(lo, hi, count);
+        if (isIndexed) table.find(0, 0);
+        const sorted = all.toSorted(byHash);
+        const size = Math.floor((all.length * percent) / 100);
+        table.keepLowest(size);
+        expectHolds(table, sorted.slice(0, size), sorted.slice(size));
+        const fresh = more.filter(({ lo, hi }) => table.find(lo, hi) < 0);
+        for (const { lo, hi, count } of fresh) table.append(lo, hi, count);
+        expectHolds(table, [...sorted.slice(0, size), ...fresh]);
+      }),
+      { seed: 20_261_129, numRuns: 200 },
+    );
+  });
+
   test("holds what was appended, in any order", () => {
     fc.assert(
       fc.property(entries, entries, (own, others) => {
