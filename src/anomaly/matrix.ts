@@ -9,7 +9,7 @@ export interface MatrixRow {
   /** Position in the series, growing; a gap advances the season. See `seriesIndex`. */
   readonly index: number;
   /** One per name; `undefined` (and whatever is not a finite number) is missing. */
-  readonly values: readonly (number | undefined)[];
+  readonly values: ArrayLike<number | undefined>;
 }
 
 export interface MatrixVerdict {
@@ -21,7 +21,10 @@ export interface MatrixVerdict {
   readonly causes: readonly Omit<Cause, "fields">[];
 }
 
-/** One verdict per row, each from the rows before it alone. Throws for names that are not distinct. */
+/**
+ * One verdict per row, each from the rows before it alone. Every metric has its own forecast; of more than 512, those that changed in the
+ * most rows are in the components. Throws for names that are not distinct.
+ */
 export function* detectMatrix(
   rows: Iterable<MatrixRow>,
   names: readonly string[],
@@ -30,13 +33,14 @@ export function* detectMatrix(
   if (new Set(names).size !== names.length) {
     throw new TypeError(`Cannot detect: metric names are not distinct (${names.join(", ")})`);
   }
-  const detector = createDetector(options);
+  const detector = createDetector({ metricsMax: names.length, ...options });
+  const fields = names.map((id) => [id]);
   for (const { time, index, values } of rows) {
     const metrics = names.map(
       (id, column): MetricValue => ({
         id,
         kind: "value",
-        fields: [id],
+        fields: fields[column]!,
         value: Number.isFinite(values[column]) ? values[column] : undefined,
         n: 0,
         scored: true,

@@ -13,6 +13,8 @@ export interface SeriesIndex {
 }
 
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
+/** Of a cell, in a message. */
+const TEXT_MAX = 60;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
@@ -30,7 +32,7 @@ export function seriesIndex(times: readonly string[]): SeriesIndex {
       const expected = read === readTime ? "a date or timestamp" : "a number";
       throw new StreamgaugeError(
         "SG_INPUT",
-        `Cannot read the time of row ${row + 1}: expected ${expected} like the first row, got "${text}"`,
+        `Cannot read the time of row ${row + 1}: expected ${expected} like the first row, got "${shortened(text)}"`,
       );
     }
     return value;
@@ -39,12 +41,19 @@ export function seriesIndex(times: readonly string[]): SeriesIndex {
     const difference = value - values[i]!;
     if (difference > 0) return difference;
     const state = difference === 0 ? "is the time of row" : "lies before row";
-    throw new StreamgaugeError("SG_INPUT", `Cannot order row ${i + 2}: "${times[i + 1]}" ${state} ${i + 1}`);
+    throw new StreamgaugeError(
+      "SG_INPUT",
+      `Cannot order row ${i + 2}: "${shortened(times[i + 1]!)}" ${state} ${i + 1}`,
+    );
   });
   const step = mostCommon(differences);
   const indices = [0];
   for (const difference of differences) indices.push(indices.at(-1)! + Math.max(1, Math.round(difference / step)));
   return { indices, stepMs: read === readTime && differences.length > 0 ? step : undefined };
+}
+
+function shortened(text: string): string {
+  return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text;
 }
 
 function readTime(text: string): number | undefined {
@@ -59,7 +68,8 @@ function readTime(text: string): number | undefined {
 }
 
 function readNumber(text: string): number | undefined {
-  return NUMBER.test(text.trim()) ? Number(text) : undefined;
+  const value = NUMBER.test(text.trim()) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** The smaller one where two are equally common; differences equal to nine digits are one. */

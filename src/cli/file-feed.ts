@@ -78,10 +78,11 @@ export async function openFileFeed(options: {
     records: records(),
     notes: () =>
       merged.order.flatMap((order, index) => {
-        const notes: string[] = [];
-        const { path, withoutTime, lateEvents, firstLatePlace } = order;
+        const notes: string[] = [...(opened[index]?.input.notes ?? [])];
+        const { path, withoutTime, firstWithoutTime, lateEvents, firstLatePlace } = order;
         if (withoutTime > 0 && opened[index]?.hasTimes === true) {
-          notes.push(`${path}: ${withoutTime} of ${order.events} events have no event time`);
+          const place = `${opened[index]?.input.placeUnit} ${firstWithoutTime}`;
+          notes.push(`${path}: ${withoutTime} of ${order.events} events have no event time, the first at ${place}`);
         }
         if (lateEvents > 0) {
           notes.push(

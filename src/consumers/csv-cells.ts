@@ -28,8 +28,8 @@ export type CellType =
   | "timestamp-micros"
   | "string";
 
-const NUMBERS: readonly CellType[] = ["int", "long", "integer", "double"];
-const TIMES: readonly CellType[] = ["date", "timestamp-millis", "timestamp-micros"];
+export const NUMBERS: readonly CellType[] = ["int", "long", "integer", "double"];
+export const TIMES: readonly CellType[] = ["date", "timestamp-millis", "timestamp-micros"];
 
 /** The narrowest type that holds both. */
 export function joinedCellType(left: CellType, right: CellType): CellType {

@@ -5,13 +5,14 @@
  * An empty cell is null; a line without anything is skipped. Columns that a given schema lacks are left out; fields
  * that the file lacks take their default or null.
  */
+import { isUtf8 } from "node:buffer";
 import type { StreamgaugeError } from "../core/errors.ts";
 import { AvroEncoder } from "./avro-encoder.ts";
 import { AvroSkipper } from "./avro-skip.ts";
 import { type AvroField, type AvroType, parseAvroType } from "./avro-type.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { ByteWindow } from "./byte-window.ts";
-import { CellCodec, type CellType, isCellType, joinedCellType } from "./csv-cells.ts";
+import { CellCodec, type CellType, isCellType, joinedCellType, NUMBERS, TIMES } from "./csv-cells.ts";
 import { CsvScanner, CsvSyntaxError } from "./csv-scanner.ts";
 import type { EventBlock, FileInput, InputOptions } from "./event-block.ts";
 import { inputError } from "./input-error.ts";
@@ -26,7 +27,8 @@ const MAX_ROW_BYTES = 16 << 20;
 export async function openCsv(path: string, gzip: boolean, options: InputOptions): Promise<FileInput> {
   const rows = await CsvRows.open(path, gzip);
   try {
-    const schemaText = options.schemaText ?? (await inferSchema(rows));
+    const notes: string[] = [];
+    const schemaText = options.schemaText ?? (await inferSchema(rows, notes));
     const type = parseAvroType(schemaText);
     const encoder = new RowEncoder(rows, type);
     new AvroSkipper(path, type, options.timeField);
@@ -37,6 +39,7 @@ export async function openCsv(path: string, gzip: boolean, options: InputOptions
       schemaText,
       eventCount: rows.rowCount,
       placeUnit: "line",
+      notes,
       records: () => readBlocks(path, gzip, type, options.timeField),
     };
   } finally {
@@ -78,7 +81,8 @@ async function tryRows(rows: CsvRows, encoder: RowEncoder): Promise<void> {
   }
 }
 
-async function inferSchema(rows: CsvRows): Promise<string> {
+/** `notes` takes in what is said of columns that one cell made texts. */
+async function inferSchema(rows: CsvRows, notes: string[]): Promise<string> {
   const codec = new CellCodec();
   const types: CellType[] = rows.header.map(() => "none");
   const nullable: boolean[] = rows.header.map(() => false);
@@ -91,7 +95,10 @@ async function inferSchema(rows: CsvRows): Promise<string> {
         const to = scanner.ends[column]!;
         if (from === to) nullable[column] = true;
         else if (types[column] !== "string") {
-          types[column] = joinedCellType(types[column]!, codec.typeOf(bytes, from, to));
+          const before = types[column]!;
+          types[column] = joinedCellType(before, codec.typeOf(bytes, from, to));
+          const kind = types[column] === "string" ? kindOf(before) : undefined;
+          if (kind !== undefined) notes.push(`${rows.path}${rows.placeOf(from)}: ${textNote(rows, column, kind)}`);
         }
       }
     }
@@ -103,6 +110,16 @@ async function inferSchema(rows: CsvRows): Promise<string> {
       return inferredField(names, name, nullable[column] || types[column] === "none" ? ["null", type] : type);
     }),
   );
+}
+
+function textNote({ header, rowCount }: CsvRows, column: number, kind: string): string {
+  const name = JSON.stringify(header[column]);
+  return `column ${name} is text because of this cell: the ${rowCount - 1} rows above it hold ${kind}, or nothing`;
+}
+
+function kindOf(type: CellType): string | undefined {
+  if (NUMBERS.includes(type)) return "numbers";
+  return TIMES.includes(type) ? "times" : undefined;
 }
 
 function avroTypeOf(type: CellType): unknown {
@@ -210,6 +227,7 @@ class CsvRows {
 
   async #readHeader(): Promise<void> {
     await skipByteOrderMark(this.#window);
+    this.#assertText();
     while (!this.#scan() || this.scanner.ends[0] === this.#rowStart) {
       if (!(await this.fill())) throw inputError(this.path, ":1", "there is no header");
     }
@@ -218,9 +236,10 @@ class CsvRows {
     const header: string[] = [];
     for (let column = 0; column < count; column++) {
       const name = this.bytes.toString("utf8", starts[column]!, ends[column]!);
-      const place = this.placeOf(starts[column]!);
-      if (name === "") throw inputError(this.path, place, `column ${column + 1} has no name`);
-      if (seen.has(name)) throw inputError(this.path, place, `two columns are called ${JSON.stringify(name)}`);
+      const fail = (what: string) => inputError(this.path, this.placeOf(starts[column]!), what);
+      if (name.includes("\r")) throw inputError(this.path, ":1", "its lines end with CR: expected LF or CRLF");
+      if (name === "") throw fail(`column ${column + 1} has no name`);
+      if (seen.has(name)) throw fail(`two columns are called ${JSON.stringify(name)}`);
       seen.add(name);
       header.push(name);
     }
@@ -228,6 +247,16 @@ class CsvRows {
       throw inputError(this.path, ":1", "the header has no comma, and only commas separate cells");
     }
     this.header = header;
+  }
+
+  /** Looks at the first line: what is no text would be refused for its quotes or its cells. */
+  #assertText(): void {
+    const { bytes, start, end } = this.#window;
+    const lineEnd = bytes.subarray(start, end).indexOf(0x0a);
+    const line = bytes.subarray(start, lineEnd < 0 ? end : start + lineEnd);
+    // What was read so far may end inside a character.
+    const isText = [0, 1, 2, 3].some((cut) => isUtf8(line.subarray(0, Math.max(0, line.length - cut))));
+    if (!isText || line.includes(0)) throw inputError(this.path, ":1", "it is not UTF-8 text: expected CSV");
   }
 }
 

@@ -24,6 +24,8 @@ export interface FileInput {
   readonly placeUnit: "line" | "record";
   /** Avro containers only. */
   readonly blockCount?: number;
+  /** What a person should know who sees what became of the file, with its place; complete when it is opened. */
+  readonly notes?: readonly string[];
   /**
    * The events in file order; each call reads the file again. One block is in memory at a time.
    * @throws {StreamgaugeError} `SG_INPUT` while iterating.

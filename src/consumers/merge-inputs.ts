@@ -21,6 +21,8 @@ export interface InputOrder {
   readonly path: string;
   events: number;
   withoutTime: number;
+  /** Place of the first of them. */
+  firstWithoutTime: number | undefined;
   /** Events older than the newest before them by more than the lateness. */
   lateEvents: number;
   /** The largest such distance, late or not, milliseconds. */
@@ -89,6 +91,7 @@ class Cursor {
       path: input.path,
       events: 0,
       withoutTime: 0,
+      firstWithoutTime: undefined,
       lateEvents: 0,
       maxDisorderMs: 0,
       firstLatePlace: undefined,
@@ -136,6 +139,7 @@ class Cursor {
     order.events++;
     if (Number.isNaN(timeMs)) {
       order.withoutTime++;
+      order.firstWithoutTime ??= block.places[this.#at]!;
       return;
     }
     const disorderMs = this.timeMs - timeMs;

@@ -62,6 +62,24 @@ describe("seriesIndex()", () => {
     expect(seriesIndex(times)).toEqual({ indices: [0, 1, 2, 4], stepMs: 3_600_000 });
   });
 
+  test("days at local midnight are one step, also the one of 23 and that of 25 hours", () => {
+    const spring = [
+      "2024-03-30T00:00+01:00",
+      "2024-03-31T00:00+01:00",
+      "2024-04-01T00:00+02:00",
+      "2024-04-02T00:00+02:00",
+    ];
+    const autumn = [
+      "2024-10-26T00:00+02:00",
+      "2024-10-27T00:00+02:00",
+      "2024-10-28T00:00+01:00",
+      "2024-10-29T00:00+01:00",
+    ];
+    for (const times of [spring, autumn]) {
+      expect(seriesIndex(times)).toEqual({ indices: [0, 1, 2, 3], stepMs: 86_400_000 });
+    }
+  });
+
   test("months do not drift", () => {
     const times = Array.from(
       { length: 48 },
@@ -88,6 +106,7 @@ describe("seriesIndex()", () => {
       ["2013-01-01", "soon"],
       'Cannot read the time of row 2: expected a date or timestamp like the first row, got "soon"',
     ],
+    [["1", "2", "1e400"], 'Cannot read the time of row 3: expected a number like the first row, got "1e400"'],
     [["1", ""], 'Cannot read the time of row 2: expected a number like the first row, got ""'],
     [["2013-01-01", "2013-02-31T99:00"], "Cannot read the time of row 2"],
   ])("names the row: %j", (times, message) => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DetectArgs, detect } from "../../src/cli/detect.ts";
+import { METRIC_COLUMNS_MAX } from "../../src/cli/metric-csv.ts";
 import { EXIT_CODES } from "../../src/core/errors.ts";
 import { SeededRandom } from "../../src/core/random.ts";
 import { CommandFolder, failureOf, runCommand } from "./cli-kit.ts";
@@ -230,17 +231,88 @@ describe("detect()", () => {
   });
 });
 
+describe("detect() says why it says nothing", () => {
+  test("of a column without a number, and of a table without one", async () => {
+    const rows = matrix(ALL_DAYS).map((row) => row.replace(/,[^,]*$/, ","));
+    const one = await runDetect(file(rows));
+    expect(one.stderr).toEqual([`note: ${one.path}: no number in any row: column 4 ("null rate, in %")`]);
+    const none = await runDetect(file(ALL_DAYS.map((index) => `${date(index)},,NaN,null`)));
+    expect(none.stderr).toEqual([`note: ${none.path}: no cell holds a number: there is nothing to judge`]);
+    expect(none.lines.map(({ score, alarm }) => [score, alarm])).toEqual(ALL_DAYS.map(() => [null, false]));
+    const many = await runDetect(
+      `t,${"abcdefg".split("").join(",")}\n${[1, 2, 3].map((t) => `${t},1,,,,,,\n`).join("")}`,
+    );
+    expect(many.stderr[0]).toBe(
+      `note: ${many.path}: no number in any row: column 3 ("b"), column 4 ("c"), column 5 ("d") and 3 more`,
+    );
+  });
+
+  test("of too few rows", async () => {
+    const run = await runDetect(file(matrix(ALL_DAYS.slice(0, 30))));
+    expect(run.lines.every(({ score }) => score === null)).toBe(true);
+    expect(run.stderr).toEqual([
+      `note: ${run.path}: no row was judged: all were learned from first, see --warmup and --season`,
+    ]);
+    expect((await runDetect(file(matrix(ALL_DAYS)))).stderr).toEqual([]);
+  });
+});
+
+describe("detect() of unusual numbers", () => {
+  test("judges every column of a wide table, the last one as well as the first", async () => {
+    const columns = 2_100;
+    const random = new SeededRandom(77);
+    const rows = Array.from({ length: 44 }, (_, index) => {
+      const cells = Array.from({ length: columns }, (_, i) => (100 + i + random.next()).toFixed(3));
+      if (index === 43) cells[columns - 1] = "9000";
+      return `${date(index)},${cells.join(",")}`;
+    });
+    const header = `day,${Array.from({ length: columns }, (_, i) => `m${i}`).join(",")}`;
+    const { lines } = await runDetect(`${header}\n${rows.join("\n")}\n`);
+    expect(lines.filter(({ alarm }) => alarm).map(({ time }) => time)).toEqual([date(43)]);
+    expect(lines[43]!.causes[0]).toMatchObject({ metric: `m${columns - 1}`, observed: 9000 });
+  });
+
+  test("a count below 0 is a number as any other", async () => {
+    const rows = matrix(ALL_DAYS).map((row, index) => (index === 100 ? row.replace(/,[^,]*,/, ",-40,") : row));
+    const { lines, error } = await runDetect(file(rows));
+    expect(error).toBeUndefined();
+    expect(lines[100]).toMatchObject({ alarm: true, causes: [{ metric: "row_count()", observed: -40 }, {}, {}] });
+  });
+
+  test("hours with their offsets go on over the end of summer time", async () => {
+    const hour = 3_600_000;
+    const endOfSummer = Date.UTC(2024, 9, 27, 1);
+    const local = (ms: number) => {
+      const offset = ms < endOfSummer ? 2 : 1;
+      return `${new Date(ms + offset * hour).toISOString().slice(0, 16)}+0${offset}:00`;
+    };
+    const hours = Array.from({ length: 240 }, (_, i) => endOfSummer + (i - 200) * hour);
+    const value = (index: number) => 100 + 10 * (index % 24) + new SeededRandom(index).next();
+    const table = (times: readonly string[]) => `t,a\n${times.map((time, i) => `${time},${value(i)}`).join("\n")}\n`;
+    const told = await runDetect(table(hours.map(local)));
+    const plain = await runDetect(table(hours.map((ms) => new Date(ms).toISOString())));
+    expect(told.error).toBeUndefined();
+    expect(told.lines.map(({ score }) => score)).toEqual(plain.lines.map(({ score }) => score));
+    expect(told.lines.filter(({ score }) => score !== null).length).toBeGreaterThan(150);
+  });
+});
+
 describe("detect() refuses, with file and line, and prints nothing", () => {
   const BAD: readonly (readonly [what: string, content: string, place: string, said: string | RegExp])[] = [
     ["a row with a cell too few", "t,a,b\n1,1,1\n2,1\n3,1,1\n", ":3", "expected 3 cells as in the header, got 2"],
     ["a row with a cell too many", "t,a\n1,1\n2,1\n3,1,1\n", ":4", "expected 2 cells as in the header, got 3"],
-    ["times that go back", "t,a\n1,1\n3,1\n2,1\n4,1\n", ":4", /"2" lies before row 2$/],
-    ["a time that stands twice", "t,a\n2024-01-01,1\n2024-01-02,1\n2024-01-02,1\n", ":4", /is the time of row 2$/],
+    ["times that go back", "t,a\n1,1\n3,1\n2,1\n4,1\n", ":4", 'column 1 ("t"): "2" lies before line 3'],
+    [
+      "a time that stands twice",
+      "t,a\n2024-01-01,1\n2024-01-02,1\n2024-01-02,1\n",
+      ":4",
+      /^column 1 \("t"\): "2024-01-02" is the time of line 3$/,
+    ],
     [
       "the same time in two zones",
       "t,a\n2024-01-01T00:00Z,1\n2024-01-01T02:00+02:00,1\n2024-01-02T00:00Z,1\n",
       ":3",
-      /is the time of row 1$/,
+      /is the time of line 2$/,
     ],
     [
       "a time that is none",
@@ -279,11 +351,69 @@ describe("detect() refuses, with file and line, and prints nothing", () => {
     ["an empty file", "", "", "the file is empty: expected a header"],
     ["no metric column", "t\n1\n2\n3\n", ":1", "expected a time column and at least one metric column"],
     ["other separators", "t;a\n1;1\n2;1\n3;1\n", ":1", "expected a time column and at least one metric column"],
-    ["two columns of one name", "t,a,b,a\n1,1,1,1\n2,1,1,1\n3,1,1,1\n", ":1", 'two columns are named "a"'],
+    [
+      "two columns of one name",
+      "t,a,b,a\n1,1,1,1\n2,1,1,1\n3,1,1,1\n",
+      ":1",
+      'columns 2 and 4: two columns are named "a"',
+    ],
     ["a column without a name", "t,a,\n1,1,1\n2,1,1\n3,1,1\n", ":1", "column 3 of the header has no name"],
     ["a quote that is never closed", 't,a\n1,1\n2,"1\n3,1\n4,1\n', ":3", "a quote is never closed"],
-    ["a quote inside a cell", 't,a\n1,1\n2,1\n3,1"1\n', ":4", /^Invalid Opening Quote/],
-    ["text behind a closing quote", 't,a\n1,1\n2,"1"x\n3,1\n', ":3", /^Invalid Closing Quote/],
+    [
+      "a quote inside a cell",
+      't,a\n1,1\n2,1\n3,1"1\n',
+      ":4",
+      "column 2: a quote stands inside a cell that began without one",
+    ],
+    ["text behind a closing quote", 't,a\n1,1\n2,"1"x\n3,1\n', ":3", "column 2: something follows a closing quote"],
+    ["blank lines alone", "\n\n\n", "", "the file is empty: expected a header"],
+    [
+      "thousands with commas, in quotes",
+      't,a\n1,1\n2,1\n3,"1,234.5"\n',
+      ":4",
+      'column 2 ("a"): expected a number or nothing, got "1,234.5"',
+    ],
+    [
+      "thousands with commas, as they are",
+      "t,a\n1,1\n2,1\n3,1,234.5\n",
+      ":4",
+      "expected 2 cells as in the header, got 3",
+    ],
+    [
+      "a number beyond all numbers",
+      "t,a\n1,1\n2,1e400\n3,1\n",
+      ":3",
+      'column 2 ("a"): expected a number below 1.8e308, got "1e400"',
+    ],
+    [
+      "a cell of 10 MB of digits, of which little is shown",
+      `t,a\n1,1\n2,${"9".repeat(10_000_000)}\n3,1\n`,
+      ":3",
+      /^column 2 \("a"\): expected a number below 1\.8e308, got "9{60}…"$/,
+    ],
+    ["a cell of 10 MB of text", `t,a\n1,1\n2,"${"x".repeat(10_000_000)}"\n3,1\n`, ":3", /got "x{60}…"$/],
+    ["a time of 10 MB", `t,a\n1,1\n2,1\n${"3".repeat(10_000_000)},1\n`, ":4", /like the first row, got "3{60}…"$/],
+    ["infinity", "t,a\n1,1\n2,Infinity\n3,1\n", ":3", 'column 2 ("a"): expected a number or nothing, got "Infinity"'],
+    ["infinity, short", "t,a\n1,1\n2,1\n3,-inf\n", ":4", 'column 2 ("a"): expected a number or nothing, got "-inf"'],
+    ["a share in percent", "t,a\n1,1\n2,5%\n3,1\n", ":3", 'column 2 ("a"): expected a number or nothing, got "5%"'],
+    [
+      "dates, then days of another form",
+      "t,a\n2024-01-01,1\n02/01/2024,1\n2024-01-03,1\n",
+      ":3",
+      /^column 1 \("t"\): expected a date or timestamp like the first row, got "02\/01\/2024"$/,
+    ],
+    [
+      "timestamps, then seconds",
+      "t,a\n2024-01-01T00:00Z,1\n1704070800,1\n2024-01-01T02:00Z,1\n",
+      ":3",
+      /expected a date or timestamp like the first row, got "1704070800"$/,
+    ],
+    [
+      "local times of the night in which an hour comes twice",
+      "t,a\n2024-10-27 01:00,1\n2024-10-27 02:00,1\n2024-10-27 02:00,1\n2024-10-27 03:00,1\n",
+      ":4",
+      /"2024-10-27 02:00" is the time of line 3$/,
+    ],
   ];
   test.each(BAD)("%s", async (_what, content, place, said) => {
     const run = await runDetect(content);
@@ -294,6 +424,34 @@ describe("detect() refuses, with file and line, and prints nothing", () => {
     expect(message.slice(0, start.length)).toBe(start);
     if (typeof said === "string") expect(message.slice(start.length)).toBe(said);
     else expect(message.slice(start.length)).toMatch(said);
+  });
+
+  test("what is no text: binary, another encoding, a zero byte, with the line where it begins to be none", async () => {
+    const text = file(matrix(ALL_DAYS));
+    const noise = Uint8Array.from({ length: 4_000 }, (_, i) => (i * 151 + (i >> 3) * 83) % 256);
+    const png = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), noise]);
+    const cases: readonly (readonly [content: Uint8Array, line: number])[] = [
+      [png, 1],
+      [Buffer.from(text.replace("mean(fare)", "prix é"), "latin1"), 1],
+      [Buffer.from(text.replace("2024-01-03", "2024-01\0-03")), 4],
+      [Buffer.concat([Buffer.from(text), noise]), DAYS + 2],
+    ];
+    for (const [content, line] of cases) {
+      const run = await runDetect(content);
+      expect(failureOf(run).message).toBe(`Cannot read ${run.path}:${line}: it is not UTF-8 text: expected CSV`);
+      expect(run.stdout).toEqual([]);
+    }
+    // UTF-16 with its mark, as spreadsheets write it, is read.
+    const wide = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, "utf16le")]);
+    expect((await runDetect(wide)).stdout).toEqual((await runDetect(text)).stdout);
+  });
+
+  test("more columns than it takes, with both numbers", async () => {
+    const names = Array.from({ length: METRIC_COLUMNS_MAX + 1 }, (_, i) => `m${i}`);
+    const run = await runDetect(`t,${names.join(",")}\n`);
+    expect(failureOf(run).message).toBe(
+      `Cannot read ${run.path}:1: expected at most 100,000 metric columns, got 100,001`,
+    );
   });
 
   test("lines are counted over blank lines and line breaks in quotes", async () => {

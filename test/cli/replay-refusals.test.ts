@@ -134,6 +134,139 @@ describe("replay() of a file that is damaged inside", () => {
   });
 });
 
+const HEADER = "at,fare,seats";
+/** Days of a month, a row an hour. */
+const ROWS = Array.from(
+  { length: 72 },
+  (_, i) =>
+    `2024-03-${String(4 + Math.floor(i / 24)).padStart(2, "0")}T${String(i % 24).padStart(2, "0")}:00:00Z,${10 + i / 10},2`,
+);
+
+/** The table with row 10 (line 11) changed. */
+function csvWith(change: (row: string) => string): string {
+  return `${[HEADER, ...ROWS.map((row, i) => (i === 9 ? change(row) : row))].join("\n")}\n`;
+}
+
+describe("replay() of a CSV file that is none, or not what it should be", () => {
+  const PNG = Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1");
+  test.each<readonly [what: string, content: string | Uint8Array, said: string]>([
+    ["a picture", PNG, "Cannot read trips.csv:1: it is not UTF-8 text: expected CSV"],
+    ["zeros", new Uint8Array(5_000), "Cannot read trips.csv:1: it is not UTF-8 text: expected CSV"],
+    [
+      "Latin-1",
+      Buffer.from(csvWith((row) => row).replace("fare", "prix é"), "latin1"),
+      "Cannot read trips.csv:1: it is not UTF-8 text: expected CSV",
+    ],
+    [
+      "UTF-16",
+      Buffer.from(`\ufeff${csvWith((row) => row)}`, "utf16le"),
+      "Cannot read trips.csv: it is UTF-16: convert it to UTF-8",
+    ],
+    [
+      "lines that end with CR",
+      csvWith((row) => row).replaceAll("\n", "\r"),
+      "Cannot read trips.csv:1: its lines end with CR: expected LF or CRLF",
+    ],
+    [
+      "a row with a cell too few",
+      csvWith(() => "2024-03-04T09:00:00Z,1"),
+      "Cannot read trips.csv:11: expected 3 cells, found 2",
+    ],
+    [
+      "a number with a comma that nobody quoted",
+      csvWith(() => "2024-03-04T09:00:00Z,1,234.5,2"),
+      "Cannot read trips.csv:11: expected 3 cells, found 4",
+    ],
+    [
+      "other separators",
+      csvWith((row) => row).replaceAll(",", ";"),
+      "Cannot read trips.csv:1: the header has no comma, and only commas separate cells",
+    ],
+    ["a column without a name", "at,,seats\n", "Cannot read trips.csv:1:4: column 2 has no name"],
+    ["blank lines", "\n\n\n", "Cannot read trips.csv:1: there is no header"],
+    ["no time", "day,fare\n2024-03-04,1\n", "Cannot read trips.csv: it has no event time at, only day, fare"],
+    [
+      "100,000 columns",
+      `at,${Array.from({ length: 100_000 }, (_, i) => `m${i}`).join(",")}\n`,
+      "Cannot read trips.csv:1:58888: a row has more than 10000 cells",
+    ],
+    [
+      "a row without an end",
+      csvWith((row) => row.replace("Z,", `Z,"${"x".repeat(17 << 20)}`)),
+      "Cannot read trips.csv:11: the row has no end within 16 MB: is a quote left open?",
+    ],
+  ])("%s is refused with its place", async (_what, content, said) => {
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.csv", content)]);
+    expect(refusal(run)).toBe(said);
+  });
+
+  test("a header alone is a recording of no events", async () => {
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.csv", `${HEADER}\n`)]);
+    expect(run.error).toBeUndefined();
+    expect(run.stdout[0]).toMatch(/^0 events, 0 incidents/);
+    expect(run.metrics).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a word among numbers",
+      (row: string) => row.replace(/,2$/, ",two"),
+      ['trips.csv:11:27: column "seats" is text because'],
+    ],
+    [
+      "a number with a comma",
+      (row: string) => row.replace(/,2$/, ',"1,234.5"'),
+      ['trips.csv:11:28: column "seats" is text'],
+    ],
+    [
+      "a cell of 10 MB of digits",
+      (row: string) => row.replace(/,2$/, `,${"9".repeat(10_000_000)}`),
+      ["trips.csv:11:27: column"],
+    ],
+    [
+      "a time of another form",
+      (row: string) => `04/03/2024${row.slice(20)}`,
+      [
+        'trips.csv:11:1: column "at" is text because of this cell: the 9 rows above it hold times, or nothing',
+        "trips.csv: 1 of 72 events have no event time, the first at line 11",
+      ],
+    ],
+    [
+      "a time that goes back",
+      (row: string) => `2024-03-03${row.slice(10)}`,
+      ["trips.csv: not in time order: 1 of 72 events are older than time.lateness allows, the first at line 11"],
+    ],
+    ["a time that stands twice", (row: string) => row.replace("T09", "T08"), []],
+    ["numbers that are none, and none that is a number", (row: string) => row.replace(/,[^,]*,2$/, ",NaN,"), []],
+    ["1e308, and less than nothing", (row: string) => row.replace(/,[^,]*,2$/, ",1e308,-2"), []],
+    ["1e400, which is infinity", (row: string) => row.replace(/,[^,]*,2$/, ",1e400,2"), []],
+    ["all cells empty but the time", (row: string) => row.replace(/,.*$/, ",,"), []],
+  ])("%s: every event is counted, and what has to be known is said", async (_what, change, notes) => {
+    const run = await runReplay(folder, CONFIG, [folder.write("trips.csv", csvWith(change))]);
+    expect(run.error).toBeUndefined();
+    const said = run.stderr.map((line) => line.replaceAll(`${folder.path}/`, ""));
+    expect(said).toHaveLength(notes.length);
+    for (const [i, note] of notes.entries()) expect(said[i]!.startsWith(note), said[i]).toBe(true);
+    const all = run.metrics.filter(({ slice }) => slice === "all");
+    expect(all.reduce((sum, { counts }) => sum + counts.consumed, 0)).toBe(72);
+    const infinities = all.reduce((sum, { metrics, counts }) => {
+      return sum + Math.round(((metrics["infinity_rate(fare)"] as number | null) ?? 0) * counts.valid);
+    }, 0);
+    expect(infinities).toBe(_what.startsWith("1e400") ? 1 : 0);
+  });
+
+  test("a column without a value in any row, a byte order mark, CRLF and gaps in time are nothing to speak of", async () => {
+    const rows = ROWS.filter((_, i) => i < 20 || i > 60).map((row) => `${row},`);
+    const run = await runReplay(folder, CONFIG, [
+      folder.write("trips.csv", `\ufeff${[`${HEADER},empty`, ...rows].join("\r\n")}\r\n`),
+    ]);
+    expect([run.error, run.stderr]).toEqual([undefined, []]);
+    const [first] = run.metrics;
+    expect(first!.counts.consumed).toBe(20);
+    expect(first!.metrics["null_rate(empty)"]).toBe(1);
+  });
+});
+
 /** What Avro forbids, each as a change of a good schema, and what has to be said of it. */
 const FORBIDDEN: readonly (readonly [what: string, change: (schema: SchemaJson) => void, said: string])[] = [
   [
