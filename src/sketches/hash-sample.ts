@@ -20,6 +20,10 @@ const MOST_CAPACITY = 8192;
 /** Step of the high word, low word and count. */
 const ENTRY_BYTES = 6;
 const MOST_UINT32 = 0xffff_ffff;
+/** Scratch of `merge()`. */
+const MERGED_LO = new Int32Array(MOST_CAPACITY);
+const MERGED_HI = new Int32Array(MOST_CAPACITY);
+const MERGED_COUNTS = new Float64Array(MOST_CAPACITY);
 
 /** Hashes of so many bits less are told apart, when one looks for a bound. */
 const BUCKET_SHIFT = 22;
@@ -153,14 +157,41 @@ export class HashSample {
     if (other.capacity !== this.capacity) {
       throw new Error(`Cannot merge HashSample: capacity is ${other.capacity}, expected ${this.capacity}`);
     }
-    // What the other dropped is missing above its limit, so nothing above it can be kept here either.
+    // What the other dropped is missing above its limit, so nothing above it can be kept here either: nor is it, because who drops has
+    // as many below.
     if (compareHashes(other.#limitHi, other.#limitLo, this.#limitHi, this.#limitLo) < 0) {
-      this.#lowerLimit(other.#limitHi, other.#limitLo);
+      this.#limitHi = other.#limitHi;
+      this.#limitLo = other.#limitLo;
     }
     if (other.#dropped) this.#dropped = true;
     this.#totalCount += other.#totalCount;
-    const theirs = other.#table;
-    for (let i = 0; i < theirs.size; i++) this.#keep(theirs.lo[i]!, theirs.hi[i]!, theirs.counts[i]!);
+    const [mine, theirs] = [this.#table, other.#table];
+    const [order, theirOrder] = [mine.order(), theirs.order()];
+    // Both are in order, as what was read or merged is already: the lowest of all are those that come first.
+    let size = 0;
+    let i = 0;
+    let k = 0;
+    for (; size < this.capacity && (i < order.length || k < theirOrder.length); size++) {
+      const [entry, theirEntry] = [order[i], theirOrder[k]];
+      let comparison = -1;
+      if (entry === undefined) comparison = 1;
+      else if (theirEntry !== undefined) {
+        comparison = compareHashes(mine.hi[entry]!, mine.lo[entry]!, theirs.hi[theirEntry]!, theirs.lo[theirEntry]!);
+      }
+      const lower = comparison <= 0 ? mine : theirs;
+      const at = comparison <= 0 ? entry! : theirEntry!;
+      MERGED_LO[size] = lower.lo[at]!;
+      MERGED_HI[size] = lower.hi[at]!;
+      MERGED_COUNTS[size] = lower.counts[at]! + (comparison === 0 ? theirs.counts[theirEntry!]! : 0);
+      if (comparison <= 0) i++;
+      if (comparison >= 0) k++;
+    }
+    if (i < order.length || k < theirOrder.length) this.#dropped = true;
+    if (size === this.capacity && this.#dropped) {
+      this.#limitHi = MERGED_HI[size - 1]! >>> 0;
+      this.#limitLo = MERGED_LO[size - 1]! >>> 0;
+    }
+    mine.replace(MERGED_LO, MERGED_HI, MERGED_COUNTS, size);
   }
 
   /** Sum of (count - 1) over sum of count, in the sample; `undefined` when empty. */
@@ -260,15 +291,5 @@ export class HashSample {
     this.#limitHi = this.#table.hi[last]! >>> 0;
     this.#limitLo = this.#table.lo[last]! >>> 0;
     this.#table.keepLowest(this.capacity);
-  }
-
-  #lowerLimit(hi: number, lo: number): void {
-    const table = this.#table;
-    this.#limitHi = hi;
-    this.#limitLo = lo;
-    table.retain(
-      (entry) => compareHashes(table.hi[entry]!, table.lo[entry]!, hi, lo) <= 0,
-      () => {},
-    );
   }
 }

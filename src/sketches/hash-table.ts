@@ -256,6 +256,22 @@ export class HashTable {
     if (this.#slots !== undefined) this.#indexAll(this.#slots.fill(0));
   }
 
+  /** Has the first `size` entries of these instead of its own, which are in the order of their hashes. */
+  replace(lo: Int32Array, hi: Int32Array, counts: Float64Array, size: number): void {
+    this.size = 0;
+    this.#slots = undefined;
+    this.#order = undefined;
+    this.reserve(size);
+    const { lo: ownLo, hi: ownHi, counts: ownCounts } = this;
+    for (let entry = 0; entry < size; entry++) {
+      ownLo[entry] = lo[entry]!;
+      ownHi[entry] = hi[entry]!;
+      ownCounts[entry] = counts[entry]!;
+    }
+    this.size = size;
+    this.#isAscending = true;
+  }
+
   /** Keeps the `count` lowest hashes, of more; the rest close up in their order. */
   keepLowest(count: number): void {
     const order = this.order();

@@ -171,6 +171,23 @@ describe("HashSample", () => {
     },
   );
 
+  test("merge() knows its bound: the estimate, and what comes after it, are those of the whole", () => {
+    const { lo, hi } = hashesOfIntegers(0, 6000);
+    const parts = [0, 2000, 4000].map((from) => {
+      const sample = new HashSample({ capacity: 50 });
+      sample.addMany(lo, hi, from, from + 2000);
+      return sample;
+    });
+    const whole = new HashSample({ capacity: 50 });
+    whole.addMany(lo, hi, 0, 6000);
+    const merged = parts[0]!;
+    merged.merge(parts[1]!);
+    merged.merge(parts[2]!);
+    expect([merged.completeBelow, merged.distinctEstimate()]).toEqual([whole.completeBelow, whole.distinctEstimate()]);
+    for (const sample of [merged, whole]) sample.addMany(lo, hi, 0, 6000);
+    expect(merged.entries()).toEqual(whole.entries());
+  });
+
   test("the sample holds the lowest hashes with all their occurrences", () => {
     const { lo, hi } = hashesOfIntegers(0, 20_000);
     const sample = new HashSample({ capacity: 50 });
