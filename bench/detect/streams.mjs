@@ -1,6 +1,6 @@
 // A table's windows through the detector, in the two ways that a fault can stand in the history. What is done with a window is what
 // `SeriesJudge` does: its own metrics and those against the reference are scored, then learned with the score; a window that fails does not
-// enter the reference.
+// enter the reference before it is a new level.
 //
 // Beside: one stream of clean windows; at a window its faulted versions are scored, then the clean one is scored and learned.
 // Left in: the faulted window stands in the place of the clean one, and is learned as what it was taken for.
@@ -37,8 +37,8 @@ class Stream {
   }
 
   learn(index, { contents }, { metrics, score }) {
-    this.#detector.learnOne({ index, metrics }, score);
-    if (score.outcome !== "fail") this.#reference.learn(contents);
+    const { newLevels } = this.#detector.learnOne({ index, metrics }, score);
+    if (score.outcome !== "fail" || newLevels.length > 0) this.#reference.learn(contents);
   }
 
   copy() {

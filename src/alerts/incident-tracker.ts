@@ -1,17 +1,20 @@
 /**
  * Verdicts → incidents. One incident per dataset is open while any size, slice or metric alarms; what changes about
  * it becomes an alert: `opened`, `updated` (a new field among the causes, worse, or still going on after a day),
- * `resolved` (clean for `resolveAfter` windows of the size that opened it, or corrected by late data).
+ * `resolved` (clean for `resolveAfter` windows of the size that opened it, or corrected by late data). As long as a metric that alarmed
+ * is neither back nor at a new level, no window counts as clean, whatever its score: what lasts is one incident.
  *
  * A revision of a window that still alarms is nothing new: it neither opens a resolved incident again nor puts off
  * the end of an open one.
  */
+import type { Learned, NewLevel } from "../core/detector.ts";
 import { isoTime } from "../core/text.ts";
 import type { AlertRecord, Cause, IncidentState, Severity, VerdictKind } from "../core/verdict.ts";
+import { ALL_SLICE } from "../core/window.ts";
 import { incidentSentence, mainAlarm } from "./sentence.ts";
 
-/** What the fused detector said of one slice of a window. */
-export interface SliceVerdict {
+/** What the fused detector said of one slice of a window, and learned of it. */
+export interface SliceVerdict extends Partial<Learned> {
   readonly slice: string;
   readonly alarm: boolean;
   /** False while warming up or partial: says neither clean nor alarming. */
@@ -42,6 +45,18 @@ interface TimeRange {
   readonly endMs: number;
 }
 
+export interface SettledLevel extends NewLevel {
+  readonly slice: string;
+}
+
+/** A series in which a metric is out and has no level yet. */
+interface Settling {
+  readonly slice: string;
+  readonly sizeMs: number;
+  /** Of the window that said so. */
+  readonly endMs: number;
+}
+
 interface OpenIncident {
   readonly id: string;
   readonly sizeMs: number;
@@ -57,6 +72,9 @@ interface OpenIncident {
   /** Absent: told by a version that knew no kinds. */
   lastKind?: VerdictKind;
   cleanWindows: number;
+  /** Levels that metrics have settled at, those of the whole before those of slices. */
+  levels: readonly SettledLevel[];
+  settling: readonly Settling[];
 }
 
 interface Snapshot {
@@ -67,6 +85,8 @@ interface Snapshot {
 /** Causes that count as named by an alert: further ones are context. */
 const NAMED_CAUSES = 3;
 const MAX_ALERT_CAUSES = 10;
+/** Levels remembered; a few of them are told. */
+const MAX_LEVELS = 100;
 /** An incident that goes on is told again once a day of event time, so that it is not forgotten. */
 const REMIND_AFTER_MS = 86_400_000;
 /** The day on which the clocks go forward: each day of a fault has an alert that names it. */
@@ -111,12 +131,15 @@ export class IncidentTracker {
     const open = this.#open;
     if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
     const corrected = this.#correct(open, tick);
+    settle(open, tick);
     if (alarms.length > 0) return this.#continueIncident(open, tick, this.#lasting(open, tick, alarms));
     if (corrected && open.alarming.length === 0) return this.#resolve(open, tick, "corrected");
     if (tick.revision > 0 || tick.sizeMs !== open.sizeMs) return undefined;
     if (!tick.verdicts.some((verdict) => verdict.judged)) return undefined;
+    if (open.settling.length > 0) return undefined;
     open.cleanWindows++;
-    return open.cleanWindows >= this.#resolveAfter ? this.#resolve(open, tick, "clean") : undefined;
+    if (open.cleanWindows < this.#resolveAfter) return undefined;
+    return this.#resolve(open, tick, open.levels.length > 0 ? "new-level" : "clean");
   }
 
   /** Id of the open incident. */
@@ -165,7 +188,10 @@ export class IncidentTracker {
       lastSlices: alarms.map((alarm) => alarm.slice),
       lastKind: kindOf(alarms),
       cleanWindows: 0,
+      levels: [],
+      settling: [],
     };
+    settle(open, tick);
     this.#open = open;
     return this.#alert(open, "opened", "alarm", tick, alarms);
   }
@@ -231,7 +257,8 @@ export class IncidentTracker {
     }
     const { sizeMs, startMs } = tick;
     const timezone = this.#timezone;
-    const sentence = incidentSentence({ state: "resolved", reason, sizeMs, startMs, timezone, alarms: [] });
+    const levels = reason === "new-level" ? open.levels : [];
+    const sentence = incidentSentence({ state: "resolved", reason, sizeMs, startMs, timezone, alarms: [], levels });
     return {
       incident: open.id,
       state: "resolved",
@@ -244,7 +271,7 @@ export class IncidentTracker {
       reason,
       kind: open.lastKind ?? "content",
       sentence,
-      causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
+      causes: (levels.length > 0 ? levels.map(causeOf) : open.lastCauses).slice(0, MAX_ALERT_CAUSES),
       evidence: [],
     };
   }
@@ -269,11 +296,34 @@ export class IncidentTracker {
       revision: tick.revision,
       reason,
       kind: kindOf(alarms),
-      sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, alarms }),
+      sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, alarms, levels: [] }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
     };
   }
+}
+
+/** Takes in what the verdicts say of levels. A series that is not told of any more (its slice was retired) holds nothing up. */
+function settle(open: OpenIncident, { sizeMs, endMs, verdicts }: Tick): void {
+  const isTold = ({ slice, sizeMs: size }: Settling) =>
+    size === sizeMs && verdicts.some((verdict) => verdict.slice === slice && verdict.judged);
+  const held = open.settling.filter((one) => !isTold(one) && one.endMs + 2 * one.sizeMs >= endMs);
+  const found = verdicts.flatMap(({ slice, isSettling }) => (isSettling === true ? [{ slice, sizeMs, endMs }] : []));
+  open.settling = [...held, ...found];
+  const settled = verdicts.flatMap(({ slice, newLevels = [] }) => newLevels.map((level) => ({ slice, ...level })));
+  const isWhole = ({ slice }: SettledLevel) => slice === ALL_SLICE;
+  // Of a metric one level: that of the whole, or else of the slice that was there first; a level that moved on is told as it is.
+  const byMetric = new Map<string, SettledLevel>();
+  for (const level of [...settled.filter(isWhole), ...open.levels, ...settled]) {
+    if (!byMetric.has(level.metric)) byMetric.set(level.metric, level);
+  }
+  const levels = [...byMetric.values()];
+  open.levels = [...levels.filter(isWhole), ...levels.filter((level) => !isWhole(level))].slice(0, MAX_LEVELS);
+}
+
+/** A level as the cause of the end: what was expected is what it was before. */
+function causeOf({ fields, metric, is, was }: NewLevel, _at: number, { length }: readonly unknown[]): Cause {
+  return { fields, metric, share: 1 / length, observed: is, expected: was, low: null, high: null };
 }
 
 /**

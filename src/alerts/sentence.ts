@@ -1,7 +1,7 @@
 /** One sentence in plain words for an incident: when, what, against which expectation, what else, where worst. */
 import { isShareMetric as isShare } from "../core/metric.ts";
 import type { Cause, IncidentState } from "../core/verdict.ts";
-import type { SliceVerdict } from "./incident-tracker.ts";
+import type { SettledLevel, SliceVerdict } from "./incident-tracker.ts";
 
 const DAY_MS = 86_400_000;
 const ALL = "all";
@@ -9,6 +9,8 @@ const ALL = "all";
 const ALSO_MIN = 0.1;
 /** Slices that are named; a fault of the whole may be in hundreds. */
 const LIKEWISE_MAX = 5;
+/** Metrics whose new level is told. */
+const LEVELS_MAX = 3;
 /** As many as a double has. */
 const DIGITS_MAX = 15;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -22,12 +24,15 @@ export interface SentenceInput {
   readonly timezone: string;
   /** Worst first. */
   readonly alarms: readonly SliceVerdict[];
+  /** With the reason `new-level`. */
+  readonly levels: readonly SettledLevel[];
 }
 
 /** "8 Feb: 36 % of `dep_time` is null, expected 0–4 %; also arr_time, air_time; worst at origin=EWR, 38 %". */
 export function incidentSentence(input: SentenceInput): string {
   const when = windowLabel(input);
   if (input.state === "resolved") {
+    if (input.reason === "new-level") return `${when}: quiet again at a new level: ${levelPhrases(input.levels)}`;
     if (input.reason === "reset") return `${when}: no longer watched, because what was learned was reset`;
     return input.reason === "corrected" ? `${when}: late events took the alarm back` : `${when}: back to normal`;
   }
@@ -145,78 +150,104 @@ function windowLabel({ startMs, sizeMs, timezone }: Pick<SentenceInput, "startMs
 
 /** What one cause says, with its expectation. */
 function causePhrase(cause: Cause): string {
-  const field = cause.fields.map((name) => `\`${name}\``).join(" and ");
-  const { name, argument } = splitMetric(cause.metric);
   const digits = digitsOf(cause);
   const observed = cause.observed === null ? "nothing" : quantity(cause.metric, cause.observed, digits);
-  const expected = expectation(cause, digits);
+  return `${statement(cause, observed)}, ${expectation(cause, digits)}`;
+}
+
+/** Of each field the first; where many have moved, a few of them. */
+function levelPhrases(levels: readonly SettledLevel[]): string {
+  const first = levels.filter(
+    ({ fields }, at) => levels.findIndex((one) => one.fields.join() === fields.join()) === at,
+  );
+  const more = first.length - LEVELS_MAX;
+  return first.slice(0, LEVELS_MAX).map(levelPhrase).join("; ") + (more > 0 ? `; and ${more} more` : "");
+}
+
+function levelPhrase(level: SettledLevel): string {
+  const field = level.fields.map((name) => `\`${name}\``).join(" and ");
+  const { name } = splitMetric(level.metric);
+  // What was new is not any more: there is no level to tell.
+  if (name === "unseen_share") return `the new values of ${field} count as known`;
+  if (name === "unseen_pattern_share") return `the new patterns of ${field} count as known`;
+  if (name === "rare_pattern_share") return "the new combinations of absent fields count as usual";
+  const place = level.slice === ALL ? "" : `at ${level.slice} `;
+  const digits = levelDigits(level);
+  const was = quantity(level.metric, level.was, digits);
+  return `${place}${statement(level, quantity(level.metric, level.is, digits))} (was ${was})`;
+}
+
+/** `observed` of a metric, in words. */
+function statement({ metric, fields }: Pick<Cause, "metric" | "fields">, observed: string): string {
+  const field = fields.map((name) => `\`${name}\``).join(" and ");
+  const { name, argument } = splitMetric(metric);
   switch (name) {
     case "null_rate":
-      return `${observed} of ${field} is null, ${expected}`;
+      return `${observed} of ${field} is null`;
     case "missing_rate":
-      return `${observed} of ${field} is missing, ${expected}`;
+      return `${observed} of ${field} is missing`;
     case "unseen_share":
-      return `${observed} of ${field} are values not seen before, ${expected}`;
+      return `${observed} of ${field} are values not seen before`;
     case "share":
-      return `${observed} of ${field} is ${comparedValue(argument, cause.fields)}, ${expected}`;
+      return `${observed} of ${field} is ${comparedValue(argument, fields)}`;
     case "zero_rate":
-      return `${observed} of ${field} is zero, ${expected}`;
+      return `${observed} of ${field} is zero`;
     case "negative_rate":
-      return `${observed} of ${field} is negative, ${expected}`;
+      return `${observed} of ${field} is negative`;
     case "non_integer_rate":
-      return `${observed} of ${field} is not an integer, ${expected}`;
+      return `${observed} of ${field} is not an integer`;
     case "blank_rate":
-      return `${observed} of ${field} is blank text, ${expected}`;
+      return `${observed} of ${field} is blank text`;
     case "number_like_rate":
-      return `${observed} of ${field} reads as a number, ${expected}`;
+      return `${observed} of ${field} reads as a number`;
     case "date_like_rate":
-      return `${observed} of ${field} reads as a date, ${expected}`;
+      return `${observed} of ${field} reads as a date`;
     case "unseen_pattern_share":
-      return `${observed} of ${field} has a pattern of characters not seen before, ${expected}`;
+      return `${observed} of ${field} has a pattern of characters not seen before`;
     case "rare_pattern_share":
-      return `${observed} of the events have a rare combination of absent fields${field && ` (${field})`}, ${expected}`;
+      return `${observed} of the events have a rare combination of absent fields${field && ` (${field})`}`;
     case "empty_rate":
-      return `${observed} of ${field} is empty text, ${expected}`;
+      return `${observed} of ${field} is empty text`;
     case "true_rate":
-      return `${observed} of ${field} is true, ${expected}`;
+      return `${observed} of ${field} is true`;
     case "nan_rate":
-      return `${observed} of ${field} is NaN, ${expected}`;
+      return `${observed} of ${field} is NaN`;
     case "infinity_rate":
-      return `${observed} of ${field} is infinite, ${expected}`;
+      return `${observed} of ${field} is infinite`;
     case "mean":
-      return `the mean of ${field} is ${observed}, ${expected}`;
+      return `the mean of ${field} is ${observed}`;
     case "stddev":
-      return `the standard deviation of ${field} is ${observed}, ${expected}`;
+      return `the standard deviation of ${field} is ${observed}`;
     case "gap_mean":
-      return `the mean difference of ${field} is ${observed}, ${expected}`;
+      return `the mean difference of ${field} is ${observed}`;
     case "gap_stddev":
-      return `the standard deviation of the difference of ${field} is ${observed}, ${expected}`;
+      return `the standard deviation of the difference of ${field} is ${observed}`;
     case "correlation":
-      return `the correlation of ${field} is ${observed}, ${expected}`;
+      return `the correlation of ${field} is ${observed}`;
     case "repeat_share":
-      return `${observed} of ${field} equals the value before, ${expected}`;
+      return `${observed} of ${field} equals the value before`;
     case "mode_share":
-      return `${observed} of ${field} is its most frequent value, ${expected}`;
+      return `${observed} of ${field} is its most frequent value`;
     case "length_mean":
-      return `the mean length of ${field} is ${observed}, ${expected}`;
+      return `the mean length of ${field} is ${observed}`;
     case "length_stddev":
-      return `the standard deviation of the length of ${field} is ${observed}, ${expected}`;
+      return `the standard deviation of the length of ${field} is ${observed}`;
     case "invalid_share":
-      return `${observed} of the records are invalid, ${expected}`;
+      return `${observed} of the records are invalid`;
     case "undecodable_share":
-      return `${observed} of the records cannot be decoded, ${expected}`;
+      return `${observed} of the records cannot be decoded`;
     case "tombstone_share":
-      return `${observed} of the records are tombstones, ${expected}`;
+      return `${observed} of the records are tombstones`;
     case "future_share":
-      return `${observed} of the records lie in the future, ${expected}`;
+      return `${observed} of the records lie in the future`;
     case "late_share":
-      return `late: ${observed} of the rows came after their window had closed, ${expected}`;
+      return `late: ${observed} of the rows came after their window had closed`;
     case "duplicate_share":
-      return `${observed} of the events are duplicates, ${expected}`;
+      return `${observed} of the events are duplicates`;
     case "row_count":
-      return `${observed} events, ${expected}`;
+      return `${observed} events`;
     default:
-      return `${cause.metric} is ${observed}, ${expected}`;
+      return `${metric} is ${observed}`;
   }
 }
 
@@ -249,6 +280,14 @@ function digitsOf(cause: Cause): number {
   const bound = observed < low ? low : high;
   for (let digits = usual; digits < DIGITS_MAX; digits++) {
     if (quantity(metric, observed, digits) !== quantity(metric, bound, digits)) return digits;
+  }
+  return DIGITS_MAX;
+}
+
+function levelDigits({ metric, was, is }: SettledLevel): number {
+  const least = isShare(metric) ? 2 : splitMetric(metric).name === "row_count" ? 4 : 3;
+  for (let digits = least; digits < DIGITS_MAX; digits++) {
+    if (quantity(metric, was, digits) !== quantity(metric, is, digits)) return digits;
   }
   return DIGITS_MAX;
 }

@@ -10,7 +10,14 @@
  * false alarms. Scoring never learns; learning is told what the score said, so that an alarming
  * window is winsorised in the forecasters and left out of the components' history.
  */
-import type { Detector, DetectorInput, DetectorScore, LaneScore } from "../core/detector.ts";
+import {
+  type Detector,
+  type DetectorInput,
+  type DetectorScore,
+  type LaneScore,
+  type Learned,
+  NOTHING_LEARNED,
+} from "../core/detector.ts";
 import { DEFAULT_SEVERITY, severityOf } from "../core/severity.ts";
 import type { Outcome } from "../core/verdict.ts";
 import { type Calibrated, Calibration, type CalibrationSnapshot, type LaneScores } from "./calibration.ts";
@@ -61,7 +68,9 @@ const LANES = [
 ] as const;
 /** Alarms in a row after which windows are learned as they are, where the season is longer. */
 const ALARM_RUN_MAX = 14;
-const SNAPSHOT_VERSION = 2;
+/** Of the largest blame: a metric with less is company, and its runs hold up no incident. */
+const BLAMED_LEAST = 0.25;
+const SNAPSHOT_VERSION = 3;
 
 interface Core {
   readonly season: number;
@@ -191,7 +200,7 @@ class FusedDetector implements Detector {
     };
   }
 
-  learnOne(input: DetectorInput, score: DetectorScore): void {
+  learnOne(input: DetectorInput, score: DetectorScore): Learned {
     if (!(input.index > this.#lastIndex)) {
       throw new RangeError(`Cannot learn window ${input.index}: window ${this.#lastIndex} is already learned`);
     }
@@ -200,16 +209,17 @@ class FusedDetector implements Detector {
     if (core === undefined) {
       this.#learned++;
       this.#pending.push(input);
-      if (this.#pending.length < this.#decisionWindows()) return;
+      if (this.#pending.length < this.#decisionWindows()) return NOTHING_LEARNED;
       this.#core = build(seasonOfData(this.#pending), this.#options);
       for (const [held, pending] of this.#pending.entries()) {
         learnInto(this.#core, pending, rawOf(this.#core, pending, held < this.#core.warmup), {
+          isAlarm: false,
           failed: false,
           isJudged: false,
         });
       }
       this.#pending = [];
-      return;
+      return NOTHING_LEARNED;
     }
     const failed = score.outcome === "fail";
     const raw = this.#rawOf(core, input);
@@ -218,7 +228,7 @@ class FusedDetector implements Detector {
     this.#alarmRun = failed ? this.#alarmRun + 1 : 0;
     // What lasts longer than a season is the new normal; without this a lasting change would never enter the history.
     const isProtected = failed && this.#alarmRun <= Math.min(ALARM_RUN_MAX, Math.max(7, core.season));
-    learnInto(core, input, raw, { failed: isProtected, isJudged: score.outcome !== "unknown" });
+    return learnInto(core, input, raw, { isAlarm: failed, failed: isProtected, isJudged: score.outcome !== "unknown" });
   }
 
   /** Told twice of each window, by scoring and by learning it. */
@@ -310,13 +320,26 @@ function learnInto(
   core: Core,
   input: DetectorInput,
   raw: RawScores,
-  { failed, isJudged }: { readonly failed: boolean; readonly isJudged: boolean },
-): void {
-  core.calibration.learn(input.index, scoresOf(raw), { rate: core.rateOf(input), isJudged });
-  const cleared = core.table.learn(input, failed);
+  { isAlarm, failed, isJudged }: { readonly isAlarm: boolean; readonly failed: boolean; readonly isJudged: boolean },
+): Learned {
+  const rate = core.rateOf(input);
+  const blamed = isAlarm ? blamedSlots(raw, core.calibration.at(rate)) : undefined;
+  core.calibration.learn(input.index, scoresOf(raw), { rate, isJudged });
+  const { cleared, moved, newLevels, isSettling } = core.table.learn(input, failed, blamed);
   core.drift.learn(failed ? [] : raw.observations, cleared);
+  core.drift.settle(moved);
   core.residual.learn(input, raw.observations, failed, cleared);
-  core.pca.learn(failed, cleared.length > 0);
+  core.pca.learn(failed, cleared.length > 0 || moved.length > 0);
+  return { newLevels, isSettling };
+}
+
+/** Metrics that have a part in the alarm. */
+function blamedSlots({ observations, results }: RawScores, { units }: Calibrated): ReadonlySet<number> {
+  const scores = results.map(({ score = 0 }, lane) => score / units[lane]!);
+  const first = scores.findIndex((score) => outcomeOf(score) === "fail");
+  const { blame } = results[first < 0 ? scores.indexOf(Math.max(...scores)) : first]!;
+  const least = BLAMED_LEAST * Math.max(...blame);
+  return new Set(observations.flatMap(({ slot }, i) => (blame[i]! > 0 && blame[i]! >= least ? [slot] : [])));
 }
 
 /** The lanes stand in the order of how well they name the field: the first that would have raised the alarm by itself does so. */

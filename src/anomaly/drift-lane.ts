@@ -51,6 +51,11 @@ export class DriftLane {
     return { score: weightOf(worst), blame };
   }
 
+  /** These metrics are at a new level, and at it from the start. */
+  settle(slots: readonly number[]): void {
+    for (const slot of slots) if (slot < this.#means.length) this.#means[slot] = 0;
+  }
+
   /** `cleared`: slots that went to other metrics. */
   learn(observations: readonly Observation[], cleared: readonly number[]): void {
     for (const slot of cleared) this.#clearSlot(slot);

@@ -77,6 +77,11 @@ export class HoltWinters {
     return this.#level;
   }
 
+  /** The level and what the season adds to it on average. */
+  get meanLevel(): number {
+    return this.#level + this.#seasonal.reduce((sum, value) => sum + value, 0) / this.#seasonal.length;
+  }
+
   get trend(): number {
     return this.#trend;
   }

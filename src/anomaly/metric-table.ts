@@ -2,12 +2,12 @@
  * Every metric the detector knows, each with its forecaster and its tail, and the last windows as matrices. Metrics come
  * and go (the share of a top value), so a metric owns a slot; when all are taken, the one unseen longest gives way.
  */
-import type { DetectorInput } from "../core/detector.ts";
+import type { DetectorInput, NewLevel } from "../core/detector.ts";
 import type { MetricKind, MetricValue } from "../core/metric.ts";
 import { RingTails } from "./ring-tails.ts";
-import { SeriesModel, type SeriesSnapshot } from "./series-model.ts";
+import { type LevelMove, SeriesModel, type SeriesSnapshot } from "./series-model.ts";
 import type { Tail } from "./tail.ts";
-import { isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
+import { inverse, isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
 /** Windows from which tails and principal components are read: four months of days, and five days of hours. */
@@ -40,6 +40,17 @@ export interface MetricTableOptions {
   readonly readyAfter: number;
   /** Beyond it metrics are left out. @default 2,000 */
   readonly metricsMax?: number;
+}
+
+/** What a window brought about. */
+export interface TableNews {
+  /** Slots that changed hands: fits that know their columns are void. */
+  readonly cleared: readonly number[];
+  /** Slots whose level has moved: values of the past are kept as if it had always been there. */
+  readonly moved: readonly number[];
+  readonly newLevels: readonly NewLevel[];
+  /** A metric that an alarm named is neither back nor at a new level. */
+  readonly isSettling: boolean;
 }
 
 interface Slot {
@@ -116,9 +127,12 @@ export class MetricTable {
     return observations;
   }
 
-  /** Returns the slots that changed hands: fits that know their columns are void then. */
-  learn(input: DetectorInput, alarmed: boolean): readonly number[] {
+  /** `alarmed`: it is no news of what is normal. `blamed`: slots that the verdict names; undefined: it is no alarm. */
+  learn(input: DetectorInput, alarmed: boolean, blamed?: ReadonlySet<number>): TableNews {
     const cleared: number[] = [];
+    const moved: number[] = [];
+    const newLevels: NewLevel[] = [];
+    let isSettling = false;
     const slotsBefore = this.#slots.length;
     const values: number[] = [];
     const innovations: number[] = [];
@@ -135,13 +149,22 @@ export class MetricTable {
       const expected = entry.model.forecast(input.index) ?? value;
       // Of an alarming window the size is not believed: a spike would widen the floor, and hide the next ones.
       entry.floor = spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
-      const innovation = entry.model.learn(input.index, value, entry.floor, alarmed);
+      const { model } = entry;
+      const innovation = model.learn(input.index, value, entry.floor, alarmed, blamed?.has(slot));
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
+      // What compares windows with the past comes back by itself, once this window is part of it.
+      const level = model.settle(metric.isAgainstPast === true);
+      if (level?.isBlamed === true) newLevels.push(newLevelOf(metric, level));
+      if (level !== undefined && level.by !== 0) {
+        moved.push(slot);
+        this.values.shiftSlot(slot, level.from, level.by);
+      }
+      isSettling ||= model.isSettling;
     }
     if (!alarmed) this.values.push(input.index, toRow(values, this.#slots.length));
     this.innovations.push(input.index, toRow(innovations, this.#slots.length));
-    return cleared;
+    return { cleared, moved, newLevels, isSettling };
   }
 
   idOf(slot: number): string {
@@ -199,6 +222,11 @@ function turnOfText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
+}
+
+/** In the metric's own unit. */
+function newLevelOf({ id, kind, fields }: MetricValue, { was, is }: LevelMove): NewLevel {
+  return { metric: id, fields, was: inverse(kind, was), is: inverse(kind, is) };
 }
 
 function toRow(sparse: readonly (number | undefined)[], width: number): Float32Array {

@@ -68,6 +68,13 @@ export class WindowRing {
     for (const row of this.#rows) if (slot < row.length) row[slot] = Number.NaN;
   }
 
+  /** Moves a column in the rows before `index`: its level is another one since. */
+  shiftSlot(slot: number, index: number, by: number): void {
+    for (const [position, row] of this.#rows.entries()) {
+      if (this.#indices[position]! < index && slot < row.length) row[slot]! += by;
+    }
+  }
+
   snapshot(): WindowRingSnapshot {
     return { taken: this.#taken, indices: [...this.#indices], rows: this.#rows.map(encodeFloats) };
   }

@@ -36,11 +36,29 @@ export interface DetectorScore {
   readonly expected: ReadonlyMap<string, readonly [low: number, mid: number, high: number]>;
 }
 
+/** A metric was out on one side for a season: that is its level now. In the metric's own unit. */
+export interface NewLevel {
+  readonly metric: string;
+  readonly fields: readonly string[];
+  readonly was: number;
+  readonly is: number;
+}
+
+/** What a window brought about. */
+export interface Learned {
+  /** Those that this window completes; of metrics that compare windows with the past: they count this window as part of it. */
+  readonly newLevels: readonly NewLevel[];
+  /** A metric that an alarm named is neither back to normal nor at a new level. */
+  readonly isSettling: boolean;
+}
+
+export const NOTHING_LEARNED: Learned = { newLevels: [], isSettling: false };
+
 export interface Detector {
   /** Pure: the same input twice gives the same score. */
   scoreOne(input: DetectorInput): DetectorScore;
   /** Takes the window into the model; `score` is what `scoreOne` said of it, so that alarms are not learned as normal. */
-  learnOne(input: DetectorInput, score: DetectorScore): void;
+  learnOne(input: DetectorInput, score: DetectorScore): Learned;
   /** JSON-safe state; `restore` of the same kind of detector takes it back. */
   snapshot(): unknown;
 }

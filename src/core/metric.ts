@@ -20,6 +20,8 @@ export interface MetricValue {
   readonly scored: boolean;
   /** It says how many values there are at all: when it moves, the other metrics of its field move with it. */
   readonly isPresence?: boolean;
+  /** It compares the window with the past: what lasts becomes part of that, and the metric comes back by itself. */
+  readonly isAgainstPast?: boolean;
   /** The least that the metric can be, where that is not plain from its kind. */
   readonly lowest?: number;
 }

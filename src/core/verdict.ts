@@ -80,14 +80,15 @@ export interface AlertRecord {
   readonly windowEnd: string;
   readonly revision: number;
   /**
-   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `corrected`, `reset`; of streamgauge itself `offset-gap`,
-   * `offset-overlap`, `offset-reset`, `unheard`, `heard`.
+   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `new-level`, `corrected`, `reset`; of streamgauge
+   * itself `offset-gap`, `offset-overlap`, `offset-reset`, `unheard`, `heard`.
    */
   readonly reason: string;
   /** What the sentence is about; of a resolved incident, what the last one was. Null: of streamgauge itself. */
   readonly kind: VerdictKind | null;
   /** One sentence in plain words. */
   readonly sentence: string;
+  /** With `new-level` the metrics that have one: `observed` is that level, `expected` the one before. */
   readonly causes: readonly Cause[];
   readonly evidence: readonly LogPosition[];
 }

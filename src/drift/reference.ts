@@ -11,7 +11,7 @@ import { type MetricValue, metricId } from "../core/metric.ts";
 import { type FieldClass, partsOfKey } from "../profiles/field-kinds.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import type { MetricEntry } from "../profiles/metric-entry.ts";
-import { RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../profiles/reference-metrics.ts";
+import { isAgainstPast, RARE_PATTERN_SHARE, REFERENCE_METRICS } from "../profiles/reference-metrics.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import { FieldReference, type ShareOf } from "./field-reference.ts";
@@ -174,7 +174,8 @@ function metricOf(
   fields: readonly string[],
   { share: value, n }: ShareOf,
 ): MetricValue {
-  return { id: metricId(name, ...(argument === undefined ? [] : [argument])), kind, fields, value, n, scored };
+  const id = metricId(name, ...(argument === undefined ? [] : [argument]));
+  return { id, kind, fields, value, n, scored, ...(isAgainstPast(name) && { isAgainstPast: true }) };
 }
 
 function checked(name: string, value: number, max: number): number {

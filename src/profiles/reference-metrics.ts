@@ -89,3 +89,8 @@ const NAMES = new Set<string>([RARE_PATTERN_SHARE, ...Object.values(REFERENCE_ME
 export function isReferenceMetric(id: string): boolean {
   return NAMES.has(id.slice(0, id.indexOf("(")));
 }
+
+/** Of the name of a metric: it says what the past did not have. A share of one value is a figure of the window's own. */
+export function isAgainstPast(name: string): boolean {
+  return NAMES.has(name) && name !== REFERENCE_METRICS.share.name;
+}

@@ -416,17 +416,17 @@ function positionsOf(topic: string, positions: ReadonlyMap<number, number>): Log
   return [...positions].map(([partition, offset]) => ({ topic, partition, offset }));
 }
 
-function sliceVerdict(judged: Judged): SliceVerdict {
-  const { score } = judged;
+function sliceVerdict({ window, score, kind, sinceMs, learned }: Judged): SliceVerdict {
   return {
-    slice: judged.window.slice,
+    slice: window.slice,
     alarm: score.outcome === "fail",
     judged: score.outcome !== "unknown",
     score: score.score,
     ...(score.relativeP !== undefined && { relativeP: score.relativeP }),
     severity: score.severity,
-    kind: judged.kind,
-    ...(judged.sinceMs === undefined ? {} : { sinceMs: judged.sinceMs }),
+    kind,
+    ...(sinceMs === undefined ? {} : { sinceMs }),
     causes: score.causes,
+    ...learned,
   };
 }

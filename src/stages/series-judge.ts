@@ -10,7 +10,13 @@ import { createDetector, type DetectorProgress, detectorProgress, restoreDetecto
 import { Lateness, type LatenessScore, type LatenessSnapshot, type LateRows } from "../anomaly/lateness.ts";
 import { Silence, type SilenceSnapshot, type SilentWindow } from "../anomaly/silence.ts";
 import { kindOf } from "../anomaly/verdict-kind.ts";
-import type { Detector, DetectorInput, DetectorScore } from "../core/detector.ts";
+import {
+  type Detector,
+  type DetectorInput,
+  type DetectorScore,
+  type Learned,
+  NOTHING_LEARNED,
+} from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { MetricValue } from "../core/metric.ts";
 import type { Outcome, Severity, VerdictKind } from "../core/verdict.ts";
@@ -50,6 +56,7 @@ export interface Judged {
   readonly kind: VerdictKind | null;
   /** `no-data`: since when. */
   readonly sinceMs?: number;
+  readonly learned: Learned;
   readonly summary: WindowSummary;
 }
 
@@ -88,6 +95,8 @@ interface Entry {
   sinceMs: number | undefined;
   /** Valid and invalid events that were there when it was told first. */
   readonly rowsInTime: number;
+  /** When it was judged. */
+  learned: Learned;
   /** What it is compared by, and what the reference learns of it: as it was told last. */
   contents: WindowContents;
   revision: number;
@@ -165,7 +174,7 @@ export class SeriesJudge {
         const own = metrics.filter(({ id }) => !isReferenceMetric(id));
         const { outcome, score, kind, rowsInTime, revision } = told;
         const verdict = { ...NOT_JUDGED, outcome, score };
-        const said = { metrics, score: verdict, kind, sinceMs: undefined };
+        const said = { metrics, score: verdict, kind, sinceMs: undefined, learned: NOTHING_LEARNED };
         series.#revisable.push({ input, falseAlarms, own, ...said, rowsInTime, contents, revision });
       }
       return series;
@@ -305,7 +314,7 @@ export class SeriesJudge {
   }
 
   #judged(entry: Entry): Judged {
-    const { input, metrics, score, kind, sinceMs, rowsInTime, revision } = entry;
+    const { input, metrics, score, kind, sinceMs, learned, rowsInTime, revision } = entry;
     const { window, partial, counts, profile } = input;
     const said = { score, kind, ...(sinceMs === undefined ? {} : { sinceMs }) };
     const late = this.#latenessOf(entry);
@@ -319,6 +328,7 @@ export class SeriesJudge {
         isLateBefore: () => this.#isLateBefore(entry),
         severityOf: this.#options.severityOf,
       }),
+      learned,
       summary: this.#options.summaryOf(profile.look()),
     };
   }
@@ -380,6 +390,7 @@ function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOpti
     kind: known?.kind ?? null,
     sinceMs: undefined,
     rowsInTime: known?.rowsInTime ?? rowsOf(input.counts),
+    learned: NOTHING_LEARNED,
     contents: contentsOf(profile),
     revision: known === undefined ? 0 : known.revision + 1,
   };
@@ -394,15 +405,17 @@ function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf, sever
     score.outcome === "fail" && severityOf !== undefined ? { ...score, severity: severityOf(score) } : score;
   entry.kind = kindOf(entry.score, entry.input.counts);
   entry.sinceMs = models.silence.since(silentWindow(entry));
-  learn(models, entry, input);
+  entry.learned = learn(models, entry, input);
 }
 
-/** A window that alarms would make its fault look usual, so it does not enter the reference. */
-function learn({ detector, reference, silence }: Models, entry: Entry, input = detectorInput(entry)): void {
+/** A window that alarms would make its fault look usual, so it does not enter the reference: not before it is the new level. */
+function learn({ detector, reference, silence }: Models, entry: Entry, input = detectorInput(entry)): Learned {
   const { score, contents } = entry;
-  if (entry.input.partial || !silence.take(silentWindow(entry))) return;
-  detector.learnOne(input, score);
-  if (score.outcome !== "fail" && !entry.input.empty) reference.learn(contents);
+  if (entry.input.partial || !silence.take(silentWindow(entry))) return NOTHING_LEARNED;
+  const learned = detector.learnOne(input, score);
+  const isNormal = score.outcome !== "fail" || learned.newLevels.length > 0;
+  if (isNormal && !entry.input.empty) reference.learn(contents);
+  return learned;
 }
 
 function detectorInput({ input, falseAlarms, metrics }: Entry): DetectorInput {

@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { IncidentTracker, type IncidentTrackerOptions, type Tick } from "../../src/alerts/incident-tracker.ts";
+import {
+  IncidentTracker,
+  type IncidentTrackerOptions,
+  type SliceVerdict,
+  type Tick,
+} from "../../src/alerts/incident-tracker.ts";
 import type { AlertRecord } from "../../src/core/verdict.ts";
 import { alarm, anyTicks, cause, clean, DAY, dayTick, HOUR, hourTick, unknown } from "./ticks.ts";
 
@@ -428,6 +433,94 @@ describe("IncidentTracker laws", () => {
     const { open, past } = incidents.snapshot() as { open: { alarming: string[] }; past: string[] };
     expect([open.alarming.length, past.length]).toEqual([3999, 4096]);
     expect(past.at(-1)).toBe(`all|${Date.UTC(2013, 1, 1, 4999)}|${Date.UTC(2013, 1, 1, 5000)}`);
+  });
+});
+
+const FARE = { metric: "mean(fare)", fields: ["fare"], was: 11, is: 14.2 };
+
+describe("IncidentTracker.update() while a metric settles", () => {
+  const out = (more: Partial<SliceVerdict> = {}) => alarm({ isSettling: true, newLevels: [], ...more });
+  const held = (more: Partial<SliceVerdict> = {}) => ({ ...clean(), isSettling: true, newLevels: [], ...more });
+  const quiet = (more: Partial<SliceVerdict> = {}) => ({ ...clean(), isSettling: false, newLevels: [], ...more });
+
+  test("no window is clean, so that a shift that now and then looks fine is one incident, and ends as a new level", () => {
+    const incidents = tracker();
+    const alerts = told(incidents, [
+      dayTick(8, [out()]),
+      dayTick(9, [held()]),
+      dayTick(10, [out()]),
+      dayTick(11, [held()]),
+      dayTick(12, [out({ isSettling: false, newLevels: [FARE] })]),
+      dayTick(13, [quiet()]),
+    ]);
+    expect(outline(alerts)).toEqual([
+      "opened alarm 8",
+      "",
+      "updated continues 10",
+      "",
+      "updated continues 12",
+      "resolved new-level 13",
+    ]);
+    expect(alerts.at(-1)?.sentence).toBe("13 Feb: quiet again at a new level: the mean of `fare` is 14.2 (was 11)");
+    expect(alerts.at(-1)?.causes).toEqual([
+      { fields: ["fare"], metric: "mean(fare)", share: 1, observed: 14.2, expected: 11, low: null, high: null },
+    ]);
+  });
+
+  test("what comes back without a level is over as ever", () => {
+    const alerts = told(tracker(), [dayTick(8, [out()]), dayTick(9, [held()]), dayTick(10, [quiet()])]);
+    expect(outline(alerts)).toEqual(["opened alarm 8", "", "resolved clean 10"]);
+  });
+
+  test("a window that completes the level without an alarm resolves the incident by itself", () => {
+    const alerts = told(tracker(), [dayTick(8, [out()]), dayTick(9, [quiet({ newLevels: [FARE] })])]);
+    expect(outline(alerts)).toEqual(["opened alarm 8", "resolved new-level 9"]);
+  });
+
+  test("another size that settles holds the incident, too, as long as it is told of", () => {
+    const night = Date.UTC(2013, 1, 8, 23);
+    const hours = (from: number, count: number) =>
+      Array.from({ length: count }, (_, hour) => hourTick(from + hour * HOUR, [quiet()]));
+    const incidents = tracker();
+    const alerts = told(incidents, [
+      hourTick(night, [out()]),
+      dayTick(8, [out()]),
+      ...hours(night + HOUR, 23),
+      dayTick(9, [quiet({ newLevels: [FARE] })]),
+      ...hours(night + 24 * HOUR, 1),
+    ]);
+    expect(outline(alerts.slice(0, -1)).filter((line) => line !== "")).toEqual(["opened alarm 8"]);
+    expect(alerts.at(-1)?.reason).toBe("new-level");
+    // A slice that was retired, or a size that was dropped: two windows later nobody waits for it.
+    const forgotten = tracker();
+    const ends = told(forgotten, [hourTick(night, [out()]), dayTick(8, [out()]), ...hours(night + HOUR, 60)]);
+    expect(outline(ends).filter((line) => line !== "")).toEqual(["opened alarm 8", "resolved clean 11"]);
+  });
+
+  test("the whole speaks for a metric before its slices, and a slice is named", () => {
+    const newark = { ...FARE, is: 20 };
+    const ends = (verdicts: readonly SliceVerdict[]) =>
+      told(tracker(), [dayTick(8, [out()]), dayTick(9, verdicts)]).at(-1)?.sentence;
+    const slice = quiet({ slice: "origin=EWR", newLevels: [newark] });
+    expect(ends([quiet({ newLevels: [FARE] }), slice])).toBe(
+      "9 Feb: quiet again at a new level: the mean of `fare` is 14.2 (was 11)",
+    );
+    expect(ends([quiet(), slice])).toBe(
+      "9 Feb: quiet again at a new level: at origin=EWR the mean of `fare` is 20 (was 11)",
+    );
+  });
+
+  test("restore() of a snapshot goes on settling, with the levels that there are", () => {
+    const whole = tracker();
+    told(whole, [dayTick(8, [out()]), dayTick(9, [held({ newLevels: [FARE] })])]);
+    const parts = tracker();
+    parts.restore(JSON.parse(JSON.stringify(whole.snapshot())));
+    for (const incidents of [whole, parts]) {
+      expect(outline(told(incidents, [dayTick(10, [held()]), dayTick(11, [quiet()])]))).toEqual([
+        "",
+        "resolved new-level 11",
+      ]);
+    }
   });
 });
 

@@ -17,6 +17,7 @@ function sentence(alarms: readonly SliceVerdict[], more: Partial<SentenceInput> 
     startMs: START,
     timezone: "UTC",
     alarms,
+    levels: [],
     ...more,
   });
 }
@@ -324,6 +325,34 @@ describe("incidentSentence(), when", () => {
     expect(sentence([], { ...resolved, reason: "clean" })).toBe("10 Feb: back to normal");
     expect(sentence([], { ...resolved, reason: "corrected" })).toBe("10 Feb: late events took the alarm back");
     expect(sentence([], { ...resolved, reason: "clean", sizeMs: HOUR })).toBe("10 Feb 00:00: back to normal");
+  });
+
+  test("of a new level says what it is and was, of each field once, and of a few fields", () => {
+    const level = (metric: string, was: number, is: number, slice = "all") => {
+      return {
+        metric,
+        fields: [metric.slice(metric.indexOf("(") + 1, -1)].filter((name) => name !== ""),
+        was,
+        is,
+        slice,
+      };
+    };
+    const said = (...levels: readonly ReturnType<typeof level>[]) =>
+      sentence([], { state: "resolved", reason: "new-level", levels }).replace(
+        "8 Feb: quiet again at a new level: ",
+        "",
+      );
+    expect(said(level("mean(fare)", 11.04, 14.21))).toBe("the mean of `fare` is 14.2 (was 11)");
+    expect(said(level("row_count()", 920.4, 1840.2))).toBe("1,840 events (was 920)");
+    expect(said(level("row_count()", 920.2, 920.4))).toBe("920.4 events (was 920.2)");
+    expect(said(level("null_rate(fare)", 0.01, 0.012))).toBe("1.2 % of `fare` is null (was 1 %)");
+    expect(said(level("mean(fare)", 1000.1, 1000.2))).toBe("the mean of `fare` is 1000.2 (was 1000.1)");
+    expect(said(level("unseen_share(city)", 0, 0.2))).toBe("the new values of `city` count as known");
+    expect(said(level("mean(fare)", 1, 2), level("stddev(fare)", 1, 2), level("mean(tip)", 1, 2))).toBe(
+      "the mean of `fare` is 2 (was 1); the mean of `tip` is 2 (was 1)",
+    );
+    const five = ["a", "b", "c", "d", "e"].map((name) => level(`mean(${name})`, 1, 2));
+    expect(said(...five)).toMatch(/`c` is 2 \(was 1\); and 2 more$/);
   });
 });
 

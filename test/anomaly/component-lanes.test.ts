@@ -84,7 +84,7 @@ function* steps(source: Source, windows: number): Generator<Step> {
         pca: ofPca.fitted && ofPca.sinceFit === 0,
       },
     };
-    const cleared = table.learn(input, false);
+    const { cleared } = table.learn(input, false);
     lanes.residual.learn(input, observations, false, cleared);
     lanes.pca.learn(false, false);
   }

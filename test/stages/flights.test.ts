@@ -252,7 +252,9 @@ describe("demo over all flights: every line", () => {
     }
     for (const line of [...lines.verdicts, ...lines.alerts]) {
       for (const cause of line.causes) {
-        for (const part of ["share", "observed", "expected", "low", "high"] as const) {
+        // A level has no interval: there is what it is, and was.
+        const isLevel = "reason" in line && line.reason === "new-level";
+        for (const part of ["share", "observed", "expected", ...(isLevel ? [] : (["low", "high"] as const))] as const) {
           if (typeof cause[part] !== "number") broken.set(cause.metric, `${line.windowStart}: ${part} ${cause[part]}`);
         }
       }
