@@ -37,6 +37,8 @@ export interface Tick {
   readonly startMs: number;
   readonly endMs: number;
   readonly revision: number;
+  /** Entries of the calendar that the window touches. @default none */
+  readonly calendar?: readonly string[];
   readonly verdicts: readonly SliceVerdict[];
 }
 
@@ -255,10 +257,11 @@ export class IncidentTracker {
       if (this.#past.size <= MAX_ALARMING) break;
       this.#past.delete(key);
     }
-    const { sizeMs, startMs } = tick;
+    const { sizeMs, startMs, calendar } = tick;
     const timezone = this.#timezone;
     const levels = reason === "new-level" ? open.levels : [];
-    const sentence = incidentSentence({ state: "resolved", reason, sizeMs, startMs, timezone, alarms: [], levels });
+    const when = { sizeMs, startMs, timezone, calendar };
+    const sentence = incidentSentence({ state: "resolved", reason, ...when, alarms: [], levels });
     return {
       incident: open.id,
       state: "resolved",
@@ -283,7 +286,7 @@ export class IncidentTracker {
     tick: Tick,
     alarms: readonly SliceVerdict[],
   ): AlertRecord {
-    const { sizeMs, startMs } = tick;
+    const { sizeMs, startMs, calendar } = tick;
     const timezone = this.#timezone;
     return {
       incident: open.id,
@@ -296,7 +299,7 @@ export class IncidentTracker {
       revision: tick.revision,
       reason,
       kind: kindOf(alarms),
-      sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, alarms, levels: [] }),
+      sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, calendar, alarms, levels: [] }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
     };

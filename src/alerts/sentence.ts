@@ -22,6 +22,8 @@ export interface SentenceInput {
   readonly startMs: number;
   /** Zone of the windows: the one in which a day is that day. */
   readonly timezone: string;
+  /** Entries of the calendar that the window touches. */
+  readonly calendar?: readonly string[] | undefined;
   /** Worst first. */
   readonly alarms: readonly SliceVerdict[];
   /** With the reason `new-level`. */
@@ -30,7 +32,8 @@ export interface SentenceInput {
 
 /** "8 Feb: 36 % of `dep_time` is null, expected 0–4 %; also arr_time, air_time; worst at origin=EWR, 38 %". */
 export function incidentSentence(input: SentenceInput): string {
-  const when = windowLabel(input);
+  const { calendar = [] } = input;
+  const when = windowLabel(input) + (calendar.length === 0 ? "" : ` (${calendar.join(", ")})`);
   if (input.state === "resolved") {
     if (input.reason === "new-level") return `${when}: quiet again at a new level: ${levelPhrases(input.levels)}`;
     if (input.reason === "reset") return `${when}: no longer watched, because what was learned was reset`;

@@ -180,10 +180,11 @@ class FusedDetector implements Detector {
     const calibrated = core.calibration.at(core.rateOf(input));
     const fused = calibrated.fuse(scoresOf(raw));
     if (fused === undefined) return unknownScore();
-    const score = fused.score / calibrated.threshold;
-    const lanes = LANES.map((_, lane) => laneScore(core, lane, raw, calibrated));
+    const { widen = 1 } = input;
+    const score = fused.score / calibrated.threshold / widen;
+    const lanes = LANES.map((_, lane) => laneScore(core, lane, raw, { calibrated, widen }));
     const outcome = outcomeOf(score);
-    const pValue = calibrated.pValue(fused.score);
+    const pValue = calibrated.pValue(fused.score / widen);
     const relativeP = pValue / calibrated.pValue(calibrated.threshold);
     const { causes } = lanes[speakerOf(lanes, fused.strongest)]!;
     return {
@@ -195,7 +196,9 @@ class FusedDetector implements Detector {
       causes,
       lanes,
       expected: new Map(
-        raw.observations.map((o) => [o.metric.id, intervalOf(o.metric, ownExpectation(core.table, o))] as const),
+        raw.observations.map(
+          (o) => [o.metric.id, intervalOf(o.metric, widened(ownExpectation(core.table, o), widen))] as const,
+        ),
       ),
     };
   }
@@ -315,7 +318,7 @@ function scoresOf({ results }: RawScores): LaneScores {
   return results.map(({ score }) => score);
 }
 
-/** `failed`: what it shows is no news of what is normal. */
+/** `failed`: what it shows is no news of what is normal. So it is of windows that are known to be unlike others. */
 function learnInto(
   core: Core,
   input: DetectorInput,
@@ -323,13 +326,16 @@ function learnInto(
   { isAlarm, failed, isJudged }: { readonly isAlarm: boolean; readonly failed: boolean; readonly isJudged: boolean },
 ): Learned {
   const rate = core.rateOf(input);
-  const blamed = isAlarm ? blamedSlots(raw, core.calibration.at(rate)) : undefined;
-  core.calibration.learn(input.index, scoresOf(raw), { rate, isJudged });
-  const { cleared, moved, newLevels, isSettling } = core.table.learn(input, failed, blamed);
-  core.drift.learn(failed ? [] : raw.observations, cleared);
+  // What is unlike others says nothing of how others score, nor of whether a metric has a new level.
+  const isUsual = input.widen === undefined;
+  const blamed = isAlarm && isUsual ? blamedSlots(raw, core.calibration.at(rate)) : undefined;
+  if (isUsual) core.calibration.learn(input.index, scoresOf(raw), { rate, isJudged });
+  const isNoNews = failed || !isUsual;
+  const { cleared, moved, newLevels, isSettling } = core.table.learn(input, isNoNews, blamed);
+  core.drift.learn(isNoNews ? [] : raw.observations, cleared);
   core.drift.settle(moved);
-  core.residual.learn(input, raw.observations, failed, cleared);
-  core.pca.learn(failed, cleared.length > 0 || moved.length > 0);
+  core.residual.learn(input, raw.observations, isNoNews, cleared);
+  core.pca.learn(isNoNews, cleared.length > 0 || moved.length > 0);
   return { newLevels, isSettling };
 }
 
@@ -348,21 +354,32 @@ function speakerOf(lanes: readonly LaneScore[], strongest: number): number {
   return first < 0 ? strongest : first;
 }
 
-function laneScore(core: Core, lane: number, { observations, results }: RawScores, calibrated: Calibrated): LaneScore {
+function laneScore(
+  core: Core,
+  lane: number,
+  { observations, results }: RawScores,
+  { calibrated, widen }: { readonly calibrated: Calibrated; readonly widen: number },
+): LaneScore {
   const { name } = LANES[lane]!;
   const result = results[lane]!;
   if (result.score === undefined) return { lane: name, score: null, outcome: "unknown", causes: [] };
-  const score = result.score / calibrated.units[lane]!;
+  const score = result.score / calibrated.units[lane]! / widen;
   return {
     lane: name,
     score,
     outcome: outcomeOf(score),
-    causes: causesOf(observations, result.blame, (o, i) => result.expectations?.[i] ?? ownExpectation(core.table, o)),
+    causes: causesOf(observations, result.blame, (o, i) =>
+      widened(result.expectations?.[i] ?? ownExpectation(core.table, o), widen),
+    ),
   };
 }
 
 function ownExpectation(table: MetricTable, { slot, expected, floor }: Observation): Expectation {
   return { mid: expected, width: halfWidth(table.tail(slot), floor) };
+}
+
+function widened({ mid, width }: Expectation, widen: number): Expectation {
+  return { mid, width: width * widen };
 }
 
 function outcomeOf(score: number): Outcome {
@@ -375,7 +392,12 @@ function unknownScore(): DetectorScore {
 
 /** JSON has no `undefined`: a metric without a value is left out, which means the same to the detector. */
 function portable(input: DetectorInput): DetectorInput {
-  return { index: input.index, metrics: input.metrics.filter((metric) => metric.value !== undefined) };
+  const { index, widen } = input;
+  return {
+    index,
+    ...(widen !== undefined && { widen }),
+    metrics: input.metrics.filter((metric) => metric.value !== undefined),
+  };
 }
 
 function requireWindows(name: string, value: number | "auto", least: number): void {

@@ -150,7 +150,8 @@ export class MetricTable {
       // Of an alarming window the size is not believed: a spike would widen the floor, and hide the next ones.
       entry.floor = spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
       const { model } = entry;
-      const innovation = model.learn(input.index, value, entry.floor, alarmed, blamed?.has(slot));
+      const suspicion = input.widen === undefined ? blamed?.has(slot) : "unusual";
+      const innovation = model.learn(input.index, value, entry.floor, alarmed, suspicion);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
       // What compares windows with the past comes back by itself, once this window is part of it.

@@ -115,10 +115,16 @@ export class SeriesModel {
 
   /**
    * `floor`: the least scale that is believed. `alarmed`: the window is no news of what is normal. `isBlamed`: its verdict named the
-   * series; undefined: it did not alarm. Returns what was learned as the innovation, undefined while starting, and late
+   * series; undefined: it did not alarm; `unusual`: it is no window to tell a new level by. Returns what was learned as the innovation, undefined while starting, and late
    * in a run that an alarm holds.
    */
-  learn(index: number, value: number, floor: number, alarmed: boolean, isBlamed?: boolean): number | undefined {
+  learn(
+    index: number,
+    value: number,
+    floor: number,
+    alarmed: boolean,
+    isBlamed?: boolean | "unusual",
+  ): number | undefined {
     this.#count++;
     if (this.#models.length === 0) {
       this.#first.push([index, value]);
@@ -127,10 +133,10 @@ export class SeriesModel {
     }
     const innovation = value - this.#models[this.#best]!.forecast(index);
     const scale = Math.max(this.scale, floor);
-    this.#run.update(index, innovation, this.#spread(floor), {
-      isAlarming: isBlamed !== undefined,
-      isBlamed: isBlamed === true,
-    });
+    if (isBlamed !== "unusual") {
+      const suspicion = { isAlarming: isBlamed !== undefined, isBlamed: isBlamed === true };
+      this.#run.update(index, innovation, this.#spread(floor), suspicion);
+    }
     const { isHeld, length } = this.#run;
     if (isHeld && length > HELD_TEACHES) return undefined;
     const kept = alarmed || isHeld ? clamp(innovation, ALARM_CLIP * scale) : innovation;

@@ -18,6 +18,7 @@ import type {
 import type { Impact } from "../core/severity.ts";
 import { topicNames } from "../core/topics.ts";
 import { schemaProblem } from "../schemas/schema-problem.ts";
+import { buildCalendar } from "./build-calendar.ts";
 import { buildKafka, buildRegistry } from "./build-connections.ts";
 import { buildPairs, checkOnePerEvent } from "./build-pairs.ts";
 import { buildSeverity } from "./build-severity.ts";
@@ -80,7 +81,7 @@ function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[])
     fields: buildFields(mapAt(node, "fields")),
     valuesDefault: options.valuesDefault,
     ...(pairs === undefined ? {} : { pairs }),
-    detect: buildDetect(mapAt(node, "detect")),
+    detect: buildDetect(mapAt(node, "detect"), mistakes),
     ...(quarantine === undefined ? {} : { quarantine: { topic: quarantine } }),
     flushEveryMs: durationAt(node, "flushEvery") ?? 5_000,
     ...(schema === undefined ? {} : { schema }),
@@ -161,12 +162,14 @@ function falseAlarmsOf(budget: string): FalseAlarms {
   return { count: Number(count), perMs: parseDuration(span) ?? 0 };
 }
 
-function buildDetect(node: MapNode | undefined): DetectConfig {
+function buildDetect(node: MapNode | undefined, mistakes: Mistake[]): DetectConfig {
+  const calendar = buildCalendar(child(node, "calendar"), mistakes);
   const budget = textOf(child(node, "falseAlarms"));
   return {
     season: numberAt(node, "season") ?? "auto",
     warmup: numberAt(node, "warmup") ?? "auto",
     ...(budget === undefined ? {} : { falseAlarms: falseAlarmsOf(budget) }),
+    ...(calendar === undefined ? {} : { calendar }),
   };
 }
 

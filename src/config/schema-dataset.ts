@@ -1,4 +1,5 @@
 /** The keys of one dataset. */
+import { WIDEN_DEFAULT, WIDEN_MAX } from "../core/calendar.ts";
 import { PAIRS_MAX } from "../core/config.ts";
 import { FALSE_ALARMS_PATTERN, WINDOW_SIZE_PATTERN } from "./duration.ts";
 import type { KeySchema } from "./schema-parts.ts";
@@ -25,6 +26,66 @@ const PATTERNS: KeySchema = {
 };
 
 const NUMBER: KeySchema = { type: "number", title: "a number such as 0.99", description: "A bound.", examples: [0.99] };
+
+const DAY_OF_YEAR = "(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+const DAY = `[0-9]{4}-${DAY_OF_YEAR}`;
+
+function localTime(description: string, example: string): KeySchema {
+  return {
+    type: "string",
+    pattern: `^${DAY}(T([01][0-9]|2[0-3]):[0-5][0-9])?$`,
+    title: "a day or local time such as 2026-03-01 or 2026-03-01T22:00",
+    description,
+    examples: [example],
+  };
+}
+
+const CALENDAR: KeySchema = {
+  type: "array",
+  maxItems: 1_000,
+  title: "a list of days and holidays such as [{name: Christmas, on: 12-25}, {holidays: US}]",
+  description:
+    "Days and times that are known to be unlike others, in the time zone of the windows: expectations of windows that touch one are wider, and nothing is muted. Default: none.",
+  examples: [[{ name: "Christmas", on: "12-25" }, { holidays: "US" }]],
+  items: {
+    description: "One day, one span of time, or the holidays of a country.",
+    examples: [{ name: "Christmas", on: "12-25", widen: 2 }],
+    ...mapping({
+      name: {
+        type: "string",
+        pattern: "^[^\n]{1,100}$",
+        title: "a name such as Christmas",
+        description: "What verdicts and incidents call it.",
+        examples: ["Christmas"],
+      },
+      on: {
+        type: "string",
+        pattern: `^(${DAY}|${DAY_OF_YEAR})$`,
+        title: "a day such as 12-25 (of every year) or 2026-12-25",
+        description: "A day of every year, or of one.",
+        examples: ["12-25", "2026-12-25"],
+      },
+      from: localTime("Begin of a span, with or without a time.", "2026-03-01T22:00"),
+      to: localTime("Its end; without a time that day is the last one.", "2026-03-02T02:00"),
+      holidays: {
+        type: "string",
+        pattern: "^[A-Z]{2}(-[A-Z0-9]{1,3})?$",
+        title: "a country such as US, or a part of one such as DE-BY",
+        description:
+          "The public holidays of a country or a part of one; date-holidays has to be installed beside streamgauge.",
+        examples: ["US", "DE-BY"],
+      },
+      widen: {
+        type: "number",
+        minimum: 1,
+        maximum: WIDEN_MAX,
+        title: `a number from 1 to ${WIDEN_MAX}`,
+        description: `What scores are divided by, and expectations are wider by. Default: ${WIDEN_DEFAULT}.`,
+        examples: [WIDEN_DEFAULT],
+      },
+    }),
+  },
+};
 
 export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
   topic: topicName("The topic to watch; also the name of the dataset.", "trips"),
@@ -168,6 +229,7 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
           "False alarms that the thresholds aim at, in event time, over all sizes and slices of the dataset; of several datasets they add up. Default: 1 per 30d.",
         examples: ["1 per 30d"],
       },
+      calendar: CALENDAR,
     }),
   },
   checks: notYet({

@@ -1,4 +1,5 @@
 /** The configuration after parsing: every default filled in, durations in milliseconds. */
+import type { CalendarEntry } from "./calendar.ts";
 import type { Impact, SeverityMatrix } from "./severity.ts";
 
 export type ValuePolicy = "show" | "hash" | "hide";
@@ -45,6 +46,8 @@ export interface DetectConfig {
   readonly warmup: number | "auto";
   /** Most false alarms over all sizes and slices of the dataset, in event time. @default 1 per 30 days */
   readonly falseAlarms?: FalseAlarms;
+  /** Days and times that are known to be unlike others, in the zone of the windows. @default none */
+  readonly calendar?: readonly CalendarEntry[];
 }
 
 export interface FalseAlarms {

@@ -11,6 +11,11 @@ export interface DetectorInput {
   readonly index: number;
   /** Chance of a false alarm that is tolerated in this window, (0, 1). @default that of the detector */
   readonly falseAlarms?: number;
+  /**
+   * The window is known to be unlike others: its score is divided by this, its prediction intervals are so much wider, and it
+   * teaches less. At least 1. @default a usual window
+   */
+  readonly widen?: number;
   readonly metrics: readonly MetricValue[];
 }
 

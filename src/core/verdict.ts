@@ -58,6 +58,8 @@ export interface VerdictRecord {
   readonly kind: VerdictKind | null;
   /** Most to blame first. */
   readonly causes: readonly Cause[];
+  /** Entries of the calendar that the window touches; absent where there are none. */
+  readonly calendar?: readonly string[];
 }
 
 /** A place in the log. */

@@ -28,6 +28,7 @@ import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
+import { EventCalendar } from "../windows/event-calendar.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import {
@@ -76,6 +77,7 @@ export class DatasetJudge {
   readonly #ledger: LedgerIncidents;
   readonly #alarms: AlarmHistory;
   readonly #severity: SeverityPolicy;
+  readonly #calendar: EventCalendar;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -89,6 +91,7 @@ export class DatasetJudge {
     this.#options = options;
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     const { topic, windows } = options.dataset;
+    this.#calendar = new EventCalendar(options.dataset.detect.calendar ?? [], windows.timezone);
     const { resolveAfter } = options;
     const severity = severityPolicy(options);
     this.#severity = severity;
@@ -295,6 +298,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
+      markOf: ({ startMs, endMs }) => this.#calendar.markOf(startMs, endMs),
       severityOf: (score) => severityOf(score, this.#severity),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
@@ -320,7 +324,8 @@ export class DatasetJudge {
     const revision = Math.max(...tick.map((judged) => judged.revision));
     const { startMs, endMs } = first.window;
     const verdicts = tick.map(sliceVerdict);
-    const alert = this.#incidents.update({ sizeMs: this.#sizeOf(first), startMs, endMs, revision, verdicts });
+    const [sizeMs, calendar] = [this.#sizeOf(first), first.calendar];
+    const alert = this.#incidents.update({ sizeMs, startMs, endMs, revision, calendar, verdicts });
     this.#alarms.update({ startMs, endMs, isJudged: verdicts.some(({ judged }) => judged) }, this.#incidents.openId);
     if (alert === undefined) return [];
     const slices = tick.filter((judged) => judged.revision === revision).map(({ window }) => window.slice);

@@ -38,8 +38,8 @@ export function metricsRecord(judged: Judged, positions: readonly LogPosition[])
 
 /** The fused detector's line first, then one line per lane. */
 export function verdictRecords(judged: Judged): VerdictRecord[] {
-  const { score } = judged;
-  const window = windowOf(judged);
+  const { score, calendar } = judged;
+  const window = { ...windowOf(judged), ...(calendar.length > 0 && { calendar }) };
   const fused: VerdictRecord = {
     ...window,
     by: "detector",
@@ -57,7 +57,7 @@ export function verdictRecords(judged: Judged): VerdictRecord[] {
 
 /** A lane never alarms by itself. */
 function laneRecord(
-  window: ReturnType<typeof windowOf>,
+  window: ReturnType<typeof windowOf> & Pick<VerdictRecord, "calendar">,
   by: VerdictBy,
   lane: { readonly outcome: Outcome; readonly score: number | null; readonly causes: readonly Cause[] },
 ): VerdictRecord {

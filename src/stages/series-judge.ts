@@ -10,6 +10,7 @@ import { createDetector, type DetectorProgress, detectorProgress, restoreDetecto
 import { Lateness, type LatenessScore, type LatenessSnapshot, type LateRows } from "../anomaly/lateness.ts";
 import { Silence, type SilenceSnapshot, type SilentWindow } from "../anomaly/silence.ts";
 import { kindOf } from "../anomaly/verdict-kind.ts";
+import type { CalendarMark } from "../core/calendar.ts";
 import {
   type Detector,
   type DetectorInput,
@@ -57,6 +58,8 @@ export interface Judged {
   /** `no-data`: since when. */
   readonly sinceMs?: number;
   readonly learned: Learned;
+  /** Entries of the calendar that the window touches. */
+  readonly calendar: readonly string[];
   readonly summary: WindowSummary;
 }
 
@@ -73,6 +76,8 @@ export interface SeriesJudgeOptions {
   readonly reviseForMs: number;
   /** Chance of a false alarm that is tolerated in a window of this series. */
   readonly falseAlarms: () => number;
+  /** What the calendar says of a window. @default nothing */
+  readonly markOf?: (window: WindowId) => CalendarMark | undefined;
   /** Of a window that alarms, by itself. @default what the detector says */
   readonly severityOf?: (score: DetectorScore) => Severity;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
@@ -241,7 +246,7 @@ export class SeriesJudge {
     for (const [position, entry] of this.#revisable.entries()) {
       yield WINDOW_WORK;
       if (position < from) {
-        learn(models, entry);
+        learn(models, entry, this.#options);
         continue;
       }
       const before = entry.score.outcome;
@@ -266,7 +271,7 @@ export class SeriesJudge {
     for (;;) {
       const [oldest] = this.#revisable;
       if (oldest === undefined || oldest.input.window.endMs > horizonMs) return;
-      learn(this.#settled, oldest);
+      learn(this.#settled, oldest, this.#options);
       this.#learnLateness(oldest);
       this.#revisable.shift();
     }
@@ -299,7 +304,7 @@ export class SeriesJudge {
   #models(): Models {
     if (this.#newest === undefined) {
       this.#newest = copyOf(this.#settled);
-      for (const entry of this.#revisable) learn(this.#newest, entry);
+      for (const entry of this.#revisable) learn(this.#newest, entry, this.#options);
     }
     return this.#newest;
   }
@@ -329,6 +334,7 @@ export class SeriesJudge {
         severityOf: this.#options.severityOf,
       }),
       learned,
+      calendar: this.#options.markOf?.(window)?.names ?? [],
       summary: this.#options.summaryOf(profile.look()),
     };
   }
@@ -396,20 +402,26 @@ function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOpti
   };
 }
 
-function judgeAndLearn(models: Models, entry: Entry, { referenceMetricsOf, severityOf }: SeriesJudgeOptions): void {
+function judgeAndLearn(models: Models, entry: Entry, options: SeriesJudgeOptions): void {
+  const { referenceMetricsOf, severityOf } = options;
   entry.metrics = [...entry.own, ...referenceMetricsOf(models.reference, entry.contents)];
   // The same object for both, by which the detector knows the window again.
-  const input = detectorInput(entry);
+  const input = detectorInput(entry, options);
   const score = entry.input.partial ? NOT_JUDGED : models.detector.scoreOne(input);
   entry.score =
     score.outcome === "fail" && severityOf !== undefined ? { ...score, severity: severityOf(score) } : score;
   entry.kind = kindOf(entry.score, entry.input.counts);
   entry.sinceMs = models.silence.since(silentWindow(entry));
-  entry.learned = learn(models, entry, input);
+  entry.learned = learn(models, entry, options, input);
 }
 
 /** A window that alarms would make its fault look usual, so it does not enter the reference: not before it is the new level. */
-function learn({ detector, reference, silence }: Models, entry: Entry, input = detectorInput(entry)): Learned {
+function learn(
+  { detector, reference, silence }: Models,
+  entry: Entry,
+  options: SeriesJudgeOptions,
+  input = detectorInput(entry, options),
+): Learned {
   const { score, contents } = entry;
   if (entry.input.partial || !silence.take(silentWindow(entry))) return NOTHING_LEARNED;
   const learned = detector.learnOne(input, score);
@@ -418,8 +430,9 @@ function learn({ detector, reference, silence }: Models, entry: Entry, input = d
   return learned;
 }
 
-function detectorInput({ input, falseAlarms, metrics }: Entry): DetectorInput {
-  return { index: input.index, falseAlarms, metrics };
+function detectorInput({ input, falseAlarms, metrics }: Entry, { markOf }: SeriesJudgeOptions): DetectorInput {
+  const widen = markOf?.(input.window)?.widen;
+  return { index: input.index, falseAlarms, ...(widen !== undefined && { widen }), metrics };
 }
 
 function copyOf({ detector, reference, silence }: Models): Models {

@@ -45,6 +45,16 @@ export class CalendarDays {
     return start;
   }
 
+  /** The instant of a local time, given as if it were UTC: the first one where it comes twice, as long after the leap where it is left out. */
+  instantOf(localMs: number): number {
+    const before = this.#offset(localMs - DAY_MS);
+    const after = this.#offset(localMs + DAY_MS);
+    // The larger offset is the earlier instant. Where neither is in use then, the clocks leap over that time.
+    const offsets = before > after ? [before, after] : [after, before];
+    const found = offsets.find((offset) => this.#offset(localMs - offset) === offset);
+    return localMs - (found ?? before);
+  }
+
   #findStart(day: number): number {
     const midnightUtc = day * DAY_MS;
     const offsets = [midnightUtc - DAY_MS, midnightUtc, midnightUtc + DAY_MS].map((at) => this.#offset(at));

@@ -19,7 +19,9 @@ datasets[].time.lateness datasets[].time.idleAfter datasets[].time.unheardAfter 
 datasets[].time.reviseFor datasets[].windows datasets[].windows.sizes datasets[].windows.timezone datasets[].slices
 datasets[].slices[].by datasets[].slices[].name datasets[].slices[].limit datasets[].slices[].where!
 datasets[].fields datasets[].fields{}.values datasets[].fields{}.impact datasets[].pairs datasets[].detect datasets[].detect.season datasets[].detect.warmup
-datasets[].detect.falseAlarms datasets[].checks! datasets[].checks[].field datasets[].checks[].rule
+datasets[].detect.calendar datasets[].detect.calendar[].from datasets[].detect.calendar[].holidays datasets[].detect.calendar[].name
+  datasets[].detect.calendar[].on datasets[].detect.calendar[].to datasets[].detect.calendar[].widen
+  datasets[].detect.falseAlarms datasets[].checks! datasets[].checks[].field datasets[].checks[].rule
 datasets[].checks[].min datasets[].checks[].max datasets[].checks[].mostly datasets[].checks[].expect
 datasets[].checks[].severity datasets[].checks[].refuse datasets[].quarantine datasets[].quarantine.topic sinks
 sinks[].console sinks[].file sinks[].file.directory sinks[].prometheus sinks[].prometheus.host

@@ -121,6 +121,25 @@ test("DatasetJudge.apply() has severities of what the dataset is worth and how l
   }
 });
 
+test("DatasetJudge.apply() says in verdicts and sentences that a day is in the calendar, and widens what it expects of it", () => {
+  const random = new SeededRandom(7);
+  const rowCounts = Array.from({ length: 45 }, () => 1000 + random.below(20));
+  rowCounts[40] = 100;
+  const calendar = [{ kind: "yearly", name: "Trip Day", month: 6, day: 10, widen: 2 }] as const;
+  const dataset = { ...DATASET, detect: { ...DATASET.detect, calendar } };
+  const verdicts = (of: DatasetConfig) => {
+    const all = outputsOf(rowCounts, { dataset: of }, TOPICS.verdicts) as VerdictRecord[];
+    return all.filter(({ by }) => by === "detector");
+  };
+  const [plain, marked] = [verdicts(DATASET), verdicts(dataset)];
+  expect(marked[40]!.calendar).toEqual(["Trip Day"]);
+  expect(marked.filter((verdict) => "calendar" in verdict)).toHaveLength(1);
+  expect(marked[40]!.score).toBeCloseTo(plain[40]!.score! / 2, 9);
+  const [opened, resolved] = alertsOf(rowCounts, { dataset });
+  expect(opened!.sentence).toMatch(/^10 Jun \(Trip Day\): less than usual: 100 rows, expected /);
+  expect(resolved!.sentence).toBe("11 Jun: back to normal");
+});
+
 test.each([1, 2, 3, 4, 5])(
   "DatasetJudge.apply() tells of a window and revision once, however many slices late events change (seed %i)",
   (seed) => {
