@@ -9,6 +9,7 @@
 //   --ways beside,left          faults scored beside a clean history; faults that stay in it and are learned as what they were taken for
 //   --no-baselines              a third less time
 //   --false-alarms X            given to createDetector() as `falseAlarms`
+//   --calm                      streams in which nothing is planted, 30 and more, against the budget (see detect/calm.mjs); no tables unless named
 //   --fleet N                   N data sets without a fault against the budget; 1,000 in a full run
 //   --nominal 1                 budget of the fleet: false alarms per 30 windows
 //   --profile-only              makes the vectors (kept in the temporary folder, see detect/table-data.mjs) and says what a window takes
@@ -23,12 +24,13 @@
 // A fault that changes nothing that any metric sees (one row of a shuffled column of three values) cannot be found: no recall here is out of 1.
 //
 // Files: detect/faults (what is planted), columns, flights, sales, windows (the tables), profiles, table-data (to metrics), placement, streams
-// (through the detector), vectors, baselines, figures, summary, report; fleet, cost.
+// (through the detector), vectors, baselines, figures, summary, report; calm, fleet, cost.
 import { parseArgs } from "node:util";
+import { runCalm } from "./detect/calm.mjs";
 import { detectorCost } from "./detect/cost.mjs";
 import { runFleet } from "./detect/fleet.mjs";
 import { flightsByDay, flightsByHour, flightsByOrigin } from "./detect/flights.mjs";
-import { printCost, printDay, printFleet, printTable } from "./detect/report.mjs";
+import { printCalm, printCost, printDay, printFleet, printTable } from "./detect/report.mjs";
 import { sales } from "./detect/sales.mjs";
 import { runStreams } from "./detect/streams.mjs";
 import { lossOf, rankOfDay, summaryOf } from "./detect/summary.mjs";
@@ -52,6 +54,11 @@ for (const name of options.tables) report.tables[name] = await measureTable(name
 if (!options.profileOnly) {
   report.cost = detectorCost(options.seed, options.detect);
   if (!options.json) printCost(report.cost);
+  if (options.calm) {
+    const { seed, hourlyDays, detect } = options;
+    report.calm = await runCalm({ seed, hourlyDays, detect });
+    if (!options.json) printCalm(report.calm);
+  }
   if (options.fleet > 0) {
     report.fleet = runFleet({
       datasets: options.fleet,
@@ -119,9 +126,9 @@ function rowsOf({ table, run }, way) {
 }
 
 /** What is promised of the detector; of days and hours with the faults left in the history. */
-function claim({ tables: { flights, hourly }, cost }) {
+function claim({ tables: { flights, hourly }, cost, calm, fleet }) {
   console.log();
-  const results = new Results("bench:detect");
+  const results = new Results(options.tables.length > 0 ? "bench:detect" : "bench:detect -- --calm");
   const days = flights?.ways.left;
   if (days !== undefined) {
     const { auc, online, hindsight, blame, baselines } = days;
@@ -142,7 +149,20 @@ function claim({ tables: { flights, hourly }, cost }) {
     results.add("hours, faults left in: recall at its own threshold", hours.online.recall.share, "", 0.55, "at least");
     results.add("hours, faults left in: false alarms per 540 windows", hours.online.falseAlarms, "");
   }
-  results.add("milliseconds per window at 200 metrics", cost.msMean, "ms", 10);
+  if (calm !== undefined) {
+    const interval = ({ streams, low, high }) =>
+      `(${streams} ${streams === 1 ? "stream" : "streams"}, 95 %: ${low.toFixed(2)}–${high.toFixed(2)})`;
+    const { pooled, tables } = calm;
+    results.add(`alarms ÷ budget, pooled ${interval(pooled)}`, pooled.ratio, "", 1.3);
+    results.add("… at least", pooled.ratio, "", 0.7, "at least");
+    for (const table of tables) results.add(`… ${table.name} ${interval(table)}`, table.ratio, "");
+  }
+  if (fleet !== undefined) {
+    const { ratio, ratioSe } = fleet.afterSettled;
+    results.add(`alarms ÷ budget, ${fleet.datasets.toLocaleString("en-US")} data sets of a fleet`, ratio, "");
+    results.add("… from 1, in standard errors", Math.abs(ratio - 1) / ratioSe, "", 2);
+  }
+  if (options.tables.length > 0) results.add("milliseconds per window at 200 metrics", cost.msMean, "ms", 10);
   if (options.save) results.save();
 }
 
@@ -154,7 +174,7 @@ function sum(values) {
 function readOptions() {
   const { values } = parseArgs({
     options: {
-      tables: { type: "string", default: "flights,hourly" },
+      tables: { type: "string" },
       seed: { type: "string", default: "1" },
       draws: { type: "string", default: "6" },
       "hourly-days": { type: "string", default: "91" },
@@ -162,6 +182,7 @@ function readOptions() {
       fleet: { type: "string", default: "0" },
       nominal: { type: "string", default: "1" },
       "false-alarms": { type: "string" },
+      calm: { type: "boolean", default: false },
       "no-baselines": { type: "boolean", default: false },
       "profile-only": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -171,7 +192,7 @@ function readOptions() {
   if (values.json && values.save) throw new TypeError("--save: not with --json, which prints nothing else");
   const falseAlarms = values["false-alarms"];
   return {
-    tables: namesOf("tables", values.tables, Object.keys(TABLES)),
+    tables: namesOf("tables", values.tables ?? (values.calm ? "" : "flights,hourly"), Object.keys(TABLES)),
     seed: numberOf("seed", values.seed),
     draws: numberOf("draws", values.draws, 1),
     hourlyDays: numberOf("hourly-days", values["hourly-days"], 30),
@@ -181,6 +202,7 @@ function readOptions() {
     // A number, or a text such as the configuration has, whatever the detector takes.
     detect: falseAlarms === undefined ? {} : { falseAlarms: Number(falseAlarms) || falseAlarms },
     withBaselines: !values["no-baselines"],
+    calm: values.calm,
     profileOnly: values["profile-only"],
     json: values.json,
     save: values.save,

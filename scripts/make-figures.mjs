@@ -12,7 +12,10 @@ const BENCHMARKS = {
     "starts a broker (Java 17, `npm run setup:kafka`) and measures beside kafkajs and avsc in the same run",
   "bench:detect":
     "plants faults of 14 kinds in the raw rows of a year of flights (here: `--tables flights --seed 20261129`) and says what the detector finds",
-  "bench:sketches": "measures beside Apache DataSketches for Java on the same values (Java 17, `node scripts/setup-kafka.mjs datasketches`)",
+  "bench:detect -- --calm":
+    "counts alarms on streams in which nothing is planted, after 60 windows; holidays and storms of the flights are among them",
+  "bench:sketches":
+    "measures beside Apache DataSketches for Java on the same values (Java 17, `node scripts/setup-kafka.mjs datasketches`)",
   "bench:peers":
     "shows the scale beside other profilers, which begin with events that are decoded and in memory, and keep less",
 };

@@ -51,6 +51,32 @@ export function blameOf(causes, damaged) {
   };
 }
 
+/** Exact 95 % interval of a Poisson mean of which so many were counted (Garwood 1936). */
+export function poissonInterval(count) {
+  const tail = 0.025;
+  // Chance of at most `most` falls with the mean.
+  const meanAt = (most, chance) => {
+    let [low, high] = [0, 10 + 3 * count];
+    for (let i = 0; i < 60; i++) {
+      const middle = (low + high) / 2;
+      if (poissonAtMost(most, middle) > chance) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  };
+  return [count === 0 ? 0 : meanAt(count - 1, 1 - tail), meanAt(count, tail)];
+}
+
+function poissonAtMost(most, mean) {
+  let sum = 0;
+  let logTerm = -mean;
+  for (let k = 0; k <= most; k++) {
+    if (k > 0) logTerm += Math.log(mean / k);
+    sum += Math.exp(logTerm);
+  }
+  return sum;
+}
+
 /** By quantile of a sorted copy; undefined of nothing. */
 export function quantileOf(values, q) {
   const sorted = Float64Array.from(values).sort();

@@ -11,6 +11,8 @@ const YEAR_START_MS = Date.UTC(2013, 0, 1);
 /** The last UTC day of the file, in 2014, has the flights of five hours only. */
 const DAYS = 365;
 const ORIGINS = ["JFK", "LGA", "EWR"];
+/** On an average day: with fewer a day says nothing. */
+const AIRLINE_FLIGHTS = 8;
 
 const COLUMNS = [
   { path: "time_hour", type: "timestamp", isEventTime: true },
@@ -46,7 +48,28 @@ export function flightsByOrigin() {
   return ORIGINS.map((origin) => table(`origin ${origin}`, { sizeMs: DAY_MS, origin }));
 }
 
-function table(name, { sizeMs, days = DAYS, origin }) {
+/** Of each airport and airline that has so many flights on an average day, and some on nearly every one. */
+export async function flightsByAirline() {
+  loaded ??= await loadFlights();
+  const days = new Map();
+  const counts = new Map();
+  for (const row of loaded.rows) {
+    const slot = slotOf(row, DAY_MS);
+    if (slot >= DAYS) continue;
+    const key = `${row[10]} ${row[7]}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    days.set(key, (days.get(key) ?? new Set()).add(slot));
+  }
+  return [...counts.keys()]
+    .filter((key) => counts.get(key) >= AIRLINE_FLIGHTS * DAYS && days.get(key).size >= 0.98 * DAYS)
+    .sort()
+    .map((key) => {
+      const [origin, carrier] = key.split(" ");
+      return table(`airline ${key}`, { sizeMs: DAY_MS, origin, carrier });
+    });
+}
+
+function table(name, { sizeMs, days = DAYS, origin, carrier }) {
   const [dataset] = DEMO_CONFIG.datasets;
   const isDaily = sizeMs === DAY_MS;
   return {
@@ -61,7 +84,12 @@ function table(name, { sizeMs, days = DAYS, origin }) {
     async load() {
       loaded ??= await loadFlights();
       const endMs = YEAR_START_MS + days * DAY_MS;
-      const rows = loaded.rows.filter((row) => row[0] < endMs && (origin === undefined || row[10] === origin));
+      const rows = loaded.rows.filter(
+        (row) =>
+          row[0] < endMs &&
+          (origin === undefined || row[10] === origin) &&
+          (carrier === undefined || row[7] === carrier),
+      );
       const bySlot = groupBy(rows, (row) => slotOf(row, sizeMs));
       const slots = [...bySlot.keys()].sort((a, b) => a - b);
       return {

@@ -75,6 +75,19 @@ export function printFleet({ datasets, all, afterSettled, quiet, most }) {
   line(`from window ${afterSettled.fromWindow} on`, afterSettled);
 }
 
+export function printCalm({ settled, tables, pooled }) {
+  console.log();
+  console.log(
+    `== calm: streams in which nothing is planted, after ${settled} windows, against the budget; 95 % Poisson intervals`,
+  );
+  for (const { name, streams, windows, alarms, budget, ratio, low, high } of [...tables, pooled]) {
+    console.log(
+      `   ${name.padEnd(42)} ${String(streams).padStart(3)} streams, ${alarms} alarms in ${windows} windows, ${fixed(budget, 1)} allowed: ` +
+        `${fixed(ratio)} of the budget (${fixed(low)}–${fixed(high)})`,
+    );
+  }
+}
+
 function recall({ share, se, n }) {
   return share === undefined ? "none" : `${fixed(share, 3)} ± ${fixed(se, 3)} (n ${n})`;
 }

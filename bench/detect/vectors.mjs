@@ -3,14 +3,10 @@
 //
 // A metric takes part once it has been there in most of the past windows: shares of single values come and go with the values (tail
 // numbers by the thousand in a year of hours), and vectors that had a column for each would be empty.
-import { transformedValue } from "../../dist/anomaly/transform.js";
+import { spreadFloor, transformedValue } from "../../dist/anomaly/transform.js";
 
-/** A count has at least a spread of 1 %. */
-const COUNT_FLOOR = 0.01;
-/** Half a binomial standard error of an arcsin √ share. */
-const SHARE_FLOOR = 0.25;
-/** A value has at least a spread of 0.1 % of its size. */
-const VALUE_FLOOR = 0.001;
+/** A value of 0 has no floor, and nothing is divided by 0. */
+const FLOOR_LEAST = 1e-9;
 /** Share of the windows that a metric must have been there; about 30 windows are remembered. */
 const PRESENCE_MIN = 0.8;
 const PRESENCE_RATE = 1 / 30;
@@ -44,19 +40,8 @@ export class VectorSpace {
       const value = column < 0 || since >= at ? undefined : transformedValue(metric);
       if (value === undefined) continue;
       values[column] = value;
-      floors[column] = floorOf(metric, value);
+      floors[column] = Math.max(FLOOR_LEAST, spreadFloor(metric.kind, metric.n, value, value));
     }
     return { values, floors };
-  }
-}
-
-function floorOf({ kind, n }, value) {
-  switch (kind) {
-    case "count":
-      return COUNT_FLOOR;
-    case "share":
-      return SHARE_FLOOR / Math.sqrt(Math.max(1, n));
-    default:
-      return Math.max(1e-9, VALUE_FLOOR * Math.abs(value));
   }
 }

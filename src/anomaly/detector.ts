@@ -10,6 +10,7 @@
  * false alarms. Scoring never learns; learning is told what the score said, so that an alarming
  * window is winsorised in the forecasters and left out of the components' history.
  */
+import { FALSE_ALARMS_DEFAULT } from "../core/config.ts";
 import {
   type Detector,
   type DetectorInput,
@@ -51,9 +52,8 @@ export interface DetectorOptions {
   readonly metricsMax?: number;
 }
 
-/** Days, or windows, in which one false alarm is tolerated. */
-const BUDGET = 30;
-const DAY_MS = 86_400_000;
+/** Windows in which one false alarm is tolerated, where their length is not known. */
+const BUDGET_WINDOWS = 30;
 /** Beyond it a threshold would lie among ordinary scores. */
 export const FALSE_ALARMS_MAX = 0.15;
 /**
@@ -293,7 +293,9 @@ function build(season: number, options: DetectorOptions, snapshot?: Snapshot["co
 }
 
 function falseAlarmsOf({ falseAlarms, windowMs }: DetectorOptions): number {
-  return falseAlarms ?? Math.min(FALSE_ALARMS_MAX, (windowMs === undefined ? 1 : windowMs / DAY_MS) / BUDGET);
+  const { count, perMs } = FALSE_ALARMS_DEFAULT;
+  const rate = windowMs === undefined ? 1 / BUDGET_WINDOWS : (count * windowMs) / perMs;
+  return falseAlarms ?? Math.min(FALSE_ALARMS_MAX, rate);
 }
 
 /** What the lanes say of a window, before any threshold. */

@@ -55,6 +55,9 @@ export interface FalseAlarms {
   readonly perMs: number;
 }
 
+/** One in 30 days. */
+export const FALSE_ALARMS_DEFAULT: FalseAlarms = { count: 1, perMs: 30 * 86_400_000 };
+
 /** Two fields whose numbers are compared, as they are named in metrics. */
 export type PairPaths = readonly [first: string, second: string];
 

@@ -5,7 +5,7 @@
 import { AlarmHistory } from "../alerts/alarm-history.ts";
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
-import type { DatasetConfig, FalseAlarms } from "../core/config.ts";
+import { type DatasetConfig, FALSE_ALARMS_DEFAULT, type FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
@@ -383,8 +383,6 @@ function severityPolicy({ dataset, severity }: DatasetJudgeOptions): SeverityPol
   for (const [path, { impact }] of dataset.fields) if (impact !== undefined) fieldImpacts.set(path, impact);
   return { matrix: severity ?? SEVERITY_MATRIX, impact: dataset.impact ?? "medium", fieldImpacts };
 }
-
-const FALSE_ALARMS_DEFAULT: FalseAlarms = { count: 1, perMs: 30 * 86_400_000 };
 
 function falseAlarmsOf({ detect }: DatasetConfig): FalseAlarms {
   return detect.falseAlarms ?? FALSE_ALARMS_DEFAULT;

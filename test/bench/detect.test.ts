@@ -40,6 +40,7 @@ interface Figures {
   areaUnderCurve(faults: readonly number[], clean: readonly number[]): number | undefined;
   hindsightThreshold(clean: readonly number[], budget: { falseAlarms: number; budgetWindows: number }): number;
   shareOf<T>(items: readonly T[], holds: (item: T) => boolean): { share?: number; se?: number; n: number };
+  poissonInterval(count: number): readonly [low: number, high: number];
   perBudget(alarms: number, windows: number, budgetWindows: number): number | undefined;
   blameOf(
     causes: readonly { fields: readonly string[] }[],
@@ -54,7 +55,9 @@ interface Placement {
 const load = async (name: string): Promise<unknown> =>
   import(new URL(`../../bench/detect/${name}.mjs`, import.meta.url).href);
 const { FAULT_KINDS, FAULT_SHARES, damagedRows, plantFault, drawFault } = (await load("faults")) as Faults;
-const { areaUnderCurve, hindsightThreshold, shareOf, perBudget, blameOf } = (await load("figures")) as Figures;
+const { areaUnderCurve, hindsightThreshold, shareOf, poissonInterval, perBudget, blameOf } = (await load(
+  "figures",
+)) as Figures;
 const { streamsOf } = (await load("placement")) as Placement;
 
 const COLUMNS: readonly Column[] = [
@@ -337,6 +340,21 @@ describe("figures", () => {
     expect(shareOf([], () => true)).toEqual({ share: undefined, se: undefined, n: 0 });
     expect(perBudget(3, 90, 30)).toBe(1);
     expect(perBudget(0, 0, 30)).toBeUndefined();
+  });
+
+  test("poissonInterval() gives the exact limits, as tables have them", () => {
+    // scipy 1.17.1, chi2.ppf(.025, 2k)/2 and chi2.ppf(.975, 2k + 2)/2.
+    for (const [count, low, high] of [
+      [0, 0, 3.6889],
+      [1, 0.0253, 5.5716],
+      [10, 4.7954, 18.3904],
+      [100, 81.364, 121.6268],
+      [1_000, 938.973, 1063.9521],
+    ] as const) {
+      const [from, to] = poissonInterval(count);
+      expect(from).toBeCloseTo(low, 3);
+      expect(to).toBeCloseTo(high, 3);
+    }
   });
 
   test("blameOf() takes the first cause, and the first three distinct fields of the causes", () => {
