@@ -97,8 +97,8 @@ ${PAIR_METRICS.map((metric) => row({ ...metric, kinds: metric.classes }, "first,
 
 ## Of a field, against the past
 
-The reference is the last 28 windows that were neither empty, nor partial, nor alarming. Nothing is said until there are 28, and
-until each of them has known the field. A window that is revised is compared with the same reference as before.
+The reference is the last 28 windows that were neither empty, nor partial, nor alarming; more, up to 336, until they hold 5,000 events.
+Nothing is said until there are 28, and until each of them has known the field. A window that is revised is compared with the same reference as before.
 
 | metric | formula | kinds of field | kind | read from | error | scored |
 | --- | --- | --- | --- | --- | --- | --- |

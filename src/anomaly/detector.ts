@@ -376,8 +376,8 @@ function laneScore(
   };
 }
 
-function ownExpectation(table: MetricTable, { slot, expected, floor }: Observation): Expectation {
-  return { mid: expected, width: halfWidth(table.tail(slot), floor) };
+function ownExpectation(table: MetricTable, { slot, expected, floor, factor }: Observation): Expectation {
+  return { mid: expected, width: halfWidth(table.tail(slot), floor) / factor };
 }
 
 function widened({ mid, width }: Expectation, widen: number): Expectation {

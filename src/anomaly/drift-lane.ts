@@ -1,13 +1,16 @@
 /**
  * Small lasting faults: an exponentially weighted mean of each metric's innovations (EWMA chart, Roberts 1959; λ = 0.3). A metric that is off
  * by one and a half of its spreads in every window is far out after five of them, though none of them was. Single windows are for
- * the other lanes: no innovation counts for more than three spreads.
+ * the other lanes: no innovation counts for more than three spreads. A window of few rows is a part of one: half the usual information is half a
+ * step, w of it moves the mean by 1 − (1 − λ)^w.
  */
 import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import type { Observation } from "./metric-table.ts";
 
 const WEIGHT = 0.3;
 const CLIP = 3;
+/** A window is worth at most so many usual ones. */
+const WINDOWS_MOST = 2;
 /** Spread of the mean of innovations that are independent, in units of theirs: √(λ / (2 − λ)). */
 const INDEPENDENT_SPREAD = Math.sqrt(WEIGHT / (2 - WEIGHT));
 /** Of a metric that never moved the spread would be none, and one row a drift. */
@@ -79,9 +82,10 @@ export class DriftLane {
   }
 
   /** The mean with this window. */
-  #moved({ slot, innovation, scale }: Observation): number {
+  #moved({ slot, innovation, scale, factor }: Observation): number {
     const surprise = scale > 0 ? Math.max(-CLIP, Math.min(CLIP, innovation / scale)) : 0;
-    return (1 - WEIGHT) * (this.#means[slot] ?? 0) + WEIGHT * surprise;
+    const kept = (1 - WEIGHT) ** Math.min(WINDOWS_MOST, factor * factor);
+    return kept * (this.#means[slot] ?? 0) + (1 - kept) * surprise;
   }
 
   #clearSlot(slot: number): void {

@@ -12,7 +12,9 @@
  *
  * Departure: `h` may be larger than 1. A window that is missing updates nothing, and the seasonal index comes from the
  * window's position, so that the season keeps its phase over gaps. The horizon of the trend is held to one season
- * (and at least 2 windows): a slope learned from a few windows says nothing about a far future.
+ * (and at least 2 windows): a slope learned from a few windows says nothing about a far future. A phase that had no value at the start takes
+ * over its first one, and then the mean of its values until γ is larger: by γ alone it would take dozens of seasons to learn it. Of
+ * a model without a season (γ = 0) phases are all the same.
  * Values must be finite numbers; −0 equals 0.
  */
 export interface SmoothingConstants {
@@ -31,6 +33,8 @@ export interface HoltWintersState {
   readonly seasonal: readonly number[];
   /** Index of the last value taken in. */
   readonly index: number;
+  /** Values so far of each phase that had none at the start. @default none */
+  readonly few?: Readonly<Record<number, number>>;
 }
 
 export class HoltWinters {
@@ -39,6 +43,8 @@ export class HoltWinters {
   #trend: number;
   #index: number;
   readonly #seasonal: Float64Array;
+  /** Values so far, by phase. */
+  readonly #few: Map<number, number>;
 
   constructor(constants: SmoothingConstants, start: HoltWintersState) {
     if (start.seasonal.length < 1) throw new RangeError("Cannot start HoltWinters: the season has no phase");
@@ -47,6 +53,12 @@ export class HoltWinters {
     this.#trend = start.trend;
     this.#index = start.index;
     this.#seasonal = Float64Array.from(start.seasonal);
+    this.#few = new Map(Object.entries(start.few ?? {}).map(([phase, count]) => [Number(phase), count]));
+  }
+
+  /** The phase had no value yet: what is forecast of it is a guess. */
+  isUnseen(index: number): boolean {
+    return this.#few.get(this.#phase(index)) === 0;
   }
 
   /** What is expected at this index, which lies after the last one taken in. */
@@ -61,6 +73,18 @@ export class HoltWinters {
     const base = this.#level + horizon * this.#trend;
     const seasonal = this.#seasonal[phase]!;
     const error = value - (base + seasonal);
+    const few = this.#few.get(phase);
+    if (few !== undefined) {
+      this.#few.set(phase, few + 1);
+      if (1 / (few + 2) < gamma || gamma === 0) this.#few.delete(phase);
+      if (gamma > 0) {
+        // What is not known of the phase says nothing of the level.
+        this.#seasonal[phase] = seasonal + error / (few + 1);
+        this.#level = base;
+        this.#index = index;
+        return;
+      }
+    }
     const level = base + alpha * error;
     this.#trend += beta * ((level - this.#level) / horizon - this.#trend);
     this.#seasonal[phase] = seasonal + gamma * error;
@@ -92,7 +116,13 @@ export class HoltWinters {
   }
 
   state(): HoltWintersState {
-    return { level: this.#level, trend: this.#trend, seasonal: Array.from(this.#seasonal), index: this.#index };
+    return {
+      level: this.#level,
+      trend: this.#trend,
+      seasonal: Array.from(this.#seasonal),
+      index: this.#index,
+      ...(this.#few.size > 0 && { few: Object.fromEntries(this.#few) }),
+    };
   }
 
   #horizon(index: number): number {

@@ -5,6 +5,7 @@
 import type { DetectorInput, NewLevel } from "../core/detector.ts";
 import type { MetricKind, MetricValue } from "../core/metric.ts";
 import { RingTails } from "./ring-tails.ts";
+import { Sampling, type SamplingSnapshot, samplingVariance } from "./sampling.ts";
 import { type LevelMove, SeriesModel, type SeriesSnapshot } from "./series-model.ts";
 import type { Tail } from "./tail.ts";
 import { inverse, isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
@@ -26,10 +27,15 @@ export interface Observation {
   /** Transformed value and what was expected of it. */
   readonly value: number;
   readonly expected: number;
+  /** On the scale of a window of the usual number of rows, as are `floor` and `scale`. */
   readonly innovation: number;
   readonly floor: number;
   /** Root mean square of past innovations, not below the floor. */
   readonly scale: number;
+  /** By which innovation and floor were multiplied for that. */
+  readonly factor: number;
+  /** Innovations that the model has seen. */
+  readonly windows: number;
 }
 
 export interface MetricTableOptions {
@@ -58,6 +64,7 @@ interface Slot {
   readonly kind: MetricKind;
   readonly turn: number;
   readonly model: SeriesModel;
+  readonly sampling: Sampling;
   seenAt: number;
   floor: number;
 }
@@ -69,6 +76,7 @@ export interface MetricTableSnapshot {
     seenAt: number,
     floor: number,
     model: SeriesSnapshot,
+    sampling: SamplingSnapshot,
   ])[];
   readonly values: WindowRingSnapshot;
   readonly innovations: WindowRingSnapshot;
@@ -90,13 +98,14 @@ export class MetricTable {
     this.values = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.values);
     this.innovations = new WindowRing(HISTORY_WINDOWS + REFIT_EVERY, snapshot?.innovations);
     this.#tails = new RingTails(this.innovations, HISTORY_WINDOWS, 0, (slot) => this.turnOf(slot));
-    for (const [id, kind, seenAt, floor, model] of snapshot?.slots ?? []) {
+    for (const [id, kind, seenAt, floor, model, sampling] of snapshot?.slots ?? []) {
       this.#slotOf.set(id, this.#slots.length);
       this.#slots.push({
         id,
         kind,
         turn: turnOfText(id),
         model: new SeriesModel(options.season, options.startAfter, model),
+        sampling: new Sampling(kind, sampling),
         seenAt,
         floor,
       });
@@ -116,13 +125,24 @@ export class MetricTable {
       const value = transformedValue(metric);
       const slot = this.#slotOf.get(metric.id);
       if (value === undefined || slot === undefined) continue;
-      const { model, kind } = this.#slots[slot]!;
+      const { model, kind, sampling } = this.#slots[slot]!;
       const expected = model.forecast(input.index);
       if (expected === undefined || kind !== metric.kind || model.innovations < least) continue;
-      const floor = spreadFloor(kind, metric.n, value, expected);
-      const innovation = isTrivialChange(kind, metric.n, value, expected) ? 0 : value - expected;
+      const factor = sampling.factor(samplingVariance(kind, metric.n, expected), model.scale);
+      const floor = factor * spreadFloor(kind, metric.n, value, expected);
+      const innovation = isTrivialChange(kind, metric.n, value, expected) ? 0 : factor * (value - expected);
       const scale = Math.max(model.scale, floor);
-      observations.push({ slot, metric, value, expected, innovation, floor, scale });
+      observations.push({
+        slot,
+        metric,
+        value,
+        expected,
+        innovation,
+        floor,
+        scale,
+        factor,
+        windows: model.innovations,
+      });
     }
     return observations;
   }
@@ -148,10 +168,14 @@ export class MetricTable {
       entry.seenAt = input.index;
       const expected = entry.model.forecast(input.index) ?? value;
       // Of an alarming window the size is not believed: a spike would widen the floor, and hide the next ones.
-      entry.floor = spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
-      const { model } = entry;
-      const suspicion = input.widen === undefined ? blamed?.has(slot) : "unusual";
-      const innovation = model.learn(input.index, value, entry.floor, alarmed, suspicion);
+      const { model, sampling } = entry;
+      const variance = samplingVariance(entry.kind, metric.n, expected);
+      const factor = sampling.factor(variance, model.scale);
+      entry.floor = factor * spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
+      const scale = Math.max(model.scale, entry.floor);
+      const isBlamed = input.widen === undefined ? blamed?.has(slot) : "unusual";
+      const innovation = model.learn(input.index, value, entry.floor, alarmed, { isBlamed, factor });
+      sampling.learn(variance, innovation, scale);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
       // What compares windows with the past comes back by itself, once this window is part of it.
@@ -185,7 +209,8 @@ export class MetricTable {
   snapshot(): MetricTableSnapshot {
     return {
       slots: this.#slots.map(
-        ({ id, kind, seenAt, floor, model }) => [id, kind, seenAt, floor, model.snapshot()] as const,
+        ({ id, kind, seenAt, floor, model, sampling }) =>
+          [id, kind, seenAt, floor, model.snapshot(), sampling.snapshot()] as const,
       ),
       values: this.values.snapshot(),
       innovations: this.innovations.snapshot(),
@@ -210,6 +235,7 @@ export class MetricTable {
       kind: metric.kind,
       turn: turnOfText(metric.id),
       model,
+      sampling: new Sampling(metric.kind),
       seenAt: index,
       floor: 0,
     };

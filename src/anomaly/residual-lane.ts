@@ -64,14 +64,15 @@ export class ResidualLane {
     const expectations: (Expectation | undefined)[] = [];
     let worst = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < observations.length; i++) {
-      const { slot, value, floor, scale } = observations[i]!;
+      const { slot, value, floor, scale, factor } = observations[i]!;
       const tail = this.#tails.tail(slot);
       const residual = residuals[i]!;
       if (tail === undefined || Number.isNaN(residual)) continue;
       const least = Math.max(FLOOR_MIN, scale > 0 ? floor / scale : 1);
       const score = tailScore(Math.abs(residual), tail, least);
       // Given what its companions did, the metric should have been where its residual is 0.
-      expectations[i] = { mid: value - residual * scale, width: halfWidth(tail, least) * scale };
+      const unit = scale / factor;
+      expectations[i] = { mid: value - residual * unit, width: halfWidth(tail, least) * unit };
       blame[i] = blameOf(score);
       worst = Math.max(worst, score);
     }

@@ -103,9 +103,10 @@ export class SeriesModel {
     return Math.sqrt(this.#meanSquare);
   }
 
-  /** Undefined until the series has its first values. */
+  /** Undefined until the series has its first values, and for a phase of the season that had none yet. */
   forecast(index: number): number | undefined {
-    return this.#models.length === 0 ? undefined : this.#models[this.#best]!.forecast(index);
+    const model = this.#models[this.#best];
+    return model === undefined || model.isUnseen(index) ? undefined : model.forecast(index);
   }
 
   /** An alarm that named the series is not over: it is neither back nor has it been out for a season. */
@@ -115,15 +116,16 @@ export class SeriesModel {
 
   /**
    * `floor`: the least scale that is believed. `alarmed`: the window is no news of what is normal. `isBlamed`: its verdict named the
-   * series; undefined: it did not alarm; `unusual`: it is no window to tell a new level by. Returns what was learned as the innovation, undefined while starting, and late
-   * in a run that an alarm holds.
+   * series; undefined: it did not alarm; `unusual`: it is no window to tell a new level by. `factor`: brings the innovation, as it did the
+   * floor, to the scale of the others; below 1 the window says less than they do, and moves the state less. Returns what was learned as
+   * the innovation, on that scale; undefined while starting, for a phase without values, and late in a run that an alarm holds.
    */
   learn(
     index: number,
     value: number,
     floor: number,
     alarmed: boolean,
-    isBlamed?: boolean | "unusual",
+    { isBlamed, factor = 1 }: { readonly isBlamed?: boolean | "unusual" | undefined; readonly factor?: number } = {},
   ): number | undefined {
     this.#count++;
     if (this.#models.length === 0) {
@@ -131,16 +133,20 @@ export class SeriesModel {
       if (this.#first.length >= this.#startAfter) this.#start();
       return undefined;
     }
-    const innovation = value - this.#models[this.#best]!.forecast(index);
+    if (this.#models[this.#best]!.isUnseen(index)) {
+      for (const model of this.#models) model.update(index, value);
+      return undefined;
+    }
+    const innovation = factor * (value - this.#models[this.#best]!.forecast(index));
     const scale = Math.max(this.scale, floor);
     if (isBlamed !== "unusual") {
       const suspicion = { isAlarming: isBlamed !== undefined, isBlamed: isBlamed === true };
-      this.#run.update(index, innovation, this.#spread(floor), suspicion);
+      this.#run.update(index, innovation / factor, this.#spread(floor) / factor, suspicion);
     }
     const { isHeld, length } = this.#run;
     if (isHeld && length > HELD_TEACHES) return undefined;
     const kept = alarmed || isHeld ? clamp(innovation, ALARM_CLIP * scale) : innovation;
-    if (!isHeld) this.#learnState(index, value, floor, innovation, alarmed);
+    if (!isHeld) this.#learnState(index, value, floor, innovation, { alarmed, factor });
     const rate = Math.max(SCALE_RATE, 1 / (this.#innovations + 1));
     this.#meanSquare += rate * (kept * kept - this.#meanSquare);
     this.#innovations++;
@@ -173,16 +179,25 @@ export class SeriesModel {
     };
   }
 
-  #learnState(index: number, value: number, floor: number, innovation: number, alarmed: boolean): void {
+  #learnState(
+    index: number,
+    value: number,
+    floor: number,
+    innovation: number,
+    { alarmed, factor }: { readonly alarmed: boolean; readonly factor: number },
+  ): void {
+    // From the common scale back to that of the value.
+    const weight = Math.min(1, factor * factor) / factor;
     const s = this.#spread(floor);
     const k = this.#isRobust || alarmed ? HUBER_K : HUBER_K_EARLY;
     // The scale of the first innovations is not known well enough to clip by it.
     const clip = this.#innovations >= 8 || alarmed ? k * s : Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#models.length; i++) {
       const model = this.#models[i]!;
-      const error = clamp(value - model.forecast(index), clip);
+      const expected = model.forecast(index);
+      const error = clamp(factor * (value - expected), clip);
       this.#errors[i] = CHOICE_DISCOUNT * this.#errors[i]! + error * error;
-      model.update(index, model.forecast(index) + error);
+      model.update(index, expected + weight * error);
     }
     const previous = Math.max(this.#stateScale, floor);
     if (this.#innovations < 8) this.#stateScale = Math.max(this.scale, floor);
@@ -231,6 +246,8 @@ export class SeriesModel {
     const noise = freedom > 0 ? ((within / freedom) * season) / this.#first.length : between;
     const believed = between > 0 ? Math.max(0, 1 - noise / between) : 0;
     const index = this.#first.at(-1)![0];
+    const unseen = Array.from(counts.keys()).filter((phase) => counts[phase] === 0);
+    const few = Object.fromEntries(unseen.map((phase) => [phase, 0]));
     this.#models = SETTINGS.map(
       (constants) =>
         new HoltWinters(constants, {
@@ -238,6 +255,7 @@ export class SeriesModel {
           trend: 0,
           seasonal: seasonal.map((value) => (constants.gamma === 0 ? 0 : believed * value)),
           index,
+          ...(unseen.length > 0 && { few }),
         }),
     );
     this.#first = [];

@@ -3,14 +3,15 @@
  * are absent together, or apart, as they hardly ever were. It sees what no field alone shows: a null that follows from
  * another one is no news, the same null without its companion is.
  *
- * At most 256 patterns of a window are known, of size windows: 28 × 256 × 16 bytes = 0.1 MB and as much again for the pool.
+ * At most 256 patterns of a window are known: 28 × 256 × 16 bytes = 0.1 MB and as much again for the pool. Windows of few events, of which there
+ * are more, have fewer patterns.
  */
 import { absenceWord } from "../profiles/null-patterns.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { ShareOf } from "./field-reference.ts";
 import { PooledCounts } from "./pooled-counts.ts";
 import { readCounts, writeCounts } from "./window-contents.ts";
-import type { SampledCounts } from "./window-counts.ts";
+import { countOfAll, type SampledCounts } from "./window-counts.ts";
 
 /** Of the reference's events. At a few thousand events it means: never. */
 const RARE_BELOW = 1e-4;
@@ -25,10 +26,18 @@ export class PatternReference {
   /** Oldest first. */
   #windows: SampledCounts[] = [];
   #pool = new PooledCounts();
+  /** Events of each window whose patterns are known. */
+  #rows: number[] = [];
+
+  /** Oldest first. */
+  get rows(): readonly number[] {
+    return this.#rows;
+  }
 
   copy(): PatternReference {
     const copy = new PatternReference();
     copy.#windows = [...this.#windows];
+    copy.#rows = [...this.#rows];
     copy.#pool = this.#pool.copy();
     return copy;
   }
@@ -73,7 +82,10 @@ export class PatternReference {
 
   /** Takes a window in, and lets the oldest beyond `size` go. */
   learn(patterns: SampledCounts, size: number): void {
-    while (this.#windows.length >= size) this.#pool.remove(this.#windows.shift()!);
+    while (this.#windows.length >= size) {
+      this.#pool.remove(this.#windows.shift()!);
+      this.#rows.shift();
+    }
     this.#add(patterns);
   }
 
@@ -92,6 +104,7 @@ export class PatternReference {
 
   #add(patterns: SampledCounts): void {
     this.#windows.push(patterns);
+    this.#rows.push(countOfAll(patterns));
     if (!this.#pool.add(patterns, undefined)) throw new RangeError("Cannot learn null patterns: there are too many");
   }
 }

@@ -3,6 +3,9 @@
  * nor alarming — which windows those are is for the caller to say, by learning them or not. One bad window among them
  * would make its bad values known.
  *
+ * Windows of few events are pooled: it reaches back until it has `rows` events, since 28 windows of 50 events do not know the values that a
+ * thousandth of the events have, and call them new every other window.
+ *
  * What is compared stands in `REFERENCE_METRICS`. All is left out until the reference is full, and until every window of it has
  * known the field.
  */
@@ -20,8 +23,10 @@ import type { FieldContents, WindowContents } from "./window-contents.ts";
 import { countOfAll } from "./window-counts.ts";
 
 export interface ReferenceOptions {
-  /** Windows in a full reference. @default 28 */
+  /** Windows in a full reference, at least. @default 28 */
   readonly size?: number;
+  /** It has more windows, up to 12 times as many, while it has fewer events. @default 5000 */
+  readonly rows?: number;
   /** Values with a share of their own, per field. @default 16 */
   readonly topValues?: number;
 }
@@ -35,12 +40,17 @@ export interface ReferenceMetricsOptions {
 
 const SIZE_DEFAULT = 28;
 const SIZE_MAX = 1024;
+const ROWS_DEFAULT = 5000;
+const ROWS_MAX = 2 ** 32;
+/** Two weeks of hours. */
+const REACH_MAX = 12;
 const TOP_VALUES_DEFAULT = 16;
 const TOP_VALUES_MAX = 1024;
 const MAGIC = 0x53475231;
 
 export class ReferenceWindows {
   readonly size: number;
+  readonly rows: number;
   readonly topValues: number;
   #count = 0;
   /** By field key. */
@@ -49,6 +59,7 @@ export class ReferenceWindows {
 
   constructor(options: ReferenceOptions = {}) {
     this.size = checked("size", options.size ?? SIZE_DEFAULT, SIZE_MAX);
+    this.rows = checked("rows", options.rows ?? ROWS_DEFAULT, ROWS_MAX, 0);
     this.topValues = checked("topValues", options.topValues ?? TOP_VALUES_DEFAULT, TOP_VALUES_MAX);
   }
 
@@ -58,7 +69,7 @@ export class ReferenceWindows {
   }
 
   get isFull(): boolean {
-    return this.#count === this.size;
+    return this.#count >= this.size;
   }
 
   /** The metrics of a window against the reference, which does not change. */
@@ -68,7 +79,7 @@ export class ReferenceWindows {
     const nameOf = (key: string) => names.nameOf(partsOfKey(key).path, partsOfKey(key).class);
     const metrics: MetricValue[] = [];
     const compared = [...fields.keys()].sort();
-    const rare = this.#patterns.rareShare(patterns, [...compared, ...others].sort(), this.size);
+    const rare = this.#patterns.rareShare(patterns, [...compared, ...others].sort(), this.#count);
     if (rare !== undefined) {
       const blamed = rare.field === undefined ? [] : [nameOf(rare.field)];
       metrics.push(metricOf(RARE_PATTERN_SHARE, undefined, blamed, rare));
@@ -82,9 +93,10 @@ export class ReferenceWindows {
     return metrics;
   }
 
-  /** Takes a window into the reference; the oldest one beyond `size` goes. */
+  /** Takes a window into the reference; the oldest ones that it can do without go. */
   learn({ fields, patterns }: WindowContents): void {
-    this.#patterns.learn(patterns, this.size);
+    const count = this.#countWith(countOfAll(patterns));
+    this.#patterns.learn(patterns, count);
     for (const key of fields.keys()) {
       if (this.#fields.has(key)) continue;
       const reference = new FieldReference(this.topValues);
@@ -92,10 +104,23 @@ export class ReferenceWindows {
       this.#fields.set(key, reference);
     }
     for (const [key, reference] of this.#fields) {
-      reference.learn(fields.get(key), this.size);
+      reference.learn(fields.get(key), count);
       if (reference.isGone) this.#fields.delete(key);
     }
-    this.#count = Math.min(this.size, this.#count + 1);
+    this.#count = count;
+  }
+
+  /** Windows that are kept when one more comes. */
+  #countWith(rows: number): number {
+    const rowsOf = this.#patterns.rows;
+    let count = this.#count + 1;
+    let total = rowsOf.reduce((sum, one) => sum + one, rows);
+    for (const oldest of rowsOf) {
+      if (count <= this.size || (count <= REACH_MAX * this.size && total - oldest < this.rows)) break;
+      total -= oldest;
+      count--;
+    }
+    return count;
   }
 
   /** Another one with the same past; each learns on for itself. */
@@ -111,6 +136,7 @@ export class ReferenceWindows {
     const writer = new ByteWriter();
     writer.u32(MAGIC);
     writer.varint(this.size);
+    writer.varint(this.rows);
     writer.varint(this.topValues);
     writer.varint(this.#count);
     this.#patterns.write(writer);
@@ -127,7 +153,11 @@ export class ReferenceWindows {
   static read(bytes: Uint8Array): ReferenceWindows {
     return readSealed("reference windows", bytes, (reader) => {
       if (reader.u32() !== MAGIC) throw new StreamgaugeError("SG_CORRUPT", "Cannot read reference: unknown version");
-      const reference = new ReferenceWindows({ size: reader.varint(), topValues: reader.varint() });
+      const reference = new ReferenceWindows({
+        size: reader.varint(),
+        rows: reader.varint(),
+        topValues: reader.varint(),
+      });
       reference.#count = reader.varint();
       reference.#patterns = PatternReference.read(reader);
       for (let left = reader.count(4); left > 0; left--) {
@@ -149,21 +179,21 @@ export class ReferenceWindows {
     const put = (entry: MetricEntry, argument: string, measured: ShareOf | undefined) => {
       if (measured !== undefined) metrics.push(metricOf(entry, argument, [name], measured));
     };
-    put(unseenShare, name, reference.unseenShare(field, this.size));
+    put(unseenShare, name, reference.unseenShare(field, this.#count));
     if (fieldClass === "text") {
       const named = new Set<string>();
       const n = field.values === undefined ? 0 : countOfAll(field.values);
-      for (const top of reference.topShares(field, this.size)) {
+      for (const top of reference.topShares(field, this.#count)) {
         // Long values that begin alike are cut to the same label; an id stands for one value, the more frequent one.
         if (named.has(top.label)) continue;
         named.add(top.label);
         put(share, `${name}=${top.label}`, { share: top.share, n });
       }
-      put(unseenPatternShare, name, reference.unseenPatternShare(field, this.size));
-      put(psi, name, reference.valueStability(field, this.size));
+      put(unseenPatternShare, name, reference.unseenPatternShare(field, this.#count));
+      put(psi, name, reference.valueStability(field, this.#count));
     } else {
-      put(outsideShare, name, reference.outsideShare(field, this.size));
-      put(psi, name, reference.histogramStability(field, this.size));
+      put(outsideShare, name, reference.outsideShare(field, this.#count));
+      put(psi, name, reference.histogramStability(field, this.#count));
     }
   }
 }
@@ -178,9 +208,11 @@ function metricOf(
   return { id, kind, fields, value, n, scored, ...(isAgainstPast(name) && { isAgainstPast: true }) };
 }
 
-function checked(name: string, value: number, max: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new RangeError(`Cannot make reference windows: ${name} is ${value}, expected an integer in [1, ${max}]`);
+function checked(name: string, value: number, max: number, least = 1): number {
+  if (!Number.isInteger(value) || value < least || value > max) {
+    throw new RangeError(
+      `Cannot make reference windows: ${name} is ${value}, expected an integer in [${least}, ${max}]`,
+    );
   }
   return value;
 }

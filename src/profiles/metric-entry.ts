@@ -54,7 +54,8 @@ export const STATES = {
     bytes: "200 a pair of a dataset, at most 64 pairs",
   },
   valueReference: {
-    keeps: "judge: values of the last 28 windows that did not alarm, at most 16,384",
+    keeps:
+      "judge: values of the last 28 windows that did not alarm, of more where they have few events; at most 16,384",
     bytes: "32 a value, 16 a value and window",
   },
   binReference: {

@@ -6,8 +6,8 @@ import { NUMBERS, SHARED, SIZED, TEXTS } from "./catalogue.ts";
 import type { FieldMetricEntry, MetricEntry } from "./metric-entry.ts";
 
 /**
- * What the judge reads off a window and the last 28 that neither alarmed, nor were empty or partial. All are left out until there
- * are 28, and until each of them has known the field.
+ * What the judge reads off a window and the last 28 (more where these have few events) that neither alarmed, nor were empty or
+ * partial. All are left out until there are 28, and until each of them has known the field.
  */
 export const REFERENCE_METRICS = {
   unseenShare: {

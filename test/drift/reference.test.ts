@@ -37,7 +37,7 @@ describe("ReferenceWindows", () => {
   test("ReferenceWindows.metrics() equals brute force over the last windows", () => {
     fc.assert(
       fc.property(fc.array(window, { minLength: SIZE + 1, maxLength: SIZE * 3 }), (windows) => {
-        let reference = new ReferenceWindows({ size: SIZE, topValues: TOP });
+        let reference = new ReferenceWindows({ size: SIZE, rows: 0, topValues: TOP });
         for (const [i, one] of windows.entries()) {
           const metrics = byId(reference.metrics(contentsOf(profileOfWindow(one))));
           const past = windows.slice(Math.max(0, i - SIZE), i);
@@ -58,7 +58,7 @@ describe("ReferenceWindows", () => {
         fc.array(window, { minLength: 1, maxLength: SIZE * 2 }),
         fc.array(window, { maxLength: 3 }),
         (first, then) => {
-          const original = new ReferenceWindows({ size: SIZE, topValues: TOP });
+          const original = new ReferenceWindows({ size: SIZE, rows: 0, topValues: TOP });
           for (const one of first) original.learn(contentsOf(profileOfWindow(one)));
           const copy = ReferenceWindows.read(original.write());
           for (const one of then) {
@@ -75,7 +75,7 @@ describe("ReferenceWindows", () => {
   });
 
   test("ReferenceWindows.metrics() gives nothing before the reference is full", () => {
-    const reference = new ReferenceWindows();
+    const reference = new ReferenceWindows({ rows: 0 });
     for (let i = 0; i < 27; i++) reference.learn(contentsOf(carriers("UA")));
     expect(reference.isFull).toBe(false);
     expect(reference.metrics(contentsOf(carriers("XX")))).toEqual([]);
@@ -186,7 +186,7 @@ describe("ReferenceWindows", () => {
   });
 
   test("ReferenceWindows gives up on a field of which nearly every value is new, and stays within its limit", () => {
-    const reference = new ReferenceWindows({ size: 6 });
+    const reference = new ReferenceWindows({ size: 6, rows: 0 });
     let bytes = 0;
     for (let window = 0; window < 12; window++) {
       const rows = Array.from({ length: 4_000 }, (_, i): Row => [[window * 4_000 + i]]);
@@ -232,7 +232,7 @@ describe("ReferenceWindows", () => {
 
   test("ReferenceWindows stays within its bytes with as many null patterns as there can be", () => {
     const fields = Array.from({ length: 12 }, (_, i) => fieldOf(`f${i}`, "boolean"));
-    const reference = new ReferenceWindows();
+    const reference = new ReferenceWindows({ rows: 0 });
     for (let window = 0; window < 28; window++) {
       const rows = Array.from({ length: 4_096 }, (_, i): Row => fields.map((_, bit) => [(i >> bit) % 2 ? true : null]));
       reference.learn(contentsOf(profileOf(fields, rows)));
@@ -316,7 +316,7 @@ function carriers(...values: string[]): Profile {
 }
 
 function full(profile: Profile): ReferenceWindows {
-  const reference = new ReferenceWindows({ size: SIZE });
+  const reference = new ReferenceWindows({ size: SIZE, rows: 0 });
   for (let i = 0; i < SIZE; i++) reference.learn(contentsOf(profile));
   return reference;
 }
