@@ -23,6 +23,7 @@ const OPEN_PROFILES = 10_000;
 const OPEN_EVENTS = 50;
 const COLLECTION_EVENTS = 1_000_000;
 const DELTA_EVENTS = 5_000;
+const DELTA_ROUNDS = 120;
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc");
@@ -111,7 +112,7 @@ function delta() {
   let mergeMs = 0;
   const writes = [];
   const merges = [];
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < DELTA_ROUNDS; round++) {
     const profile = filled(feed, halves[round % 2]);
     const window = Profile.read(bytes[0]);
     const start = process.cpuUsage();
@@ -120,7 +121,8 @@ function delta() {
     const next = process.cpuUsage();
     window.merge(Profile.read(bytes[1]));
     mergeMs = msSince(next);
-    if (round < 10) continue;
+    // As in a process that has run for a minute: the code is compiled.
+    if (round < DELTA_ROUNDS / 2) continue;
     writes.push(writeMs);
     merges.push(mergeMs);
   }

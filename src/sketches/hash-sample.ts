@@ -92,6 +92,14 @@ export class HashSample {
     return Array.from(this.#table.order(), (entry) => ({ lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]! }));
   }
 
+  /** Whether it holds of each hash in the sample. */
+  every(test: (lo: number, hi: number) => boolean): boolean {
+    this.#trim();
+    const { lo, hi, size } = this.#table;
+    for (let entry = 0; entry < size; entry++) if (!test(lo[entry]!, hi[entry]!)) return false;
+    return true;
+  }
+
   /** @throws {RangeError} when `count` is not a positive integer. */
   add(lo: number, hi: number, count = 1): void {
     if (!(count > 0) || !Number.isSafeInteger(count)) {

@@ -124,11 +124,14 @@ export class HllSketch {
     if (form === DENSE) {
       const least = r.u8();
       const pairs = r.raw(REGISTERS / 2);
+      // Then four bits cannot say a rank that there is not.
+      const isSafe = least + MOST_ABOVE <= MAX_RANK;
       let smallest = MAX_RANK;
       for (let i = 0; i < REGISTERS; i++) {
         const above = (pairs[i >> 1]! >> ((i & 1) << 2)) & MOST_ABOVE;
         if (above < smallest) smallest = above;
-        registers[i] = checkedRank(least + above + (above === MOST_ABOVE ? r.u8() : 0), 0);
+        if (isSafe && above < MOST_ABOVE) registers[i] = least + above;
+        else registers[i] = checkedRank(least + above + (above === MOST_ABOVE ? r.u8() : 0), 0);
       }
       if (smallest > 0) throw corrupt(`HllSketch without a register of ${least}`);
       return sketch;

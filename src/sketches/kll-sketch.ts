@@ -236,6 +236,7 @@ export class KllSketch {
     const least = places === NO_PLACES ? 8 : 1;
     const items = sizes.reduce((sum, size) => sum + size, 0);
     if (items * least > r.remaining) throw corrupt(`KllSketch with ${items} values, but ${r.remaining} bytes are left`);
+    const factor = 10 ** places;
     for (let h = 0; h < sizes.length; h++) {
       const level = sketch.#level(h);
       level.reserve(sizes[h]!);
@@ -248,7 +249,7 @@ export class KllSketch {
         } else {
           scaled += i === 0 ? unzigzag(r.varint()) : r.varint();
           if (!(Math.abs(scaled) <= MOST_SCALED)) throw corrupt(`KllSketch with ${scaled} of ${places} decimal places`);
-          value = scaled / 10 ** places;
+          value = scaled / factor;
         }
         if (!(value >= previous && value <= max))
           throw corrupt(`KllSketch with ${value} after ${previous} in level ${h}`);

@@ -201,9 +201,10 @@ export class ValueCounts {
     const theirs = other.#table;
     const table = this.#table;
     if (table.size + theirs.size > ValueCounts.LIMIT) {
-      let fresh = 0;
-      for (let i = 0; i < theirs.size; i++) if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0) fresh++;
-      if (table.size + fresh > ValueCounts.LIMIT) return false;
+      let room = ValueCounts.LIMIT - table.size;
+      for (let i = 0; i < theirs.size; i++) {
+        if (table.find(theirs.lo[i]!, theirs.hi[i]!) < 0 && --room < 0) return false;
+      }
     }
     if (table.size === 0) {
       table.reserve(theirs.size);
