@@ -6,8 +6,13 @@
  * Time in which no window was judged (warming up, partial, no window at all) tolerates nothing. Windows of several sizes and slices that
  * lie over each other are one time. What was spent stays spent: alarms that late events took back are among them.
  *
- * Memory: `MAX_INCIDENTS` and `MAX_RANGES`, the oldest go first.
+ * People say what an incident was (`call()`): the last word counts, each record of the log once. Which windows alarmed in an incident is
+ * known as long as they can be revised.
+ *
+ * Memory: `MAX_INCIDENTS`, `MAX_WINDOWS` of each, and `MAX_RANGES`, the oldest go first.
  */
+import type { Feedback, FeedbackLabel } from "../core/feedback.ts";
+import type { AlertRecord, Severity, VerdictKind } from "../core/verdict.ts";
 
 /** `[startMs, endMs)`, event time. */
 interface TimeRange {
@@ -21,6 +26,32 @@ interface KnownIncident {
   /** Window that opened it. */
   readonly startMs: number;
   readonly endMs: number;
+  /** The newest window that alarmed. */
+  lastStartMs: number;
+  lastEndMs: number;
+  severity: Severity;
+  kind: VerdictKind | null;
+  /** Windows that alarmed and can still be revised, `slice|start|end`. */
+  windows: string[];
+  /** Words that were said of it. */
+  calls: number;
+  called?: Pick<Feedback, "feedback" | "by" | "note">;
+}
+
+/** An incident of which a person has said what it was. */
+export type CalledIncident = Readonly<KnownIncident>;
+
+/** What became of a person's word. */
+export type Call =
+  | { readonly kind: "heard"; readonly incident: CalledIncident }
+  /** It was said before; read a second time; or of an incident that is not known (any more). */
+  | { readonly kind: "same" | "replayed" | "unknown" };
+
+/** Where a record lies in the profiles topic. */
+export interface CallPlace {
+  readonly offset: number;
+  /** `Claim.topicId`: with another one the offsets begin anew. */
+  readonly topicId?: string | undefined;
 }
 
 /** JSON-safe. */
@@ -28,6 +59,8 @@ interface Snapshot {
   readonly intervalMs: number;
   readonly incidents: readonly KnownIncident[];
   readonly judged: readonly TimeRange[];
+  /** Behind the last word that was heard. */
+  readonly heard: { readonly topicId: string | null; readonly next: number } | null;
 }
 
 /** Over the last 30 nominal intervals. */
@@ -38,14 +71,21 @@ export interface BudgetFigures {
   readonly spent: number;
   /** False alarms that are tolerated in the time that was judged, at most 30. */
   readonly tolerated: number;
+  /** Those of which somebody has said what they were. */
+  readonly called: Readonly<Record<FeedbackLabel, number>>;
   /** Alarms that nobody called a fault, over those that are tolerated; undefined while nothing was judged. */
   readonly realised: number | undefined;
 }
 
 /** Of a window: what there is to know of it here. */
 export interface JudgedTick extends TimeRange {
-  /** False: nothing was said of it in any slice. */
-  readonly isJudged: boolean;
+  readonly verdicts: readonly {
+    readonly slice: string;
+    readonly alarm: boolean;
+    /** False: says nothing. */
+    readonly judged: boolean;
+    readonly kind?: VerdictKind | null;
+  }[];
 }
 
 export const BUDGET_INTERVALS = 30;
@@ -53,6 +93,8 @@ export const BUDGET_INTERVALS = 30;
 const MAX_INCIDENTS = 256;
 /** One, and one more for each pause. */
 const MAX_RANGES = 64;
+/** Of an incident that can be revised. */
+const MAX_WINDOWS = 4096;
 
 export class AlarmHistory {
   #intervalMs: number;
@@ -60,10 +102,16 @@ export class AlarmHistory {
   #incidents: KnownIncident[] = [];
   /** Time that was judged, ascending, apart from each other. */
   #judged: TimeRange[] = [];
+  #heard: Snapshot["heard"] = null;
+  readonly #horizonMs: number;
 
-  /** `intervalMs`: event time in which one false alarm is tolerated. */
-  constructor(intervalMs: number) {
+  /**
+   * `intervalMs`: event time in which one false alarm is tolerated. `horizonMs`: how far behind the newest window one may lie that can
+   * still be revised.
+   */
+  constructor(intervalMs: number, horizonMs = 0) {
     this.#intervalMs = intervalMs;
+    this.#horizonMs = horizonMs;
   }
 
   /** What `snapshot()` gave, for people who do not know the configuration. */
@@ -73,13 +121,67 @@ export class AlarmHistory {
     return history;
   }
 
-  /** After the incident tracker has taken the window in. `openId`: of the incident that is open now. */
-  update(tick: JudgedTick, openId: string | undefined): void {
-    if (tick.isJudged) this.#cover(tick);
-    if (openId === undefined || this.#incidents.some(({ id }) => id === openId)) return;
+  /** After the incident tracker has taken the window in. `openId`: of the incident that is open now; `alert`: what was told. */
+  update(tick: JudgedTick, openId: string | undefined, alert?: AlertRecord): void {
+    if (tick.verdicts.some(({ judged }) => judged)) this.#cover(tick);
     const { startMs, endMs } = tick;
-    this.#incidents.push({ id: openId, startMs, endMs });
-    if (this.#incidents.length > MAX_INCIDENTS) this.#incidents.shift();
+    const key = (slice: string) => `${slice}|${startMs}|${endMs}`;
+    let open = this.#incidents.find(({ id }) => id === openId);
+    if (open === undefined && openId !== undefined) {
+      const last = { lastStartMs: startMs, lastEndMs: endMs };
+      open = { id: openId, startMs, endMs, ...last, severity: "P4", kind: null, windows: [], calls: 0 };
+      this.#incidents.push(open);
+      if (this.#incidents.length > MAX_INCIDENTS) this.#incidents.shift();
+    }
+    if (alert !== undefined && alert.incident === open?.id) {
+      if (alert.severity < open.severity) open.severity = alert.severity;
+      open.kind = alert.kind;
+    }
+    for (const { slice, alarm, judged, kind } of tick.verdicts) {
+      const holder = this.#incidents.find(({ windows }) => windows.includes(key(slice)));
+      if (judged && !alarm && holder !== undefined) {
+        holder.windows = holder.windows.filter((window) => window !== key(slice));
+      }
+      // What turns out to be late is an alarm by itself, of a window that may have alarmed before.
+      const isNews = alarm && (holder === undefined || (kind === "late" && holder !== open));
+      if (!isNews || open === undefined) continue;
+      open.windows.push(key(slice));
+      if (open.windows.length > MAX_WINDOWS) open.windows.shift();
+      if (endMs >= open.lastEndMs) Object.assign(open, { lastStartMs: startMs, lastEndMs: endMs });
+    }
+    this.#settle();
+  }
+
+  /** A person's word. */
+  call({ incident: id, feedback, by, note }: Feedback, { offset, topicId = undefined }: CallPlace): Call {
+    const heard = this.#heard;
+    if (heard !== null && heard.topicId === (topicId ?? null) && offset < heard.next) return { kind: "replayed" };
+    this.#heard = { topicId: topicId ?? null, next: offset + 1 };
+    const incident = this.#incidents.find((one) => one.id === id);
+    if (incident === undefined) return { kind: "unknown" };
+    const before = incident.called;
+    if (before?.feedback === feedback && before.by === by && before.note === note) return { kind: "same" };
+    incident.called = { feedback, ...(by === undefined ? {} : { by }), ...(note === undefined ? {} : { note }) };
+    incident.calls++;
+    return { kind: "heard", incident: structuredClone(incident) };
+  }
+
+  /**
+   * What a window is that alarms while an incident is open: a confirmed fault goes on, with fewer than `resolveAfter` clean windows in
+   * between. Other words have ended their incident.
+   */
+  calledNow(
+    openId: string | undefined,
+    { startMs, endMs }: TimeRange,
+    resolveAfter: number,
+  ): FeedbackLabel | undefined {
+    if (openId === undefined) return undefined;
+    const open = this.#incidents.find(({ id }) => id === openId);
+    if (open?.called?.feedback !== "fault" || startMs - open.lastEndMs >= resolveAfter * (endMs - startMs)) {
+      return undefined;
+    }
+    if (endMs >= open.lastEndMs) Object.assign(open, { lastStartMs: startMs, lastEndMs: endMs });
+    return "fault";
   }
 
   figures(): BudgetFigures {
@@ -88,22 +190,40 @@ export class AlarmHistory {
     let judgedMs = 0;
     for (const { startMs, endMs } of this.#judged) judgedMs += Math.max(0, endMs - Math.max(startMs, sinceMs));
     const tolerated = judgedMs / this.#intervalMs;
-    const spent = this.#incidents.filter(({ startMs }) => startMs >= sinceMs).length;
-    const realised = tolerated > 0 ? spent / tolerated : undefined;
-    return { intervalMs: this.#intervalMs, spent, tolerated, realised };
+    const incidents = this.#incidents.filter(({ startMs }) => startMs >= sinceMs);
+    const spent = incidents.length;
+    const called = { fault: 0, expected: 0, "new-normal": 0 };
+    for (const { called: word } of incidents) if (word !== undefined) called[word.feedback]++;
+    const realised = tolerated > 0 ? (spent - called.fault) / tolerated : undefined;
+    return { intervalMs: this.#intervalMs, spent, tolerated, called, realised };
   }
 
   /** JSON-safe. */
   snapshot(): unknown {
-    const snapshot: Snapshot = { intervalMs: this.#intervalMs, incidents: this.#incidents, judged: this.#judged };
+    const snapshot: Snapshot = {
+      intervalMs: this.#intervalMs,
+      incidents: this.#incidents,
+      judged: this.#judged,
+      heard: this.#heard,
+    };
     return structuredClone(snapshot);
   }
 
   /** The interval stays that of the configuration. */
   restore(snapshot: unknown): void {
-    const { incidents, judged } = structuredClone(snapshot) as Snapshot;
+    const { incidents, judged, heard } = structuredClone(snapshot) as Snapshot;
     this.#incidents = [...incidents];
     this.#judged = [...judged];
+    this.#heard = heard;
+  }
+
+  /** Forgets windows that can be revised no more. */
+  #settle(): void {
+    const untilMs = (this.#judged.at(-1)?.endMs ?? 0) - this.#horizonMs;
+    for (const incident of this.#incidents) {
+      if (incident.windows.length === 0 || endOf(incident.windows[0]!) > untilMs) continue;
+      incident.windows = incident.windows.filter((window) => endOf(window) > untilMs);
+    }
   }
 
   #cover({ startMs, endMs }: TimeRange): void {
@@ -118,4 +238,8 @@ export class AlarmHistory {
     const sinceMs = joined.at(-1)!.endMs - BUDGET_INTERVALS * this.#intervalMs;
     this.#judged = joined.filter((range) => range.endMs > sinceMs).slice(-MAX_RANGES);
   }
+}
+
+function endOf(window: string): number {
+  return Number(window.slice(window.lastIndexOf("|") + 1));
 }

@@ -19,13 +19,16 @@ export interface AlertEnvelope {
    * each have something to tell. @default "all"
    */
   readonly slice?: string;
+  /** What tells it from others of the same window, revision and type. @default nothing */
+  readonly about?: string | undefined;
 }
 
 export function alertEvent(alert: AlertRecord, envelope: AlertEnvelope): OutputRecord {
   const type = `streamgauge.incident.${alert.state}`;
-  const { slice = "all" } = envelope;
+  const { slice = "all", about } = envelope;
   const parts = [alert.incident, alert.windowStart, alert.windowEnd, alert.revision, type];
-  const identity = [...parts, ...(slice === "all" ? [] : [slice])].join("|");
+  const more = [...(slice === "all" ? [] : [slice]), ...(about === undefined ? [] : [about])];
+  const identity = [...parts, ...more].join("|");
   const attributes: Readonly<Record<string, string>> = {
     ce_specversion: "1.0",
     ce_id: envelope.hash(identity),

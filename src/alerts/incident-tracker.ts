@@ -167,6 +167,20 @@ export class IncidentTracker {
     return alert;
   }
 
+  /**
+   * A person has said what the open incident is: it is told of, and ends unless it is a fault. `window`: the newest that alarmed.
+   */
+  acknowledge(
+    window: TimeRange,
+    { isOver, revision, sentence }: { readonly isOver: boolean; readonly revision: number; readonly sentence: string },
+  ): AlertRecord | undefined {
+    const open = this.#open;
+    if (open === undefined) return undefined;
+    const tick = { sizeMs: open.sizeMs, ...window, revision, verdicts: [] };
+    const alert = isOver ? this.#resolve(open, tick, "feedback") : this.#lastTold(open, tick, "updated", "feedback");
+    return { ...alert, sentence };
+  }
+
   snapshot(): unknown {
     return structuredClone({ open: this.#open ?? null, past: [...this.#past] } satisfies Snapshot);
   }
@@ -257,14 +271,19 @@ export class IncidentTracker {
       if (this.#past.size <= MAX_ALARMING) break;
       this.#past.delete(key);
     }
+    return this.#lastTold(open, tick, "resolved", reason);
+  }
+
+  /** What does not come of alarms of this window: of the incident as it was told last. */
+  #lastTold(open: OpenIncident, tick: Tick, state: IncidentState, reason: string): AlertRecord {
     const { sizeMs, startMs, calendar } = tick;
     const timezone = this.#timezone;
     const levels = reason === "new-level" ? open.levels : [];
     const when = { sizeMs, startMs, timezone, calendar };
-    const sentence = incidentSentence({ state: "resolved", reason, ...when, alarms: [], levels });
+    const sentence = incidentSentence({ state, reason, ...when, alarms: [], levels });
     return {
       incident: open.id,
-      state: "resolved",
+      state,
       dataset: this.#dataset,
       slices: open.lastSlices,
       severity: open.severity,

@@ -137,7 +137,11 @@ function sinceLabel(sinceMs: number, window: Pick<SentenceInput, "startMs" | "si
 }
 
 /** "8 Feb" for a day, "8 Feb 14:00" for what is shorter. */
-function windowLabel({ startMs, sizeMs, timezone }: Pick<SentenceInput, "startMs" | "sizeMs" | "timezone">): string {
+export function windowLabel({
+  startMs,
+  sizeMs,
+  timezone,
+}: Pick<SentenceInput, "startMs" | "sizeMs" | "timezone">): string {
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone: timezone,
     month: "numeric",

@@ -18,6 +18,7 @@
  * budget says. Scores are finite; one of 0 (a lane that could look at no metric) has no logarithm and
  * counts as absent. Scoring changes nothing.
  */
+import type { FeedbackLabel } from "../core/feedback.ts";
 import { WindowRing, type WindowRingSnapshot } from "./window-ring.ts";
 
 export interface CalibratedLane {
@@ -92,11 +93,18 @@ export class Calibration {
     return this.#calibrated.is;
   }
 
-  /** `isJudged`: whether the window could have raised an alarm. */
+  /**
+   * `isJudged`: whether the window could have raised an alarm. `called`: what a person said of it, which decides whether its scores are
+   * those of a clean window. The level follows all the same: an alarm is spent, whatever it was.
+   */
   learn(
     index: number,
     scores: LaneScores,
-    { rate, isJudged }: { readonly rate: number; readonly isJudged: boolean },
+    {
+      rate,
+      isJudged,
+      called,
+    }: { readonly rate: number; readonly isJudged: boolean; readonly called?: FeedbackLabel | undefined },
   ): void {
     const calibrated = this.at(rate);
     const fused = calibrated.fuse(scores);
@@ -106,7 +114,7 @@ export class Calibration {
       if (fused.score >= calibrated.threshold && !isPlain) this.#logLevel -= STEP;
       this.#logLevel = clamp(this.#logLevel + STEP * NOT_PLAIN * rate, LOG_LEVEL_LEAST, LOG_LEVEL_MOST);
     }
-    if (!isPlain) {
+    if (called === undefined ? !isPlain : called !== "fault") {
       this.#scores.push(
         index,
         Float32Array.from(scores, (score) => (isUsable(score) ? score : Number.NaN)),

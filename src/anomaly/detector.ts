@@ -8,7 +8,7 @@
  *
  * Each lane is calibrated by its own past scores, the largest of them again: a score of 1 is the threshold that keeps to the budget of
  * false alarms. Scoring never learns; learning is told what the score said, so that an alarming
- * window is winsorised in the forecasters and left out of the components' history.
+ * window is winsorised in the forecasters and left out of the components' history. What a person says of a window overrules the score.
  */
 import { FALSE_ALARMS_DEFAULT } from "../core/config.ts";
 import {
@@ -19,6 +19,7 @@ import {
   type Learned,
   NOTHING_LEARNED,
 } from "../core/detector.ts";
+import type { FeedbackLabel } from "../core/feedback.ts";
 import { DEFAULT_SEVERITY, severityOf } from "../core/severity.ts";
 import type { Outcome } from "../core/verdict.ts";
 import { type Calibrated, Calibration, type CalibrationSnapshot, type LaneScores } from "./calibration.ts";
@@ -203,7 +204,7 @@ class FusedDetector implements Detector {
     };
   }
 
-  learnOne(input: DetectorInput, score: DetectorScore): Learned {
+  learnOne(input: DetectorInput, score: DetectorScore, called?: FeedbackLabel): Learned {
     if (!(input.index > this.#lastIndex)) {
       throw new RangeError(`Cannot learn window ${input.index}: window ${this.#lastIndex} is already learned`);
     }
@@ -224,14 +225,15 @@ class FusedDetector implements Detector {
       this.#pending = [];
       return NOTHING_LEARNED;
     }
-    const failed = score.outcome === "fail";
+    const failed = score.outcome === "fail" && (called === undefined || called === "fault");
     const raw = this.#rawOf(core, input);
     this.#raw = undefined;
     this.#learned++;
     this.#alarmRun = failed ? this.#alarmRun + 1 : 0;
     // What lasts longer than a season is the new normal; without this a lasting change would never enter the history.
     const isProtected = failed && this.#alarmRun <= Math.min(ALARM_RUN_MAX, Math.max(7, core.season));
-    return learnInto(core, input, raw, { isAlarm: failed, failed: isProtected, isJudged: score.outcome !== "unknown" });
+    const isJudged = score.outcome !== "unknown";
+    return learnInto(core, input, raw, { isAlarm: failed, failed: isProtected, isJudged, called });
   }
 
   /** Told twice of each window, by scoring and by learning it. */
@@ -320,25 +322,38 @@ function scoresOf({ results }: RawScores): LaneScores {
   return results.map(({ score }) => score);
 }
 
-/** `failed`: what it shows is no news of what is normal. So it is of windows that are known to be unlike others. */
+/**
+ * `failed`: what it shows is no news of what is normal. So it is of windows that are known to be unlike others, unless a person spoke of them.
+ * A fault that a person confirmed is as a window that is missing.
+ */
 function learnInto(
   core: Core,
   input: DetectorInput,
   raw: RawScores,
-  { isAlarm, failed, isJudged }: { readonly isAlarm: boolean; readonly failed: boolean; readonly isJudged: boolean },
+  { isAlarm, failed, isJudged, called }: Lesson,
 ): Learned {
   const rate = core.rateOf(input);
   // What is unlike others says nothing of how others score, nor of whether a metric has a new level.
   const isUsual = input.widen === undefined;
   const blamed = isAlarm && isUsual ? blamedSlots(raw, core.calibration.at(rate)) : undefined;
-  if (isUsual) core.calibration.learn(input.index, scoresOf(raw), { rate, isJudged });
-  const isNoNews = failed || !isUsual;
-  const { cleared, moved, newLevels, isSettling } = core.table.learn(input, isNoNews, blamed);
-  core.drift.learn(isNoNews ? [] : raw.observations, cleared);
+  if (isUsual) core.calibration.learn(input.index, scoresOf(raw), { rate, isJudged, called });
+  if (called === "fault") return NOTHING_LEARNED;
+  const isNoNews = failed || (!isUsual && called === undefined);
+  const moves = called === "new-normal";
+  const { cleared, moved, newLevels, isSettling } = core.table.learn(input, isNoNews, blamed, moves);
+  // What was off before the level moved is not off any more.
+  core.drift.learn(isNoNews || moves ? [] : raw.observations, cleared);
   core.drift.settle(moved);
-  core.residual.learn(input, raw.observations, isNoNews, cleared);
+  core.residual.learn(input, raw.observations, isNoNews || moves, cleared);
   core.pca.learn(isNoNews, cleared.length > 0 || moved.length > 0);
   return { newLevels, isSettling };
+}
+
+interface Lesson {
+  readonly isAlarm: boolean;
+  readonly failed: boolean;
+  readonly isJudged: boolean;
+  readonly called?: FeedbackLabel | undefined;
 }
 
 /** Metrics that have a part in the alarm. */

@@ -147,8 +147,11 @@ export class MetricTable {
     return observations;
   }
 
-  /** `alarmed`: it is no news of what is normal. `blamed`: slots that the verdict names; undefined: it is no alarm. */
-  learn(input: DetectorInput, alarmed: boolean, blamed?: ReadonlySet<number>): TableNews {
+  /**
+   * `alarmed`: it is no news of what is normal. `blamed`: slots that the verdict names; undefined: it is no alarm. `moves`: a person said that
+   * levels go at once to where metrics that are out are now.
+   */
+  learn(input: DetectorInput, alarmed: boolean, blamed?: ReadonlySet<number>, moves = false): TableNews {
     const cleared: number[] = [];
     const moved: number[] = [];
     const newLevels: NewLevel[] = [];
@@ -174,13 +177,15 @@ export class MetricTable {
       entry.floor = factor * spreadFloor(entry.kind, metric.n, alarmed ? expected : value, expected);
       const scale = Math.max(model.scale, entry.floor);
       const isBlamed = input.widen === undefined ? blamed?.has(slot) : "unusual";
+      const isAgainstPast = metric.isAgainstPast === true;
+      const move = moves && !isAgainstPast ? model.moveTo(input.index, value, entry.floor, factor) : undefined;
       const innovation = model.learn(input.index, value, entry.floor, alarmed, { isBlamed, factor });
       sampling.learn(variance, innovation, scale);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
       // What compares windows with the past comes back by itself, once this window is part of it.
-      const level = model.settle(metric.isAgainstPast === true);
-      if (level?.isBlamed === true) newLevels.push(newLevelOf(metric, level));
+      const level = move ?? model.settle(isAgainstPast);
+      if (move === undefined && level?.isBlamed === true) newLevels.push(newLevelOf(metric, level));
       if (level !== undefined && level.by !== 0) {
         moved.push(slot);
         this.values.shiftSlot(slot, level.from, level.by);

@@ -34,6 +34,8 @@ const CHOICE_DISCOUNT = 0.97;
 const SCALE_RATE = 1 / 60;
 /** What an alarming window may teach the scale, in multiples of it. */
 const ALARM_CLIP = 2.5;
+/** Out by more than this a value is not where it was. */
+const MOVED_Z = 3;
 /**
  * Windows of a run that an alarm holds which teach the scale. With the first alone, recall beside faults left in the history fell from 0.795
  * to 0.783 (flights by day); with all of them a day of bad hours would leave a scale that is three times as large.
@@ -112,6 +114,19 @@ export class SeriesModel {
   /** An alarm that named the series is not over: it is neither back nor has it been out for a season. */
   get isSettling(): boolean {
     return this.#run.isBlamed;
+  }
+
+  /** A person said that this is the new level: it goes there at once, where the value is out. Before the value is learned; `factor` as there. */
+  moveTo(index: number, value: number, floor: number, factor: number): LevelMove | undefined {
+    const expected = this.forecast(index);
+    if (expected === undefined || this.#models[this.#best]!.isUnseen(index)) return undefined;
+    if (!(factor * Math.abs(value - expected) > MOVED_Z * Math.max(this.scale, floor))) return undefined;
+    const { from, isHeld, isBlamed } = this.#run;
+    const by = value - expected;
+    const was = this.#models[this.#best]!.meanLevel;
+    for (const model of this.#models) model.shift(value - model.forecast(index));
+    this.#run.end();
+    return { was, is: was + by, from: isHeld ? from : index, by, isBlamed };
   }
 
   /**

@@ -7,6 +7,7 @@ import { createKafkaInspector } from "../consumers/kafka-inspection.ts";
 import { createKafkaLog } from "../consumers/kafka-log.ts";
 import { systemClock } from "../core/clock.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { isFeedback } from "../core/feedback.ts";
 import type { LogRecord } from "../core/log.ts";
 import { isoTime, printable } from "../core/text.ts";
 import { topicNames } from "../core/topics.ts";
@@ -74,7 +75,7 @@ function take(
   reports: ReadonlyMap<string, LedgerReport>,
   unreadable: Unreadable,
 ): void {
-  if (record.value === null) return;
+  if (record.value === null || isFeedback(record.value)) return;
   try {
     const delta = decodeDelta(record.value);
     if (delta.kind === "ledger") reports.get(delta.entry.dataset)?.add(delta.entry);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Command line: arguments in, exit code out. Commands are loaded when called, so that `--help` stays fast. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../config/version.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
 import { type Io, processIo, tolerateClosedPipes } from "./io.ts";
@@ -107,15 +107,41 @@ program
   });
 
 program
+  .command("feedback")
+  .description("say what an incident was: a fault, expected, or the new normal; the judge learns from it")
+  .argument("<incident>", "its id, as in the alerts")
+  .addArgument(new Argument("<what>", "fault | expected | new-normal").choices(["fault", "expected", "new-normal"]))
+  .requiredOption("-c, --config <file>", "configuration")
+  .option("--note <text>", "why; it stands in the alert that answers")
+  .option("--by <name>", "who says so (default: the user of the operating system)")
+  .option("--json", "what was written as one JSON object")
+  .action(
+    async (
+      incident: string,
+      what: "fault" | "expected" | "new-normal",
+      options: { config: string; note?: string; by?: string; json?: boolean },
+    ) => {
+      const { feedback } = await import("./feedback.ts");
+      const { json, ...given } = options;
+      await finish((io) => feedback({ ...given, incident, feedback: what, json: json === true }, io));
+      process.exit(process.exitCode);
+    },
+  );
+
+program
   .command("replay")
   .description("the same stages over recorded files (Avro containers, JSON lines, CSV; .gz of each)")
   .argument("<input...>", "files, merged by event time")
   .requiredOption("-c, --config <file>", "configuration")
   .requiredOption("--out <dir>", "write metrics.jsonl, verdicts.jsonl and alerts.jsonl into this directory")
+  .option(
+    "--feedback <file>",
+    "what people said of incidents: JSON lines, each with the event time at which it was said",
+  )
   .option("--json", "the summary as one JSON object")
-  .action(async (inputs: string[], options: { config: string; out: string; json?: boolean }) => {
+  .action(async (inputs: string[], options: { config: string; out: string; feedback?: string; json?: boolean }) => {
     const { replay } = await import("./replay.ts");
-    await finish((io) => replay({ inputs, config: options.config, out: options.out, json: options.json === true }, io));
+    await finish((io) => replay({ inputs, ...options, json: options.json === true }, io));
   });
 
 const DETECT_HELP = `

@@ -16,6 +16,8 @@ import { createHashLabel } from "./hash-label.ts";
  * that encoding and merging the profiles costs little beside the events.
  */
 const FLUSH_RECORDS = 2000;
+/** Where people have said something: it is heard between two flushes, and should not be heard long after it was said. */
+const FLUSH_RECORDS_BESIDE_WORDS = 100;
 
 export async function runInMemory(options: {
   readonly config: Config;
@@ -25,6 +27,8 @@ export async function runInMemory(options: {
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly feed: AsyncIterable<readonly OutputRecord[]>;
+  /** As in `BoundedRunOptions`. */
+  readonly feedback?: readonly OutputRecord[];
   readonly sinks: readonly Sink[];
   readonly onProgress?: (records: number) => void;
   /** @default none */
@@ -47,7 +51,8 @@ export async function runInMemory(options: {
     log,
     config: { ...config, datasets: config.datasets.map(withoutSilence) },
     sinks: unread.length === 0 ? sinks : [...sinks, discard(unread)],
-    flushRecords: FLUSH_RECORDS,
+    flushRecords:
+      options.feedback === undefined || options.feedback.length === 0 ? FLUSH_RECORDS : FLUSH_RECORDS_BESIDE_WORDS,
     hashLabel: createHashLabel(config.deployment, options.env),
   });
 }

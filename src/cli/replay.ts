@@ -4,8 +4,10 @@ import { loadConfigFile } from "../config/load-config.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Config } from "../core/config.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { topicNames } from "../core/topics.ts";
 import { createReaderSource, InProcessRegistry } from "../schemas/registry.ts";
 import { openFileSink } from "../sinks/file-sink.ts";
+import { readFeedbackFile } from "./feedback-file.ts";
 import { openFileFeed } from "./file-feed.ts";
 import { createIncidentTable } from "./incident-table.ts";
 import type { Io } from "./io.ts";
@@ -18,12 +20,21 @@ export interface ReplayArgs {
   readonly inputs: readonly string[];
   readonly config: string;
   readonly out: string;
+  /** JSON lines of `Feedback`. */
+  readonly feedback?: string;
   readonly json: boolean;
 }
 
 export async function replay(args: ReplayArgs, io: Io): Promise<number> {
   const { config, notices } = await loadConfigFile({ file: args.config, env: io.env, command: "replay" });
   assertEventTimes(args.config, config);
+  const feedback =
+    args.feedback === undefined
+      ? []
+      : await readFeedbackFile(args.feedback, {
+          profilesTopic: topicNames(config.topics.prefix).profiles,
+          datasets: config.datasets.map(({ topic }) => topic),
+        });
   const clock = systemClock();
   const registry = new InProcessRegistry();
   const maxAheadMs = Math.max(...config.datasets.map(({ time }) => time.maxAheadMs));
@@ -51,6 +62,7 @@ export async function replay(args: ReplayArgs, io: Io): Promise<number> {
       logger: createLogger(io),
       env: io.env,
       feed: feed.records,
+      feedback,
       sinks: [table.sink, files],
       onProgress: (records) => {
         events = records;
@@ -62,6 +74,11 @@ export async function replay(args: ReplayArgs, io: Io): Promise<number> {
     throw error;
   } finally {
     progress.finish();
+  }
+  const heard = table.alerts.filter(({ reason }) => reason === "feedback").length;
+  if (heard < feedback.length) {
+    const reason = "the others are of incidents that there were not (yet), or say what was said before";
+    io.stderr(`${args.feedback}: ${heard} of ${feedback.length} were heard; ${reason}`);
   }
   for (const notice of notices) io.stderr(`note: ${formatProblem(notice)}`);
   for (const note of feed.notes()) io.stderr(note);

@@ -11,6 +11,7 @@ import { createKafkaStateAccess, type KafkaStateAccess } from "../consumers/kafk
 import { systemClock } from "../core/clock.ts";
 import type { Config, KafkaConfig } from "../core/config.ts";
 import { EXIT_CODES, StreamgaugeError } from "../core/errors.ts";
+import { FEEDBACK_LABELS } from "../core/feedback.ts";
 import type { LogRecord } from "../core/log.ts";
 import { printable } from "../core/text.ts";
 import { type TopicNames, topicNames } from "../core/topics.ts";
@@ -203,11 +204,19 @@ function* describeDataset(known: DatasetKnowledge): Generator<string> {
   for (const one of known.series) yield `    ${describeSeries(one)}`;
 }
 
-function budgetText({ intervalMs, spent, tolerated, realised }: NonNullable<DatasetKnowledge["budget"]>): string {
+function budgetText({
+  intervalMs,
+  spent,
+  called,
+  tolerated,
+  realised,
+}: NonNullable<DatasetKnowledge["budget"]>): string {
   const budget = `1 false alarm per ${intervalText(intervalMs)}`;
   if (realised === null) return `budget of ${budget}; nothing judged yet`;
   const span = `in the last ${BUDGET_INTERVALS} such intervals, as far as they were judged`;
-  return `${spent} incidents ${span}; ${tolerated.toFixed(1)} false alarms are tolerated (${budget}): realised ${realised.toFixed(2)}`;
+  const words = FEEDBACK_LABELS.flatMap((label) => (called[label] > 0 ? `${called[label]} ${label}` : []));
+  const said = words.length === 0 ? "" : ` (${words.join(", ")})`;
+  return `${spent} incidents${said} ${span}; ${tolerated.toFixed(1)} false alarms are tolerated (${budget}): realised ${realised.toFixed(2)}`;
 }
 
 /** Three figures of the largest unit. */

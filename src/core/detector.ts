@@ -1,4 +1,5 @@
 /** The contract of a detector: scoring is pure, learning is a separate, visible call. */
+import type { FeedbackLabel } from "./feedback.ts";
 import type { MetricValue } from "./metric.ts";
 import type { Cause, Outcome, Severity } from "./verdict.ts";
 
@@ -62,8 +63,8 @@ export const NOTHING_LEARNED: Learned = { newLevels: [], isSettling: false };
 export interface Detector {
   /** Pure: the same input twice gives the same score. */
   scoreOne(input: DetectorInput): DetectorScore;
-  /** Takes the window into the model; `score` is what `scoreOne` said of it, so that alarms are not learned as normal. */
-  learnOne(input: DetectorInput, score: DetectorScore): Learned;
+  /** Takes the window into the model; `score` is what `scoreOne` said of it, so that alarms are not learned as normal. `called`: what a person said of it. */
+  learnOne(input: DetectorInput, score: DetectorScore, called?: FeedbackLabel): Learned;
   /** JSON-safe state; `restore` of the same kind of detector takes it back. */
   snapshot(): unknown;
 }

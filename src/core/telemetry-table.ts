@@ -183,6 +183,12 @@ export const TELEMETRY = {
     help: "False alarms that the budget tolerates in the part of these intervals that was judged; 30 when it was judged all along.",
     labels: ["dataset"],
   },
+  streamgauge_budget_called: {
+    type: "gauge",
+    unit: "",
+    help: "Of those incidents the ones of which a person has said what they were: fault, expected, new-normal.",
+    labels: ["dataset", "feedback"],
+  },
   streamgauge_budget_realised_ratio: {
     type: "gauge",
     unit: "ratio",

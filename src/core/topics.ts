@@ -1,3 +1,6 @@
+/** Key of the deltas, and of what people say of incidents: all lie in partition 0. */
+export const SHARD_KEY = "main";
+
 /** Names of the topics that others build on, from `topics.prefix`. */
 export interface TopicNames {
   readonly profiles: string;

@@ -82,8 +82,8 @@ export interface AlertRecord {
   readonly windowEnd: string;
   readonly revision: number;
   /**
-   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `new-level`, `corrected`, `reset`; of streamgauge
-   * itself `offset-gap`, `offset-overlap`, `offset-reset`, `unheard`, `heard`.
+   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `new-level`, `corrected`, `reset`, `feedback` (a person said
+   * what it is); of streamgauge itself `offset-gap`, `offset-overlap`, `offset-reset`, `unheard`, `heard`.
    */
   readonly reason: string;
   /** What the sentence is about; of a resolved incident, what the last one was. Null: of streamgauge itself. */

@@ -5,7 +5,7 @@
  * before are not counted again. Prometheus has no past to be corrected, so a revision of an older window changes counters
  * only; for history there is the PostgreSQL sink.
  *
- * Delivery guarantee: what comes again is recognised by (window, revision), alerts by (incident, state, window, revision).
+ * Delivery guarantee: what comes again is recognised by (window, revision), alerts by (incident, state, window, revision, reason).
  * Back-pressure: none, everything is done within the call.
  * Memory: `maxSeries` dataset × slice × window size, the one with the oldest window goes first; 1,000 alerts are known again.
  */
@@ -147,6 +147,8 @@ class AlertGauges {
   readonly #telemetry: Telemetry;
   /** Severity gauges by dataset: each shows 1 or 0. */
   readonly #open = new Map<string, Map<Severity, Gauge>>();
+  /** Incident that is shown as open, by dataset. */
+  readonly #shown = new Map<string, string>();
   /** Alerts told, oldest first. */
   readonly #known = new Set<string>();
 
@@ -165,7 +167,7 @@ class AlertGauges {
 
   alert(alert: AlertRecord): void {
     const { dataset, state, severity, windowEnd, revision } = alert;
-    const id = JSON.stringify([alert.incident, state, alert.windowStart, windowEnd, revision]);
+    const id = JSON.stringify([alert.incident, state, alert.windowStart, windowEnd, revision, alert.reason]);
     if (this.#known.has(id)) return;
     this.#known.add(id);
     if (this.#known.size > KNOWN_ALERTS) {
@@ -177,7 +179,16 @@ class AlertGauges {
     // Of the watching itself: the ledger and the unheard partitions have series of their own, and no window ends here.
     if (isOwnIncident(alert)) return;
     const latencyMs = telemetry.clock.nowMs() - Date.parse(windowEnd);
-    telemetry.histogram("streamgauge_alert_latency_seconds", { dataset, state }).observe(Math.max(0, latencyMs / 1000));
+    // A person takes their time.
+    if (alert.reason !== "feedback") {
+      const latency = telemetry.histogram("streamgauge_alert_latency_seconds", { dataset, state });
+      latency.observe(Math.max(0, latencyMs / 1000));
+    }
+    // What is said of an incident that is over leaves alone the one that is open.
+    const shown = this.#shown.get(dataset);
+    if (state === "resolved" && shown !== undefined && shown !== alert.incident) return;
+    if (state === "resolved") this.#shown.delete(dataset);
+    else this.#shown.set(dataset, alert.incident);
     this.#show(dataset, state === "resolved" ? undefined : severity, severity);
   }
 

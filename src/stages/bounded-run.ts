@@ -30,6 +30,11 @@ export interface BoundedRunOptions {
   readonly hashLabel: (text: string) => string;
   /** Records of the input topics, in blocks. */
   readonly feed: AsyncIterable<readonly OutputRecord[]>;
+  /**
+   * Records of the profiles topic in order of their timestamps: each goes there when the records of the feed have reached its time, up
+   * to `flushRecords` later, and what is later than all behind the end. @default none
+   */
+  readonly feedback?: readonly OutputRecord[];
   readonly sinks: readonly Sink[];
   /** Records of a partition between two flushes. */
   readonly flushRecords: number;
@@ -46,7 +51,9 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
   const group = `${config.deployment}.streamgauge`;
   const observed = options.telemetry === undefined ? {} : { telemetry: options.telemetry };
   const common = { log, logger, deployment: config.deployment, datasets: config.datasets, ...observed };
-  const feeder = feedInLockstep(log, options.feed, options.onProgress);
+  const words = new Due(options.feedback ?? []);
+  const feed = words.isEmpty ? options.feed : inPieces(options.feed, options.flushRecords);
+  const feeder = feedInLockstep(log, feed, options.onProgress, (timeMs) => words.until(timeMs));
   const running: Subscription[] = [];
   const started = async (subscription: Promise<Subscription>): Promise<Subscription> => {
     const ready = await subscription;
@@ -80,6 +87,7 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
     await feeder.run(failed);
     for (const dataset of config.datasets) log.seal(dataset.topic);
     await Promise.race([profiler.done, failed]);
+    await log.append(words.until(Number.POSITIVE_INFINITY));
     log.seal(topics.profiles);
     await Promise.race([judge.done, failed]);
     for (const topic of [topics.metrics, topics.verdicts, topics.alerts, topics.windows]) log.seal(topic);
@@ -90,14 +98,47 @@ export async function runBounded(options: BoundedRunOptions): Promise<void> {
   }
 }
 
+/** Records that go where their time has come. */
+class Due {
+  readonly #records: readonly OutputRecord[];
+  #next = 0;
+
+  constructor(records: readonly OutputRecord[]) {
+    this.#records = records;
+  }
+
+  get isEmpty(): boolean {
+    return this.#records.length === 0;
+  }
+
+  /** The next ones up to the time, epoch milliseconds. */
+  until(timeMs: number): readonly OutputRecord[] {
+    const from = this.#next;
+    while (this.#next < this.#records.length && (this.#records[this.#next]!.timestampMs ?? 0) <= timeMs) this.#next++;
+    return this.#records.slice(from, this.#next);
+  }
+}
+
+/** Blocks of at most so many records. */
+async function* inPieces(
+  feed: AsyncIterable<readonly OutputRecord[]>,
+  most: number,
+): AsyncGenerator<readonly OutputRecord[]> {
+  for await (const block of feed) {
+    for (let from = 0; from < block.length; from += most) yield block.slice(from, from + most);
+  }
+}
+
 /**
  * Appends a feed block by block; the next block only when the profiler has handled the last. So what the stages do
- * does not depend on how fast the feed is read, and at most one block waits in the log.
+ * does not depend on how fast the feed is read, and at most one block waits in the log. `dueAt`: what else is to be appended behind a
+ * block that reaches the time.
  */
 export function feedInLockstep(
   log: Log,
   feed: AsyncIterable<readonly OutputRecord[]>,
   onProgress: ((records: number) => void) | undefined,
+  dueAt: (timeMs: number) => readonly OutputRecord[] = () => [],
 ): { readonly onBatch: (batch: RecordBatch) => void; run(failed: Promise<void>): Promise<void> } {
   let appended = 0;
   let handled = 0;
@@ -109,6 +150,7 @@ export function feedInLockstep(
       wake();
     },
     async run(failed) {
+      let newestMs = Number.NEGATIVE_INFINITY;
       for await (const block of feed) {
         await log.append(block);
         appended += block.length;
@@ -119,6 +161,9 @@ export function feedInLockstep(
           wake();
         });
         await Promise.race([caughtUp, failed]);
+        newestMs = block.reduce((newest, { timestampMs = newest }) => Math.max(newest, timestampMs), newestMs);
+        const due = dueAt(newestMs);
+        if (due.length > 0) await log.append(due);
         // Much of the above runs in microtasks: a terminal, a signal and a slow sink get their turn here.
         await new Promise<void>((resolve) => {
           setImmediate(resolve);

@@ -2,11 +2,13 @@
  * The judge's part for one dataset: flushes in, records for the output topics out. Windows come from the tracker,
  * each series (slice and size) has its own models, all share one incident. What is wrong with the ledger is told apart from it.
  */
-import { AlarmHistory } from "../alerts/alarm-history.ts";
+import { AlarmHistory, type CalledIncident, type CallPlace } from "../alerts/alarm-history.ts";
+import { feedbackOnPast, feedbackSentence } from "../alerts/feedback-alert.ts";
 import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
 import { type DatasetConfig, FALSE_ALARMS_DEFAULT, type FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
+import type { Feedback } from "../core/feedback.ts";
 import type { LedgerEntry, PaneDelta } from "../core/ledger.ts";
 import type { OutputRecord } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
@@ -103,7 +105,7 @@ export class DatasetJudge {
     });
     this.#ledger = new LedgerIncidents(topic);
     const { count, perMs } = falseAlarmsOf(options.dataset);
-    this.#alarms = new AlarmHistory(perMs / count);
+    this.#alarms = new AlarmHistory(perMs / count, horizonMs(options.dataset));
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, {
       windows: () => this.#tracker,
       budget: () => this.#alarms.figures(),
@@ -232,6 +234,50 @@ export class DatasetJudge {
     return outputs;
   }
 
+  /**
+   * Takes in what a person said of an incident: everyone is told, and its windows that can still be revised are learned as that.
+   * `place`: of the record, by which it is known when it is read again.
+   */
+  *heed(feedback: Feedback, place: CallPlace, context: OutputContext): Steps<OutputRecord[]> {
+    const { dataset, logger } = this.#options;
+    const call = this.#alarms.call(feedback, place);
+    if (call.kind !== "heard") {
+      const fields = { dataset: dataset.topic, incident: feedback.incident, offset: place.offset };
+      if (call.kind === "unknown") logger.warn(fields, "feedback is left out: its incident is not known any more");
+      else logger.info(fields, call.kind === "same" ? "feedback that was given before" : "feedback read again");
+      return [];
+    }
+    const { incident } = call;
+    const outputs = [this.#acknowledged(feedback, incident, place, context)];
+    const windows = new Set(incident.windows);
+    const isMeant = ({ slice, startMs, endMs }: WindowId) => windows.has(`${slice}|${startMs}|${endMs}`);
+    const told: Judged[] = [];
+    for (const [name, series] of this.#series) {
+      if (![...series.revisable()].some(({ window }) => isMeant(window))) continue;
+      const changed = yield* series.call(isMeant, feedback.feedback);
+      this.#changedSeries.add(name);
+      told.push(...changed);
+    }
+    const positions = positionsOf(dataset.topic, this.#tracker.positions);
+    for (const judged of told.sort(byWindow)) outputs.push(...windowOutputs(judged, positions, context));
+    for (const tick of ticksOf(told)) outputs.push(...this.#incident(tick, context));
+    return outputs;
+  }
+
+  #acknowledged(feedback: Feedback, incident: CalledIncident, place: CallPlace, context: OutputContext): OutputRecord {
+    const { topic, windows } = this.#options.dataset;
+    const isOpen = this.#incidents.openId === incident.id;
+    const { startMs, endMs } = isOpen ? { startMs: incident.lastStartMs, endMs: incident.lastEndMs } : incident;
+    const sizeMs = this.#sizeOf(endMs - startMs);
+    const sentence = feedbackSentence(feedback, { startMs, sizeMs, timezone: windows.timezone });
+    // One more with each word, so that readers who know alerts by window and revision see them all.
+    const revision = incident.calls;
+    const isOver = feedback.feedback !== "fault";
+    const alert = isOpen ? this.#incidents.acknowledge({ startMs, endMs }, { isOver, revision, sentence }) : undefined;
+    const past = () => feedbackOnPast(incident, { dataset: topic, revision, sentence });
+    return alertOutput(alert ?? past(), context, "all", `feedback@${place.offset}`);
+  }
+
   /** Before the windows that it makes partial. */
   #tellOfLedger(
     entry: LedgerEntry,
@@ -300,6 +346,7 @@ export class DatasetJudge {
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
       markOf: ({ startMs, endMs }) => this.#calendar.markOf(startMs, endMs),
       severityOf: (score) => severityOf(score, this.#severity),
+      calledNow: (window) => this.#alarms.calledNow(this.#incidents.openId, window, this.#options.resolveAfter),
       metricsOf: (profile) => metricsOf(profile, metricOptions),
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
@@ -324,17 +371,16 @@ export class DatasetJudge {
     const revision = Math.max(...tick.map((judged) => judged.revision));
     const { startMs, endMs } = first.window;
     const verdicts = tick.map(sliceVerdict);
-    const [sizeMs, calendar] = [this.#sizeOf(first), first.calendar];
+    const [sizeMs, calendar] = [this.#sizeOf(endMs - startMs), first.calendar];
     const alert = this.#incidents.update({ sizeMs, startMs, endMs, revision, calendar, verdicts });
-    this.#alarms.update({ startMs, endMs, isJudged: verdicts.some(({ judged }) => judged) }, this.#incidents.openId);
+    this.#alarms.update({ startMs, endMs, verdicts }, this.#incidents.openId, alert);
     if (alert === undefined) return [];
     const slices = tick.filter((judged) => judged.revision === revision).map(({ window }) => window.slice);
     return [alertOutput(alert, context, slices.includes("all") ? "all" : slices.sort()[0])];
   }
 
   /** The configured size: a calendar day of 23 h is still a day. */
-  #sizeOf(judged: Judged): number {
-    const lengthMs = judged.window.endMs - judged.window.startMs;
+  #sizeOf(lengthMs: number): number {
     const { sizesMs } = this.#options.dataset.windows;
     return sizesMs.reduce((best, size) => (Math.abs(size - lengthMs) < Math.abs(best - lengthMs) ? size : best));
   }
@@ -408,6 +454,11 @@ function byWindow({ window: a }: Judged, { window: b }: Judged): number {
 /** One day or ten windows, whichever is less, unless configured. */
 function reviseForMs(dataset: DatasetConfig, sizeMs: number): number {
   return dataset.time.reviseForMs ?? Math.min(86_400_000, 10 * sizeMs);
+}
+
+/** So far behind the newest window of any size a window may lie that can still be revised. */
+function horizonMs(dataset: DatasetConfig): number {
+  return Math.max(...dataset.windows.sizesMs.map((sizeMs) => sizeMs + reviseForMs(dataset, sizeMs)));
 }
 
 /** As the tracker calls the profile of a window. */

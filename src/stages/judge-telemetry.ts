@@ -1,5 +1,6 @@
 /** What the judge counts of one dataset. */
 import type { BudgetFigures } from "../alerts/alarm-history.ts";
+import { FEEDBACK_LABELS } from "../core/feedback.ts";
 import type { Counter, Histogram, Reading, Telemetry } from "../core/telemetry.ts";
 import type { TrackerEvent } from "../windows/window-tracker.ts";
 
@@ -46,6 +47,9 @@ export class JudgeTelemetry {
       }),
       telemetry.read("streamgauge_budget_spent", { dataset }, () => budget().spent),
       telemetry.read("streamgauge_budget_tolerated", { dataset }, () => budget().tolerated),
+      ...FEEDBACK_LABELS.map((feedback) =>
+        telemetry.read("streamgauge_budget_called", { dataset, feedback }, () => budget().called[feedback]),
+      ),
       telemetry.read("streamgauge_budget_realised_ratio", { dataset }, () => budget().realised),
     ];
   }

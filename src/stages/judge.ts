@@ -5,12 +5,14 @@
  * Delivery guarantee: a reader that sees only committed records finds each (window, slice, revision) once. What was not
  * committed when a process died is read again from the position that stands in the state, which belongs to the state
  * whatever the group's position says; a delta that was applied before is dropped by its offset range.
+ * What people say of incidents lies in the same topic and is taken in by the same rules.
  * The position never passes a flush of which only some records were seen: it stays at the first record of the oldest one.
  * Back-pressure: the next batch is taken when the outputs of this one are committed.
  */
 import type { Clock } from "../core/clock.ts";
 import type { DatasetConfig } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
+import { datasetOfIncident, type Feedback, isFeedback, parseFeedback } from "../core/feedback.ts";
 import type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, Subscription } from "../core/log.ts";
 import type { Logger } from "../core/logger.ts";
 import type { SeverityMatrix } from "../core/severity.ts";
@@ -188,12 +190,17 @@ class Shard {
       await this.#stints.worked(record.value?.length ?? 0);
       // Lost meanwhile: what would be worked out could not be committed, and whoever has the partition now needs the processor.
       if (!this.#claim.active) return;
-      const flush = this.#flushOf(record, batch);
+      const isWord = record.value !== null && isFeedback(record.value);
+      const flush = isWord ? undefined : this.#flushOf(record, batch);
       this.#position = this.#assembler.position(record.offset + 1);
-      if (flush === undefined) continue;
+      if (flush === undefined && !isWord) continue;
       this.#isChanged = true;
-      this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
-      outputs.push(...(await this.#apply(flush)));
+      if (flush === undefined) {
+        outputs.push(...(await this.#heed(record, batch)));
+      } else {
+        this.#timeMs = Math.max(this.#timeMs, flush.entry.wallTimeMs);
+        outputs.push(...(await this.#apply(flush)));
+      }
       // An alert must not wait for the end of a long batch. Nor must a checkpoint: a judge that is behind, and is interrupted
       // again and again, would never come to the end of one. But not with each flush: late events bring outputs all the time.
       if (outputs.length >= MAX_HELD_OUTPUTS || this.#isDue(outputs.length > 0 ? this.#holdMs() : undefined))
@@ -226,6 +233,28 @@ class Shard {
       this.#options.logger.error(fields, `a flush is left out, its events are not counted: ${error.message}`);
       return undefined;
     }
+  }
+
+  /** What cannot be read, or is of nothing that is judged here, is told of in the log: whoever wrote it is not waiting. */
+  async #heed(record: LogRecord, { topic, partition }: RecordBatch): Promise<OutputRecord[]> {
+    const { topics, deployment, logger } = this.#options;
+    const { offset, timestampMs } = record;
+    const fields = { topic, partition, offset };
+    let feedback: Feedback;
+    try {
+      feedback = parseFeedback(record.value!);
+    } catch (error) {
+      if (!(error instanceof StreamgaugeError)) throw error;
+      logger.error(fields, `feedback is left out: ${error.message}`);
+      return [];
+    }
+    const judge = this.#judges.get(datasetOfIncident(feedback.incident));
+    if (judge === undefined) {
+      logger.warn({ ...fields, incident: feedback.incident }, "feedback is left out: its dataset is not judged here");
+      return [];
+    }
+    const context = { topics, deployment, timestampMs };
+    return this.#stints.through(judge.heed(feedback, { offset, topicId: this.#claim.topicId }, context));
   }
 
   #holdMs(): number {

@@ -86,10 +86,11 @@ export function windowOutputs(
   ];
 }
 
-/** `slice`: whose revision it is. */
-export function alertOutput(alert: AlertRecord, context: OutputContext, slice = "all"): OutputRecord {
+/** `slice`: whose revision it is. `about`: what else is part of its id. */
+export function alertOutput(alert: AlertRecord, context: OutputContext, slice = "all", about?: string): OutputRecord {
   return alertEvent(alert, {
     slice,
+    about,
     topic: context.topics.alerts,
     deployment: context.deployment,
     timestampMs: context.timestampMs,

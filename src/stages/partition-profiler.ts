@@ -7,6 +7,7 @@ import type { DatasetConfig, SliceByConfig } from "../core/config.ts";
 import type { LedgerEntry } from "../core/ledger.ts";
 import type { Claim, LogRecord, OutputRecord } from "../core/log.ts";
 import { textOf } from "../core/text.ts";
+import { SHARD_KEY } from "../core/topics.ts";
 import { INVALID_REASONS, type UndecodableReason } from "../core/violation.ts";
 import { ALL_SLICE, emptyCounts, type LedgerCounts, OTHER_VALUE } from "../core/window.ts";
 import { BatchProfiler } from "../profiles/batch-profiler.ts";
@@ -368,8 +369,6 @@ export class PartitionProfiler {
   }
 }
 
-/** Key of a delta: the shard. One judge owns a shard. */
-const SHARD_KEY = "main";
 const UTF8_BIT = 1 << INVALID_REASONS.indexOf("invalid_utf8");
 const TIME_BIT = 1 << INVALID_REASONS.indexOf("time_missing");
 

@@ -19,6 +19,7 @@ import {
   NOTHING_LEARNED,
 } from "../core/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
+import type { FeedbackLabel } from "../core/feedback.ts";
 import type { MetricValue } from "../core/metric.ts";
 import type { Outcome, Severity, VerdictKind } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
@@ -80,6 +81,8 @@ export interface SeriesJudgeOptions {
   readonly markOf?: (window: WindowId) => CalendarMark | undefined;
   /** Of a window that alarms, by itself. @default what the detector says */
   readonly severityOf?: (score: DetectorScore) => Severity;
+  /** What a window is that alarms now, if a person has said it already. @default nobody has */
+  readonly calledNow?: (window: WindowId) => FeedbackLabel | undefined;
   readonly metricsOf: (profile: Profile) => readonly MetricValue[];
   readonly referenceMetricsOf: (reference: ReferenceWindows, contents: WindowContents) => readonly MetricValue[];
   readonly summaryOf: (profile: Profile) => WindowSummary;
@@ -105,6 +108,8 @@ interface Entry {
   /** What it is compared by, and what the reference learns of it: as it was told last. */
   contents: WindowContents;
   revision: number;
+  /** What a person said of its alarm. */
+  called: FeedbackLabel | undefined;
 }
 
 interface Revisable extends Pick<WindowInput, "window" | "empty" | "profile"> {
@@ -177,10 +182,10 @@ export class SeriesJudge {
         const { profile, contents } = storedOf(window, empty);
         const input = { window, index, partial, empty, counts, profile };
         const own = metrics.filter(({ id }) => !isReferenceMetric(id));
-        const { outcome, score, kind, rowsInTime, revision } = told;
+        const { outcome, score, kind, rowsInTime, revision, called } = told;
         const verdict = { ...NOT_JUDGED, outcome, score };
         const said = { metrics, score: verdict, kind, sinceMs: undefined, learned: NOTHING_LEARNED };
-        series.#revisable.push({ input, falseAlarms, own, ...said, rowsInTime, contents, revision });
+        series.#revisable.push({ input, falseAlarms, own, ...said, rowsInTime, contents, revision, called });
       }
       return series;
     });
@@ -195,9 +200,10 @@ export class SeriesJudge {
       detector: detector.snapshot(),
       silence: silence.snapshot(),
       lateness: this.#lateness.snapshot(),
-      revisable: this.#revisable.map(({ input, falseAlarms, metrics, score, kind, rowsInTime, revision }) => {
+      revisable: this.#revisable.map(({ input, falseAlarms, metrics, score, kind, rowsInTime, revision, called }) => {
         const { window, index, partial, empty, counts } = input;
-        const told = { outcome: score.outcome, score: score.score, kind, rowsInTime, revision };
+        const word = called === undefined ? {} : { called };
+        const told = { outcome: score.outcome, score: score.score, kind, rowsInTime, revision, ...word };
         return { window, index, partial, empty, counts, falseAlarms, metrics, ...told };
       }),
     };
@@ -221,7 +227,7 @@ export class SeriesJudge {
   /** Judges a window that has closed. */
   close(input: WindowInput): Judged {
     const entry = entryOf(input, this.#options);
-    judgeAndLearn(this.#models(), entry, this.#options);
+    judgeAndLearn(this.#models(), entry, this.#options, this.#options.calledNow);
     const judged = this.#judged(entry);
     if (this.#options.reviseForMs > 0) this.#revisable.push(entry);
     else this.#learnLateness(entry);
@@ -239,7 +245,26 @@ export class SeriesJudge {
       revised.add(this.#entryOf(input));
       yield WINDOW_WORK;
     }
-    const from = this.#revisable.findIndex((entry) => revised.has(entry));
+    return yield* this.#judgeFrom(
+      this.#revisable.findIndex((entry) => revised.has(entry)),
+      revised,
+    );
+  }
+
+  /**
+   * A person has said what the alarms of these windows were: those that can still be revised are learned as that, and so is what came
+   * after them. In the result are the windows whose outcome changed by it, in order of time.
+   */
+  *call(isMeant: (window: WindowId) => boolean, called: FeedbackLabel): Steps<Judged[]> {
+    const meant = this.#revisable.filter((entry) => entry.called !== called && isMeant(entry.input.window));
+    const [first] = meant;
+    if (first === undefined) return [];
+    for (const entry of meant) entry.called = called;
+    return yield* this.#judgeFrom(this.#revisable.indexOf(first), new Set());
+  }
+
+  /** Judges windows again from a position on. `revised`: those that are told in any case. */
+  *#judgeFrom(from: number, revised: ReadonlySet<Entry>): Steps<Judged[]> {
     const models = copyOf(this.#settled);
     this.#newest = models;
     const told: Judged[] = [];
@@ -375,6 +400,7 @@ interface SeriesState {
     readonly kind: VerdictKind | null;
     readonly rowsInTime: number;
     readonly revision: number;
+    readonly called?: FeedbackLabel;
   })[];
 }
 
@@ -399,10 +425,16 @@ function entryOf(input: WindowInput, { metricsOf, falseAlarms }: SeriesJudgeOpti
     learned: NOTHING_LEARNED,
     contents: contentsOf(profile),
     revision: known === undefined ? 0 : known.revision + 1,
+    called: known?.called,
   };
 }
 
-function judgeAndLearn(models: Models, entry: Entry, options: SeriesJudgeOptions): void {
+function judgeAndLearn(
+  models: Models,
+  entry: Entry,
+  options: SeriesJudgeOptions,
+  calledNow?: (window: WindowId) => FeedbackLabel | undefined,
+): void {
   const { referenceMetricsOf, severityOf } = options;
   entry.metrics = [...entry.own, ...referenceMetricsOf(models.reference, entry.contents)];
   // The same object for both, by which the detector knows the window again.
@@ -412,20 +444,26 @@ function judgeAndLearn(models: Models, entry: Entry, options: SeriesJudgeOptions
     score.outcome === "fail" && severityOf !== undefined ? { ...score, severity: severityOf(score) } : score;
   entry.kind = kindOf(entry.score, entry.input.counts);
   entry.sinceMs = models.silence.since(silentWindow(entry));
+  if (score.outcome === "fail") entry.called ??= calledNow?.(entry.input.window);
   entry.learned = learn(models, entry, options, input);
 }
 
-/** A window that alarms would make its fault look usual, so it does not enter the reference: not before it is the new level. */
+/**
+ * A window that alarms would make its fault look usual, so it does not enter the reference: not before it is the new level, unless a person
+ * said that it is no fault.
+ */
 function learn(
   { detector, reference, silence }: Models,
   entry: Entry,
   options: SeriesJudgeOptions,
   input = detectorInput(entry, options),
 ): Learned {
-  const { score, contents } = entry;
-  if (entry.input.partial || !silence.take(silentWindow(entry))) return NOTHING_LEARNED;
-  const learned = detector.learnOne(input, score);
-  const isNormal = score.outcome !== "fail" || learned.newLevels.length > 0;
+  const { score, contents, called } = entry;
+  if (entry.input.partial) return NOTHING_LEARNED;
+  const isOverruled = called === "expected" || called === "new-normal";
+  if (!silence.take(silentWindow(entry)) && !isOverruled) return NOTHING_LEARNED;
+  const learned = detector.learnOne(input, score, called);
+  const isNormal = called === undefined ? score.outcome !== "fail" || learned.newLevels.length > 0 : isOverruled;
   if (isNormal && !entry.input.empty) reference.learn(contents);
   return learned;
 }

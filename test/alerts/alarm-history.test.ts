@@ -1,18 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AlarmHistory, BUDGET_INTERVALS } from "../../src/alerts/alarm-history.ts";
+import { AlarmHistory, BUDGET_INTERVALS, type JudgedTick } from "../../src/alerts/alarm-history.ts";
 import { DAY, HOUR } from "./ticks.ts";
 
 const START = Date.UTC(2026, 0, 1);
 
-function day(at: number, isJudged = true) {
-  return { startMs: START + at * DAY, endMs: START + (at + 1) * DAY, isJudged };
+function day(at: number, isJudged = true, ...alarming: readonly string[]): JudgedTick {
+  const verdicts = ["all", "origin=EWR"].map((slice) => ({ slice, alarm: alarming.includes(slice), judged: isJudged }));
+  return { startMs: START + at * DAY, endMs: START + (at + 1) * DAY, verdicts };
 }
+
+const JUDGED = day(0).verdicts;
 
 describe("AlarmHistory.figures()", () => {
   test("count incidents, and what the judged time tolerates", () => {
     const history = new AlarmHistory(30 * DAY);
-    expect(history.figures()).toEqual({ intervalMs: 30 * DAY, spent: 0, tolerated: 0, realised: undefined });
+    expect(history.figures()).toMatchObject({ intervalMs: 30 * DAY, spent: 0, tolerated: 0, realised: undefined });
     for (let at = 0; at < 10; at++) history.update(day(at, false), undefined);
     expect(history.figures()).toMatchObject({ tolerated: 0, realised: undefined });
     for (let at = 10; at < 70; at++) {
@@ -33,14 +36,14 @@ describe("AlarmHistory.figures()", () => {
     history.update(day(0), undefined);
     for (let hour = 0; hour < 24; hour++) {
       const startMs = START + hour * HOUR;
-      history.update({ startMs, endMs: startMs + HOUR, isJudged: true }, undefined);
+      history.update({ startMs, endMs: startMs + HOUR, verdicts: JUDGED }, undefined);
     }
     history.update(day(5), undefined);
     expect(history.figures().tolerated).toBe(2);
     // Told again with late events.
     history.update(day(0), undefined);
     expect(history.figures().tolerated).toBe(2);
-    history.update({ startMs: START - 9 * DAY, endMs: START + 9 * DAY, isJudged: true }, undefined);
+    history.update({ startMs: START - 9 * DAY, endMs: START + 9 * DAY, verdicts: JUDGED }, undefined);
     expect(history.figures().tolerated).toBe(18);
   });
 
@@ -69,7 +72,7 @@ describe("AlarmHistory.figures()", () => {
           const hour = Math.floor((from + step) / size) * size;
           const isTold = isJudged || opens;
           history.update(
-            { startMs: hour * HOUR, endMs: (hour + size) * HOUR, isJudged: isTold },
+            { startMs: hour * HOUR, endMs: (hour + size) * HOUR, verdicts: isTold ? JUDGED : [] },
             opens ? `${step}` : undefined,
           );
           if (isTold) {

@@ -52,6 +52,12 @@ describe("alertEvent()", () => {
     expect(ids[1]).toBe(ids[0]);
   });
 
+  test("has another id for each word of a person", () => {
+    const ids = [{}, { about: "feedback@7" }, { about: "feedback@8" }].map((envelope) => headers({}, envelope).ce_id);
+    expect(new Set(ids).size).toBe(3);
+    expect(ids[0]).not.toContain("undefined");
+  });
+
   test("has an id that each of incident, window, revision and type changes", () => {
     const changes: readonly Partial<AlertRecord>[] = [
       {},

@@ -95,7 +95,8 @@ export async function runReplay(
 ): Promise<ReplayRun> {
   const out = more.out ?? folder.newOutput();
   const file = folder.write("streamgauge.yaml", config);
-  const args: ReplayArgs = { inputs, config: file, out, json: more.json ?? false };
+  const feedback = more.feedback === undefined ? {} : { feedback: more.feedback };
+  const args: ReplayArgs = { inputs, config: file, out, json: more.json ?? false, ...feedback };
   const run = await runCommand((io) => replay(args, io), more.env);
   const files: Record<string, string> = {};
   const isDirectory = existsSync(out) && statSync(out).isDirectory();

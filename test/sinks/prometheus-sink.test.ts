@@ -249,6 +249,21 @@ describe("createPrometheusSink(): alerts", () => {
     ]);
   });
 
+  test("what a person says of an incident that is over leaves the open one alone, and has no latency", () => {
+    const bench = new Bench();
+    bench.write("alerts", alert(0), alert(1, { state: "resolved", reason: "clean" }));
+    bench.write("alerts", alert(2, { incident: "trips/2", severity: "P2" }));
+    bench.write("alerts", alert(0, { state: "resolved", reason: "feedback", revision: 1 }));
+    expect(samplesOf(bench.registry, "streamgauge_incident_open")).toEqual({ "trips P1": 0, "trips P2": 1 });
+    // That one is ended by a word, too.
+    bench.write("alerts", alert(2, { incident: "trips/2", severity: "P2", state: "resolved", reason: "feedback" }));
+    expect(samplesOf(bench.registry, "streamgauge_incident_open")).toEqual({ "trips P1": 0, "trips P2": 0 });
+    expect(countedOf(bench.registry, "streamgauge_alerts_total")).toMatchObject({ "trips resolved P1": 2 });
+    const latencies = bench.registry.scrape().find(({ name }) => name === "streamgauge_alert_latency_seconds");
+    const count = latencies?.histograms.reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b), 0);
+    expect(count).toBe(3);
+  });
+
   test("counts an incident of streamgauge itself, and neither opens nor ends that of the data by it", () => {
     const bench = new Bench();
     bench.write("alerts", alert(0, { severity: "P2" }));
