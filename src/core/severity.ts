@@ -16,7 +16,6 @@ export const SEVERITIES = ["P0", "P1", "P2", "P3", "P4"] as const satisfies read
 export const IMPACTS = ["critical", "high", "medium", "low"] as const;
 export const LIKELIHOODS = ["possible", "likely", "certain"] as const;
 export type Impact = (typeof IMPACTS)[number];
-export type Likelihood = (typeof LIKELIHOODS)[number];
 
 /** By impact, then in the order of `LIKELIHOODS`. */
 export type SeverityMatrix = Readonly<Record<Impact, readonly Severity[]>>;
