@@ -10,7 +10,7 @@ import { CommandFolder } from "./cli-kit.ts";
 import { asCsv, makeTrips, TRIP_SCHEMA } from "./trips.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const COMMANDS = ["demo", "run", "doctor", "state", "ledger", "replay", "detect", "profile", "validate"];
+const COMMANDS = ["demo", "run", "doctor", "state", "ledger", "feedback", "replay", "detect", "profile", "validate"];
 const TRIPS = makeTrips({ seed: 81, count: 600, everyMs: 600_000 });
 const GOOD = "datasets: [{ topic: trips, time: { field: at }, windows: { sizes: [1d] } }]\n";
 
