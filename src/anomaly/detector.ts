@@ -1,8 +1,7 @@
 /**
- * The detector: five lanes over one table of per-metric forecasters, and the strongest of them speaks.
+ * The detector: four lanes over one table of per-metric forecasters, and the strongest of them speaks.
  *
  * - `metrics`: Holt-Winters per metric, the one furthest out in its own tail.
- * - `contrast`: how far the field that is furthest out stands beyond the others.
  * - `residual`: principal components of the innovations; what moves without its usual companions.
  * - `pca`: principal components of the metrics, Holt-Winters on the leading ones.
  * - `drift`: exponentially weighted means of the innovations; what is a little off for long.
@@ -23,10 +22,9 @@ import {
 } from "../core/detector.ts";
 import type { FeedbackLabel } from "../core/feedback.ts";
 import { DEFAULT_SEVERITY, severityOf } from "../core/severity.ts";
-import type { Cause, Outcome } from "../core/verdict.ts";
+import type { Outcome } from "../core/verdict.ts";
 import { type Calibrated, Calibration, type CalibrationSnapshot, type LaneScores } from "./calibration.ts";
 import { causesOf, intervalOf } from "./causes.ts";
-import { scoreContrastLane } from "./contrast-lane.ts";
 import { DriftLane, type DriftLaneSnapshot } from "./drift-lane.ts";
 import type { Expectation, LaneResult } from "./lane.ts";
 import { scoreMetricLane } from "./metric-lane.ts";
@@ -61,12 +59,11 @@ const BUDGET_WINDOWS = 30;
 /** Beyond it a threshold would lie among ordinary scores. */
 export const FALSE_ALARMS_MAX = 0.15;
 /**
- * In the order of how well they name the field. The scores are those that the flights of 2013 exceed once in 30 windows; what is
- * found by a lane that storms and holidays set off as well, that names no field well, or looks beyond the single window, has a small share of the budget.
+ * In the order of how well they name the field. The scores are those that the flights of 2013 exceed once in 30 windows; what lanes find that is
+ * not a fault of a single window, or names no field well, has a small share of the budget.
  */
 const LANES = [
-  { name: "metrics", typical: 9.2, share: 0.2 },
-  { name: "contrast", typical: 7.2, share: 1 },
+  { name: "metrics", typical: 9.2, share: 1 },
   { name: "residual", typical: 7.9, share: 1 },
   { name: "pca", typical: 5.8, share: 0.2 },
   { name: "drift", typical: 9, share: 0.2 },
@@ -313,10 +310,8 @@ interface RawScores {
 
 function rawOf(core: Core, input: DetectorInput, isWarmingUp: boolean): RawScores {
   const observations = core.table.observe(input, isWarmingUp);
-  const metrics = scoreMetricLane(core.table, observations);
   const results = [
-    metrics,
-    scoreContrastLane(observations, metrics),
+    scoreMetricLane(core.table, observations),
     core.residual.score(observations),
     core.pca.score(input.index, observations),
     core.drift.score(observations),
@@ -382,18 +377,18 @@ function laneScores(
   { observations, results }: RawScores,
   { calibrated, widen }: { readonly calibrated: Calibrated; readonly widen: number },
 ): LaneScore[] {
-  // Two lanes may lay the same blame.
-  const causes = new Map<Float64Array, readonly Cause[]>();
   return LANES.map(({ name }, lane) => {
     const { score, blame, expectations } = results[lane]!;
     if (score === undefined) return { lane: name, score: null, outcome: "unknown", causes: [] };
-    if (!causes.has(blame)) {
-      const expectation = (o: Observation, i: number) =>
-        widened(expectations?.[i] ?? ownExpectation(core.table, o), widen);
-      causes.set(blame, causesOf(observations, blame, expectation));
-    }
     const relative = score / calibrated.units[lane]! / widen;
-    return { lane: name, score: relative, outcome: outcomeOf(relative), causes: causes.get(blame)! };
+    return {
+      lane: name,
+      score: relative,
+      outcome: outcomeOf(relative),
+      causes: causesOf(observations, blame, (o, i) =>
+        widened(expectations?.[i] ?? ownExpectation(core.table, o), widen),
+      ),
+    };
   });
 }
 
