@@ -24,14 +24,10 @@ export function causesOf(
   if (!(total > 0)) return [];
   const groups = new Map<string, { total: number; members: number[] }>();
   const absent = new Set<string>();
-  const isAbsent = (i: number): boolean => {
-    const { metric, value } = observations[i]!;
-    if (metric.isPresence !== true) return false;
-    const { mid, width } = expectation(observations[i]!, i);
-    return Math.abs(value - mid) > width;
-  };
-  for (let i = 0; i < observations.length; i++) {
-    if (blame[i]! > 0 && isAbsent(i)) for (const field of observations[i]!.metric.fields) absent.add(field);
+  for (const [i, observation] of observations.entries()) {
+    if (observation.metric.isPresence !== true || !(blame[i]! > 0)) continue;
+    if (!isPresenceOut(observation, expectation(observation, i))) continue;
+    for (const field of observation.metric.fields) absent.add(field);
   }
   for (let i = 0; i < observations.length; i++) {
     const { fields } = observations[i]!.metric;
@@ -47,17 +43,17 @@ export function causesOf(
   const strongestFirst = (a: number, b: number) => blame[b]! - blame[a]! || a - b;
   const ranked = [...groups.values()]
     .sort((a, b) => b.total - a.total)
-    .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN)
-    .slice(0, CAUSES_MAX);
-  const first = ranked.map(({ members }) => {
-    const absentOnes = members.filter(isAbsent);
-    return (absentOnes.length > 0 ? absentOnes : members).reduce((a, b) => (strongestFirst(a, b) < 0 ? a : b));
-  });
-  const rest = first.length < CAUSES_MAX ? ranked.flatMap(({ members }) => members) : [];
-  const chosen = [...first, ...rest.filter((i) => !first.includes(i) && blame[i]! > 0).sort(strongestFirst)].slice(
-    0,
-    CAUSES_MAX,
-  );
+    .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN);
+  const first: number[] = [];
+  const rest: number[] = [];
+  for (const { members } of ranked) {
+    members.sort(strongestFirst);
+    const speaker =
+      members.find((i) => isPresenceOut(observations[i]!, expectation(observations[i]!, i))) ?? members[0]!;
+    first.push(speaker);
+    rest.push(...members.filter((i) => i !== speaker && blame[i]! > 0));
+  }
+  const chosen = [...first, ...rest.sort(strongestFirst)].slice(0, CAUSES_MAX);
   return chosen.map((i) => {
     const observation = observations[i]!;
     const [low, mid, high] = intervalOf(observation.metric, expectation(observation, i));
@@ -71,6 +67,10 @@ export function causesOf(
       high,
     };
   });
+}
+
+function isPresenceOut({ metric, value }: Observation, { mid, width }: Expectation): boolean {
+  return metric.isPresence === true && Math.abs(value - mid) > width;
 }
 
 /** What the metric was expected to be, in its own unit. */

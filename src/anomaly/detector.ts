@@ -8,8 +8,7 @@
  *
  * Each lane is calibrated by its own past scores, the largest of them again: a score of 1 is the threshold that keeps to the budget of
  * false alarms. Scoring never learns; learning is told what the score said, so that an alarming
- * window is winsorised in the forecasters and left out of the components' history and of the residuals. What a person says of a window
- * overrules the score.
+ * window is winsorised in the forecasters and left out of the components' history. What a person says of a window overrules the score.
  */
 import { FALSE_ALARMS_DEFAULT } from "../core/config.ts";
 import {
@@ -184,7 +183,7 @@ class FusedDetector implements Detector {
     if (fused === undefined) return unknownScore();
     const { widen = 1 } = input;
     const score = fused.score / calibrated.threshold / widen;
-    const lanes = laneScores(core, raw, { calibrated, widen });
+    const lanes = LANES.map((_, lane) => laneScore(core, lane, raw, { calibrated, widen }));
     const outcome = outcomeOf(score);
     const pValue = calibrated.pValue(fused.score / widen);
     const relativeP = pValue / calibrated.pValue(calibrated.threshold);
@@ -372,24 +371,24 @@ function speakerOf(lanes: readonly LaneScore[], strongest: number): number {
   return first < 0 ? strongest : first;
 }
 
-function laneScores(
+function laneScore(
   core: Core,
+  lane: number,
   { observations, results }: RawScores,
   { calibrated, widen }: { readonly calibrated: Calibrated; readonly widen: number },
-): LaneScore[] {
-  return LANES.map(({ name }, lane) => {
-    const { score, blame, expectations } = results[lane]!;
-    if (score === undefined) return { lane: name, score: null, outcome: "unknown", causes: [] };
-    const relative = score / calibrated.units[lane]! / widen;
-    return {
-      lane: name,
-      score: relative,
-      outcome: outcomeOf(relative),
-      causes: causesOf(observations, blame, (o, i) =>
-        widened(expectations?.[i] ?? ownExpectation(core.table, o), widen),
-      ),
-    };
-  });
+): LaneScore {
+  const { name } = LANES[lane]!;
+  const result = results[lane]!;
+  if (result.score === undefined) return { lane: name, score: null, outcome: "unknown", causes: [] };
+  const score = result.score / calibrated.units[lane]! / widen;
+  return {
+    lane: name,
+    score,
+    outcome: outcomeOf(score),
+    causes: causesOf(observations, result.blame, (o, i) =>
+      widened(result.expectations?.[i] ?? ownExpectation(core.table, o), widen),
+    ),
+  };
 }
 
 function ownExpectation(table: MetricTable, { slot, expected, floor, factor }: Observation): Expectation {

@@ -10,7 +10,6 @@ import { blameOf, type LaneResult, noVerdict, weightOf } from "./lane.ts";
 import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from "./metric-table.ts";
 import { movingColumns } from "./moving-columns.ts";
 import { dot, principalComponents } from "./principal-components.ts";
-import { TAIL_EVERY } from "./ring-tails.ts";
 import { SeriesModel } from "./series-model.ts";
 import { type Tail, tailOf, tailScore } from "./tail.ts";
 import type { WindowRing } from "./window-ring.ts";
@@ -139,9 +138,8 @@ export class PcaLane {
 function follow(component: Component, index: number, value: number): void {
   const innovation = component.model.learn(index, value, 1e-9, false);
   if (innovation === undefined) return;
-  const { sizes } = component;
-  sizes.push(Math.abs(innovation));
-  if (sizes.length % TAIL_EVERY === 0) component.tail = tailOf(Float64Array.from(sizes));
+  component.sizes.push(Math.abs(innovation));
+  component.tail = tailOf(Float64Array.from(component.sizes));
 }
 
 function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {

@@ -26,6 +26,8 @@ const READY_AFTER = 21;
 const FIT_CLIP = 3;
 /** Least spread of a residual, in units of the scale: below, the agreement of two metrics is taken for chance. */
 const FLOOR_MIN = 0.2;
+/** What an alarming window may teach the tail, in multiples of its q90. */
+const ALARM_CLIP = 4;
 
 interface Fit {
   /** Column of the matrix per slot, −1 where the slot is not in it. */
@@ -89,10 +91,13 @@ export class ResidualLane {
       this.#tails.forget(slot);
     }
     const residuals = this.#residualsOf(observations);
-    // The projector spreads a fault of one metric over the residuals of all.
-    if (residuals !== undefined && !alarmed) {
+    if (residuals !== undefined) {
       const row = new Float32Array(this.#table.slotCount).fill(Number.NaN);
-      for (let i = 0; i < observations.length; i++) row[observations[i]!.slot] = residuals[i]!;
+      for (let i = 0; i < observations.length; i++) {
+        const { slot } = observations[i]!;
+        const limit = alarmed ? ALARM_CLIP * (this.#tails.tail(slot)?.q90 ?? 1) : Number.POSITIVE_INFINITY;
+        row[slot] = Math.max(-limit, Math.min(limit, residuals[i]!));
+      }
       this.#residuals.push(input.index, row);
     }
     this.#sinceFit++;

@@ -43,7 +43,7 @@ const DATASET: DatasetConfig = {
   fields: new Map(),
   valuesDefault: "show",
   // A short warm-up, so that there are scores, alarms and incidents to be kept.
-  detect: { season: 7, warmup: 20, falseAlarms: { count: 4, perMs: 30 * DAY_MS } },
+  detect: { season: 7, warmup: 20 },
   flushEveryMs: 5000,
 };
 

@@ -169,17 +169,10 @@ describe.each([DAYS, HOURS])("of $name", (kind) => {
     expect(end!.causes[0]!.observed! - end!.causes[0]!.expected!).toBeLessThan(9);
   });
 
-  test("a slow trend opens no more incidents of its metric than the budget allows of all", () => {
-    const windows = 8 * season;
-    let opened = 0;
-    let runs = 0;
+  test("a slow trend raises no incident of its metric", () => {
     for (const slope of [0.05, -0.1]) {
-      for (let seed = 5; seed < 9; seed++) {
-        const { alerts } = run(kind, seed, windows, (at) => new Map([[2, slope * (at + 1)]]));
-        runs++;
-        opened += alerts.filter(({ state, causes }) => state === "opened" && causes[0]?.fields[0] === "f2").length;
-      }
+      const { alerts } = run(kind, 5, 8 * season, (at) => new Map([[2, slope * (at + 1)]]));
+      expect(alerts.filter(({ causes }) => causes[0]?.fields[0] === "f2")).toEqual([]);
     }
-    expect(opened).toBeLessThanOrEqual(kind.rate * windows * runs);
   });
 });
