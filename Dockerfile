@@ -24,6 +24,8 @@ ENV NODE_ENV=production
 ENV MALLOC_MMAP_THRESHOLD_=131072 \
     MALLOC_TRIM_THRESHOLD_=131072 \
     MALLOC_ARENA_MAX=2
+# Short-lived objects take at most 24 MB instead of 48 before V8 looks at them.
+ENV NODE_OPTIONS=--max-semi-space-size=8
 WORKDIR /app
 COPY --from=dependencies /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist

@@ -11,10 +11,9 @@ import { ROOT } from "../kafka/repository.ts";
 
 /** What the image sets for the memory of a process. */
 const IMAGE_ENVIRONMENT = Object.fromEntries(
-  [...readFileSync(join(ROOT, "Dockerfile"), "utf8").matchAll(/(MALLOC_\w+)=(\d+)/g)].map(([, name, value]) => [
-    name!,
-    value!,
-  ]),
+  [...readFileSync(join(ROOT, "Dockerfile"), "utf8").matchAll(/(MALLOC_\w+|NODE_OPTIONS)=(\S+)/g)].map(
+    ([, name, value]) => [name!, value!],
+  ),
 );
 const PRELOAD = join(ROOT, "test/chaos/preload.mjs");
 const RESTART_AFTER_MS = 500;
