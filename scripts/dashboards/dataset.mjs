@@ -9,6 +9,7 @@ import {
   fields,
   fixedColor,
   graph,
+  IS_OPEN,
   incidentAnnotation,
   POSTGRES,
   queryVariable,
@@ -38,7 +39,11 @@ const state = stat({
   empty: "no window yet",
   text: true,
   mappings: STATE_MAPPINGS,
-  targets: [sql(`SELECT coalesce(outcome, 'unknown') AS state FROM $schema.latest_windows WHERE ${SERIES}`)],
+  targets: [
+    sql(`
+      SELECT CASE WHEN alarm AND backtest THEN 'backtest' ELSE coalesce(outcome, 'unknown') END AS state
+      FROM $schema.latest_windows WHERE ${SERIES}`),
+  ],
 });
 
 const score = stat({
@@ -81,7 +86,7 @@ const sentence = stat({
   targets: [
     sql(`
       SELECT coalesce(max(severity || ': ' || latest_sentence), 'nothing is wrong') AS sentence
-      FROM $schema.incidents WHERE dataset = '$dataset' AND state <> 'resolved'`),
+      FROM $schema.incidents WHERE dataset = '$dataset' AND ${IS_OPEN}`),
   ],
 });
 
@@ -283,7 +288,7 @@ const verdicts = table({
   empty: NOT_JUDGED,
   targets: [
     sql(`
-      SELECT window_start AS "window", outcome, severity, score, p_value AS "p", revision, ${CAUSES} AS causes
+      SELECT window_start AS "window", CASE WHEN alarm AND backtest THEN 'backtest' ELSE outcome END AS outcome, severity, score, p_value AS "p", revision, ${CAUSES} AS causes
       FROM $schema.verdicts
       WHERE ${SERIES} AND "by" = 'detector' AND outcome <> 'unknown' AND $__timeFilter(window_start)
       ORDER BY alarm DESC, window_start DESC
@@ -312,7 +317,7 @@ const alerts = table({
   empty: "no alert in this time range",
   targets: [
     sql(`
-      SELECT window_start AS "window", state, severity, reason, sentence, array_to_string(slices, ', ') AS slices, incident
+      SELECT window_start AS "window", CASE WHEN backtest THEN 'backtest' ELSE state END AS state, severity, reason, sentence, array_to_string(slices, ', ') AS slices, incident
       FROM $schema.alerts
       WHERE dataset = '$dataset' AND $__timeFilter(window_start)
       ORDER BY at DESC, log_offset DESC

@@ -8,6 +8,7 @@ import {
   dataSourceVariable,
   field,
   graph,
+  IS_OPEN,
   incidentAnnotation,
   ref,
   SEVERITY_MAPPINGS,
@@ -33,11 +34,11 @@ const COUNT_IS_BAD = [
 
 const openIncidents = stat({
   title: "Open incidents",
-  description: "Incidents that are not resolved, of all datasets, whatever the time range.",
+  description: "Incidents that are not resolved, of all datasets, whatever the time range; none of a backtest.",
   unit: "short",
   empty: "0",
   steps: COUNT_IS_BAD,
-  targets: [sql("SELECT count(*) AS incidents FROM $schema.incidents WHERE state <> 'resolved'")],
+  targets: [sql(`SELECT count(*) AS incidents FROM $schema.incidents WHERE ${IS_OPEN}`)],
 });
 
 const worstSeverity = stat({
@@ -48,7 +49,7 @@ const worstSeverity = stat({
   steps: [{ color: COLOR.good, value: null }],
   mappings: SEVERITY_MAPPINGS,
   text: true,
-  targets: [sql("SELECT coalesce(min(severity), 'none') AS severity FROM $schema.incidents WHERE state <> 'resolved'")],
+  targets: [sql(`SELECT coalesce(min(severity), 'none') AS severity FROM $schema.incidents WHERE ${IS_OPEN}`)],
 });
 
 const datasets = stat({
@@ -65,7 +66,9 @@ const inAlarm = stat({
   unit: "short",
   empty: "0",
   steps: COUNT_IS_BAD,
-  targets: [sql("SELECT count(DISTINCT dataset) FILTER (WHERE alarm) AS datasets FROM $schema.latest_windows")],
+  targets: [
+    sql("SELECT count(DISTINCT dataset) FILTER (WHERE alarm AND NOT backtest) AS datasets FROM $schema.latest_windows"),
+  ],
 });
 
 const notJudged = stat({
@@ -106,17 +109,19 @@ const datasetTable = table({
       WITH latest AS (SELECT * FROM $schema.latest_windows),
       open AS (
         SELECT DISTINCT ON (dataset) dataset, severity, latest_sentence, opened
-        FROM $schema.incidents WHERE state <> 'resolved' ORDER BY dataset, severity, opened
+        FROM $schema.incidents WHERE ${IS_OPEN} ORDER BY dataset, severity, opened
       ),
       shortest AS (
         SELECT DISTINCT ON (dataset) * FROM latest ORDER BY dataset, slice <> 'all', size_seconds
       ),
       worst AS (
-        SELECT dataset, max(score) AS score, bool_or(alarm) AS alarm, bool_or(outcome IN ('pass', 'fail')) AS judged
+        SELECT dataset, max(score) AS score, bool_or(alarm AND NOT backtest) AS alarm,
+          bool_or(alarm) AS backtest, bool_or(outcome IN ('pass', 'fail')) AS judged
         FROM latest GROUP BY dataset
       )
       SELECT s.dataset,
-        CASE WHEN o.dataset IS NOT NULL THEN 'incident' WHEN w.alarm THEN 'alarm' WHEN w.judged THEN 'ok'
+        CASE WHEN o.dataset IS NOT NULL THEN 'incident' WHEN w.alarm THEN 'alarm'
+          WHEN w.backtest THEN 'backtest' WHEN w.judged THEN 'ok'
           ELSE 'not judged' END AS state,
         o.severity, w.score, s.size, s.window_start AS "last window", s.valid + s.invalid AS rows,
         (s.invalid + s.undecodable)::float8 / nullif(s.consumed, 0) AS refused,
@@ -179,7 +184,8 @@ const scores = graph({
 
 const alarmStates = stateTimeline({
   title: "Alarm state of each dataset",
-  description: "The worst outcome of all sizes and slices of a dataset: red while any of them alarms.",
+  description:
+    "The worst outcome of all sizes and slices of a dataset: red while any of them alarms, in a backtest too.",
   unit: "string",
   empty: "no window of this time range was judged",
   mappings: [
@@ -226,12 +232,13 @@ const rows = graph({
 
 const incidents = table({
   title: "Incidents",
-  description: "Every incident that touches the time range, newest first. A click opens the dataset.",
+  description:
+    "Every incident that touches the time range, newest first; a backtest is what would have been told of the time before the start. A click opens the dataset.",
   unit: "string",
   empty: "no incident in this time range",
   targets: [
     sql(`
-      SELECT opened, resolved, CASE WHEN state = 'resolved' THEN 'resolved' ELSE 'open' END AS state, severity, dataset,
+      SELECT opened, resolved, CASE WHEN backtest THEN 'backtest' WHEN state = 'resolved' THEN 'resolved' ELSE 'open' END AS state, severity, dataset,
         sentence AS "what was wrong", array_to_string(slices, ', ') AS slices, alerts
       FROM $schema.incidents
       WHERE time <= $__timeTo() AND timeend >= $__timeFrom()

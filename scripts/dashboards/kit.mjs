@@ -34,7 +34,11 @@ export const STATE_MAPPINGS = valueMappings({
   updated: { text: "open", color: "red" },
   open: { text: "open", color: "red" },
   resolved: { text: "resolved", color: "green" },
+  backtest: { text: "backtest", color: "#8e8e8e" },
 });
+
+/** Of `incidents`: what nobody was told of, because the deployment trains on it, is not open. */
+export const IS_OPEN = "state <> 'resolved' AND NOT backtest";
 
 function valueMappings(options) {
   const entries = Object.entries(options).map(([value, result], index) => [value, { ...result, index }]);

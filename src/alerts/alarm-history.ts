@@ -6,6 +6,8 @@
  * Time in which no window was judged (warming up, partial, no window at all) tolerates nothing. Windows of several sizes and slices that
  * lie over each other are one time. What was spent stays spent: alarms that late events took back are among them.
  *
+ * Incidents of a backtest are known, so that people can say what they were, but neither they nor its time count, until somebody is told of one.
+ *
  * People say what an incident was (`call()`): the last word counts, each record of the log once. Which windows alarmed in an incident is
  * known as long as they can be revised.
  *
@@ -33,6 +35,8 @@ interface KnownIncident {
   kind: VerdictKind | null;
   /** Windows that alarmed and can still be revised, `slice|start|end`. */
   windows: string[];
+  /** Nobody was told of it, so far: it opened on the past that the deployment trains on. */
+  isBacktest?: true;
   /** Words that were said of it. */
   calls: number;
   called?: Pick<Feedback, "feedback" | "by" | "note">;
@@ -59,6 +63,8 @@ interface Snapshot {
   readonly intervalMs: number;
   readonly incidents: readonly KnownIncident[];
   readonly judged: readonly TimeRange[];
+  /** End of the newest window that was judged, a backtest too; absent: there was none yet. */
+  readonly newestMs?: number;
   /** Behind the last word that was heard. */
   readonly heard: { readonly topicId: string | null; readonly next: number } | null;
 }
@@ -69,6 +75,8 @@ export interface BudgetFigures {
   readonly intervalMs: number;
   /** Incidents that were opened. */
   readonly spent: number;
+  /** Incidents of the backtest, at most 256; they are not among the others, and of all time. */
+  readonly backtest: number;
   /** False alarms that are tolerated in the time that was judged, at most 30. */
   readonly tolerated: number;
   /** Those of which somebody has said what they were. */
@@ -79,6 +87,8 @@ export interface BudgetFigures {
 
 /** Of a window: what there is to know of it here. */
 export interface JudgedTick extends TimeRange {
+  /** It ended before the deployment first started. @default false */
+  readonly isBacktest?: boolean;
   readonly verdicts: readonly {
     readonly slice: string;
     readonly alarm: boolean;
@@ -102,6 +112,7 @@ export class AlarmHistory {
   #incidents: KnownIncident[] = [];
   /** Time that was judged, ascending, apart from each other. */
   #judged: TimeRange[] = [];
+  #newestMs = 0;
   #heard: Snapshot["heard"] = null;
   readonly #horizonMs: number;
 
@@ -123,19 +134,24 @@ export class AlarmHistory {
 
   /** After the incident tracker has taken the window in. `openId`: of the incident that is open now; `alert`: what was told. */
   update(tick: JudgedTick, openId: string | undefined, alert?: AlertRecord): void {
-    if (tick.verdicts.some(({ judged }) => judged)) this.#cover(tick);
-    const { startMs, endMs } = tick;
+    const { startMs, endMs, isBacktest = false } = tick;
+    if (tick.verdicts.some(({ judged }) => judged)) {
+      if (!isBacktest) this.#cover(tick);
+      this.#newestMs = Math.max(this.#newestMs, endMs);
+    }
     const key = (slice: string) => `${slice}|${startMs}|${endMs}`;
     let open = this.#incidents.find(({ id }) => id === openId);
     if (open === undefined && openId !== undefined) {
       const last = { lastStartMs: startMs, lastEndMs: endMs };
-      open = { id: openId, startMs, endMs, ...last, severity: "P4", kind: null, windows: [], calls: 0 };
+      const mark = isBacktest ? ({ isBacktest: true } as const) : {};
+      open = { id: openId, startMs, endMs, ...last, severity: "P4", kind: null, windows: [], calls: 0, ...mark };
       this.#incidents.push(open);
       if (this.#incidents.length > MAX_INCIDENTS) this.#incidents.shift();
     }
     if (alert !== undefined && alert.incident === open?.id) {
       if (alert.severity < open.severity) open.severity = alert.severity;
       open.kind = alert.kind;
+      if (alert.backtest !== true) delete open.isBacktest;
     }
     for (const { slice, alarm, judged, kind } of tick.verdicts) {
       const holder = this.#incidents.find(({ windows }) => windows.includes(key(slice)));
@@ -144,7 +160,8 @@ export class AlarmHistory {
       }
       // What turns out to be late is an alarm by itself, of a window that may have alarmed before.
       const isNews = alarm && (holder === undefined || (kind === "late" && holder !== open));
-      if (!isNews || open === undefined) continue;
+      // A late revision of the past is no part of what is wrong now.
+      if (!isNews || open === undefined || (isBacktest && open.isBacktest !== true)) continue;
       open.windows.push(key(slice));
       if (open.windows.length > MAX_WINDOWS) open.windows.shift();
       if (endMs >= open.lastEndMs) Object.assign(open, { lastStartMs: startMs, lastEndMs: endMs });
@@ -190,12 +207,13 @@ export class AlarmHistory {
     let judgedMs = 0;
     for (const { startMs, endMs } of this.#judged) judgedMs += Math.max(0, endMs - Math.max(startMs, sinceMs));
     const tolerated = judgedMs / this.#intervalMs;
-    const incidents = this.#incidents.filter(({ startMs }) => startMs >= sinceMs);
+    const incidents = this.#incidents.filter(({ startMs, isBacktest }) => startMs >= sinceMs && isBacktest !== true);
     const spent = incidents.length;
+    const backtest = this.#incidents.filter(({ isBacktest }) => isBacktest === true).length;
     const called = { fault: 0, expected: 0, "new-normal": 0 };
     for (const { called: word } of incidents) if (word !== undefined) called[word.feedback]++;
     const realised = tolerated > 0 ? (spent - called.fault) / tolerated : undefined;
-    return { intervalMs: this.#intervalMs, spent, tolerated, called, realised };
+    return { intervalMs: this.#intervalMs, spent, backtest, tolerated, called, realised };
   }
 
   /** JSON-safe. */
@@ -204,6 +222,7 @@ export class AlarmHistory {
       intervalMs: this.#intervalMs,
       incidents: this.#incidents,
       judged: this.#judged,
+      newestMs: this.#newestMs,
       heard: this.#heard,
     };
     return structuredClone(snapshot);
@@ -211,15 +230,16 @@ export class AlarmHistory {
 
   /** The interval stays that of the configuration. */
   restore(snapshot: unknown): void {
-    const { incidents, judged, heard } = structuredClone(snapshot) as Snapshot;
+    const { incidents, judged, heard, newestMs = judged.at(-1)?.endMs ?? 0 } = structuredClone(snapshot) as Snapshot;
     this.#incidents = [...incidents];
     this.#judged = [...judged];
+    this.#newestMs = newestMs;
     this.#heard = heard;
   }
 
   /** Forgets windows that can be revised no more. */
   #settle(): void {
-    const untilMs = (this.#judged.at(-1)?.endMs ?? 0) - this.#horizonMs;
+    const untilMs = this.#newestMs - this.#horizonMs;
     for (const incident of this.#incidents) {
       if (incident.windows.length === 0 || endOf(incident.windows[0]!) > untilMs) continue;
       incident.windows = incident.windows.filter((window) => endOf(window) > untilMs);

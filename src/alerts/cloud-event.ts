@@ -37,6 +37,7 @@ export function alertEvent(alert: AlertRecord, envelope: AlertEnvelope): OutputR
     ce_time: envelope.isoTime,
     ce_subject: alert.incident,
     "content-type": "application/json",
+    ...(alert.backtest === true && { sg_backtest: "true" }),
   };
   return {
     topic: envelope.topic,

@@ -36,6 +36,7 @@ export function feedbackOnPast(
     revision,
     reason: "feedback",
     kind: incident.kind,
+    ...(incident.isBacktest === true && { backtest: true }),
     sentence,
     causes: [],
     evidence: [],

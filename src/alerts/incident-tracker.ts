@@ -4,6 +4,9 @@
  * `resolved` (clean for `resolveAfter` windows of the size that opened it, or corrected by late data). As long as a metric that alarmed
  * is neither back nor at a new level, no window counts as clean, whatever its score: what lasts is one incident.
  *
+ * What opens on the past that a deployment trains on is marked as a backtest up to its end. Where it goes on afterwards people are told of it, without the mark,
+ * with the first window that alarms (`updated`, `continues`).
+ *
  * A revision of a window that still alarms is nothing new: it neither opens a resolved incident again nor puts off
  * the end of an open one.
  */
@@ -39,6 +42,8 @@ export interface Tick {
   readonly revision: number;
   /** Entries of the calendar that the window touches. @default none */
   readonly calendar?: readonly string[];
+  /** The window ended before the deployment first started. @default false */
+  readonly isBacktest?: boolean;
   readonly verdicts: readonly SliceVerdict[];
 }
 
@@ -73,6 +78,8 @@ interface OpenIncident {
   lastSlices: readonly string[];
   /** Absent: told by a version that knew no kinds. */
   lastKind?: VerdictKind;
+  /** Of a past that nobody was told of, so far. */
+  isBacktest?: boolean;
   cleanWindows: number;
   /** Levels that metrics have settled at, those of the whole before those of slices. */
   levels: readonly SettledLevel[];
@@ -133,12 +140,16 @@ export class IncidentTracker {
     const open = this.#open;
     if (open === undefined) return alarms.length > 0 ? this.#openIncident(tick, alarms) : undefined;
     const corrected = this.#correct(open, tick);
+    // A late revision of the past takes back what came from there, and else says nothing of what is wrong now.
+    if (tick.isBacktest === true && open.isBacktest !== true)
+      return corrected && open.alarming.length === 0 ? this.#resolve(open, tick, "corrected") : undefined;
     settle(open, tick);
     if (alarms.length > 0) return this.#continueIncident(open, tick, this.#lasting(open, tick, alarms));
     if (corrected && open.alarming.length === 0) return this.#resolve(open, tick, "corrected");
     if (tick.revision > 0 || tick.sizeMs !== open.sizeMs) return undefined;
     if (!tick.verdicts.some((verdict) => verdict.judged)) return undefined;
-    if (open.settling.length > 0) return undefined;
+    if (open.settling.length > 0)
+      return goLive(open, tick) ? this.#lastTold(open, tick, "updated", "continues") : undefined;
     open.cleanWindows++;
     if (open.cleanWindows < this.#resolveAfter) return undefined;
     return this.#resolve(open, tick, open.levels.length > 0 ? "new-level" : "clean");
@@ -203,6 +214,7 @@ export class IncidentTracker {
       lastCauses: causes,
       lastSlices: alarms.map((alarm) => alarm.slice),
       lastKind: kindOf(alarms),
+      ...(tick.isBacktest === true && { isBacktest: true }),
       cleanWindows: 0,
       levels: [],
       settling: [],
@@ -227,6 +239,7 @@ export class IncidentTracker {
     const worse = severity < open.severity;
     const remindAfterMs = tick.sizeMs < REMIND_AFTER_MS ? REMIND_AFTER_MS : SHORTEST_DAY_MS;
     const reminder = tick.startMs - open.lastAlertMs >= remindAfterMs;
+    const isLive = goLive(open, tick);
     open.named.push(...fresh);
     if (worse) open.severity = severity;
     for (const alarm of alarms) {
@@ -239,9 +252,9 @@ export class IncidentTracker {
     open.lastCauses = causes;
     open.lastSlices = alarms.map((alarm) => alarm.slice);
     open.lastKind = kindOf(alarms);
-    if (fresh.length === 0 && !worse && !reminder) return undefined;
+    if (fresh.length === 0 && !worse && !reminder && !isLive) return undefined;
     open.lastAlertMs = Math.max(open.lastAlertMs, tick.startMs);
-    const reason = fresh.length > 0 ? "new-cause" : worse ? "worse" : "continues";
+    const reason = isLive ? "continues" : fresh.length > 0 ? "new-cause" : worse ? "worse" : "continues";
     return this.#alert(open, "updated", reason, tick, alarms);
   }
 
@@ -292,6 +305,7 @@ export class IncidentTracker {
       revision: tick.revision,
       reason,
       kind: open.lastKind ?? "content",
+      ...(open.isBacktest === true && { backtest: true }),
       sentence,
       causes: (levels.length > 0 ? levels.map(causeOf) : open.lastCauses).slice(0, MAX_ALERT_CAUSES),
       evidence: [],
@@ -318,11 +332,19 @@ export class IncidentTracker {
       revision: tick.revision,
       reason,
       kind: kindOf(alarms),
+      ...(open.isBacktest === true && { backtest: true }),
       sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, calendar, alarms, levels: [] }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
       evidence: [],
     };
   }
+}
+
+/** Whether an incident of the past goes on in a window of now: from here on people are told of it. */
+function goLive(open: OpenIncident, tick: Tick): boolean {
+  if (open.isBacktest !== true || tick.isBacktest === true) return false;
+  delete open.isBacktest;
+  return true;
 }
 
 /** Takes in what the verdicts say of levels. A series that is not told of any more (its slice was retired) holds nothing up. */

@@ -41,6 +41,8 @@ export function incidentSentence(input: SentenceInput): string {
   }
   const main = mainAlarm(input.alarms);
   const cause = main?.causes[0];
+  if (input.reason === "continues" && main === undefined)
+    return `${when}: not back to normal, and not yet at a new level`;
   if (main === undefined || cause === undefined) return `${when}: the metrics as a whole are unlike their past`;
   const place = main.slice === ALL ? "" : `at ${main.slice} `;
   const parts = [`${when}: ${place}${volumePhrase(input, main, cause) ?? causePhrase(cause)}`];

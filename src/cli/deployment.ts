@@ -33,7 +33,7 @@ export interface DeploymentOptions {
   readonly print: (line: string) => void;
 }
 
-export type DeploymentHealth = Pick<ReadinessInput, "profiler" | "judge" | "isHeldByRegistry">;
+export type DeploymentHealth = Pick<ReadinessInput, "profiler" | "judge" | "isHeldByRegistry" | "training">;
 
 export interface Deployment {
   /** Rejects with the first failure; never settles while all goes well. */
@@ -106,6 +106,7 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
       profiler: profiler.health?.(),
       judge: judge.health?.(),
       isHeldByRegistry: profiler.isHeldByRegistry(),
+      training: judge.training(),
     });
     for (const sink of sinks.sinks) running.push(await startSink({ ...common, sink, topics, group: kafka.group }));
     logger.info({ deployment: config.deployment, topics: config.datasets.map(({ topic }) => topic) }, "running");

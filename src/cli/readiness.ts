@@ -13,6 +13,8 @@ export interface ReadinessInput {
   readonly judge?: SubscriptionHealth | undefined;
   /** Batches wait for a registry that does not answer. */
   readonly isHeldByRegistry: boolean;
+  /** Datasets that train on the past. @default none */
+  readonly training?: readonly { readonly dataset: string; readonly share: number }[];
   /** By topic. */
   readonly flushEveryMs: ReadonlyMap<string, number>;
   /** Of the clock that the times of the health are of. */
@@ -40,7 +42,10 @@ export function readinessOf(input: ReadinessInput): Readiness {
     }
   }
   if (input.isHeldByRegistry) reasons.push("the schema registry does not answer, and batches wait for it");
-  return { ready: reasons.length === 0, reasons };
+  const training = (input.training ?? []).map(
+    ({ dataset, share }) => `training: ${dataset} ${Math.floor(100 * share)} %`,
+  );
+  return { ready: reasons.length === 0, reasons, ...(training.length > 0 && { notes: training }) };
 }
 
 function membershipReason(stage: string, health: SubscriptionHealth, nowMs: number): string | undefined {

@@ -189,6 +189,7 @@ function* describeDataset(known: DatasetKnowledge): Generator<string> {
   yield `  events     ${known.events.toLocaleString("en-US")} taken in`;
   yield `  watermark  ${known.watermark === null ? "none yet: nothing was decided" : `${known.watermark}: windows that end by then are closed`}`;
   yield `  incident   ${known.incident === null ? "none open" : `open: ${printable(known.incident)}`}`;
+  if (known.training !== null) yield `  training   ${trainingText(known.training, known.budget?.backtest ?? 0)}`;
   if (known.budget !== null) yield `  alarms     ${budgetText(known.budget)}`;
   const open = known.openWindows.map(({ sizeMs, start }) => `${formatDuration(sizeMs)} from ${start}`);
   yield `  open       ${open.length === 0 ? "no window" : listed(open)}`;
@@ -202,6 +203,11 @@ function* describeDataset(known: DatasetKnowledge): Generator<string> {
     ? "  learned    nothing yet: no window has closed"
     : `  learned    ${known.series.length} series`;
   for (const one of known.series) yield `    ${describeSeries(one)}`;
+}
+
+function trainingText({ startedAt, share }: NonNullable<DatasetKnowledge["training"]>, incidents: number): string {
+  const backtest = `windows that ended by ${startedAt} are a backtest, ${incidents} incidents in it`;
+  return share === null ? `over: ${backtest}` : `${Math.floor(100 * share)} % of what the topic held: ${backtest}`;
 }
 
 function budgetText({

@@ -128,6 +128,12 @@ export const TELEMETRY = {
     help: "Batches held because a schema has not come from the registry yet.",
     labels: [],
   },
+  streamgauge_training_ratio: {
+    type: "gauge",
+    unit: "ratio",
+    help: "How far the judge has come on what the topic held when the deployment first started: 1 when it does not train, or no more.",
+    labels: ["dataset"],
+  },
   streamgauge_judge_apply_duration_seconds: {
     type: "histogram",
     unit: "seconds",
@@ -247,19 +253,19 @@ export const TELEMETRY = {
   streamgauge_alarm: {
     type: "gauge",
     unit: "",
-    help: "1 while the newest window alarms, else 0.",
+    help: "1 while the newest window alarms, else 0; 0 for a backtest.",
     labels: ["dataset", "slice", "window"],
   },
   streamgauge_incident_open: {
     type: "gauge",
     unit: "",
-    help: "1 while an incident of the data with this severity is open, else 0; absent until the first alert since the start.",
+    help: "1 while an incident of the data with this severity is open, else 0; absent until the first alert since the start. A backtest opens none.",
     labels: ["dataset", "severity"],
   },
   streamgauge_alerts_total: {
     type: "counter",
     unit: "",
-    help: "Alerts by state: opened, updated, resolved; those of streamgauge itself too.",
+    help: "Alerts by state: opened, updated, resolved; those of streamgauge itself too, those of a backtest not.",
     labels: ["dataset", "state", "severity"],
   },
   streamgauge_alert_latency_seconds: {

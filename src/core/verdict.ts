@@ -56,6 +56,8 @@ export interface VerdictRecord {
   readonly severity: Severity | null;
   /** Null where there is no alarm. */
   readonly kind: VerdictKind | null;
+  /** The window ended before the deployment first started: what it would have been told as. Absent otherwise. */
+  readonly backtest?: true;
   /** Most to blame first. */
   readonly causes: readonly Cause[];
   /** Entries of the calendar that the window touches; absent where there are none. */
@@ -82,12 +84,14 @@ export interface AlertRecord {
   readonly windowEnd: string;
   readonly revision: number;
   /**
-   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `new-level`, `corrected`, `reset`, `feedback` (a person said
-   * what it is); of streamgauge itself `offset-gap`, `offset-overlap`, `offset-reset`, `unheard`, `heard`.
+   * Why this alert: `alarm`, `new-cause`, `worse`, `continues`, `clean`, `new-level`, `corrected`, `reset`, `feedback` (a
+   * person said what it is); of streamgauge itself `offset-gap`, `offset-overlap`, `offset-reset`, `unheard`, `heard`.
    */
   readonly reason: string;
   /** What the sentence is about; of a resolved incident, what the last one was. Null: of streamgauge itself. */
   readonly kind: VerdictKind | null;
+  /** As of a verdict; the record has a header `sg_backtest: true` then. Absent otherwise. */
+  readonly backtest?: true;
   /** One sentence in plain words. */
   readonly sentence: string;
   /** With `new-level` the metrics that have one: `observed` is that level, `expected` the one before. */

@@ -17,6 +17,6 @@ export function createConsoleSink(write: (line: string) => void): Sink {
 
 /** Control characters of names that come from data must not reach a terminal. */
 export function alertLine(alert: AlertRecord): string {
-  const line = `${alert.severity} ${alert.state.padEnd(8)} ${alert.dataset}  ${alert.sentence}`;
+  const line = `${alert.backtest === true ? "backtest " : ""}${alert.severity} ${alert.state.padEnd(8)} ${alert.dataset}  ${alert.sentence}`;
   return printable(line);
 }

@@ -230,11 +230,73 @@ ALTER TABLE S.alerts DROP CONSTRAINT alerts_pkey,
   ADD PRIMARY KEY (incident, window_start, window_end, revision, state, slices);
 `;
 
+/**
+ * What ended before the deployment first started is a backtest: it is shown, but nothing of it is open or alarms. Readers filter by the
+ * column, which stands last in each view.
+ */
+const BACKTEST = `
+ALTER TABLE S.alerts ADD COLUMN backtest boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN S.alerts.backtest IS 'Of a past that the deployment trains on: nobody was to be told';
+ALTER TABLE S.verdict_data ADD COLUMN backtest boolean NOT NULL DEFAULT false;
+
+CREATE OR REPLACE VIEW S.verdicts AS
+SELECT s.dataset, s.slice, s.size, s.size_seconds, v.window_start, v.window_end, v.revision, v."by", v.outcome,
+  v.score, v.p_value, v.alarm, v.severity, v.causes, v.backtest
+FROM S.verdict_data v JOIN S.series s ON s.id = v.series_id;
+
+CREATE OR REPLACE VIEW S.latest_windows AS
+SELECT s.dataset, s.slice, s.size, s.size_seconds, w.window_start, w.window_end, w.revision, w.partial,
+  w.consumed, w.valid, w.invalid, w.undecodable, w.tombstone, w.future, w.late, w.filtered,
+  v.outcome, v.score, v.alarm, v.severity, v.causes, coalesce(v.backtest, false) AS backtest
+FROM S.series s
+CROSS JOIN LATERAL (
+  SELECT * FROM S.window_data d WHERE d.series_id = s.id ORDER BY d.window_start DESC LIMIT 1
+) w
+LEFT JOIN S.verdict_data v ON v.series_id = s.id AND v."by" = 'detector'
+  AND v.window_start = w.window_start AND v.window_end = w.window_end;
+
+CREATE OR REPLACE VIEW S.incidents AS
+SELECT a.incident, a.dataset, CASE WHEN k.is_over THEN 'resolved' ELSE last.state END AS state, a.severity,
+  first.window_start AS opened, a.opened_at,
+  CASE WHEN k.is_own AND k.is_over THEN last.window_end
+    WHEN k.is_over THEN greatest(last.window_start, first.window_end) END AS resolved,
+  CASE WHEN k.is_over THEN last.at END AS resolved_at,
+  first.sentence, told.sentence AS latest_sentence, told.slices, told.causes, a.alerts,
+  first.window_start AS time,
+  CASE WHEN k.is_over AND NOT k.is_own THEN greatest(last.window_start, first.window_end) ELSE a.last_end END AS timeend,
+  CASE WHEN a.backtest THEN 'backtest: ' ELSE '' END || first.sentence AS text,
+  concat_ws(',', a.severity, CASE WHEN k.is_over THEN 'resolved' WHEN a.backtest THEN NULL ELSE 'open' END,
+    CASE WHEN a.backtest THEN 'backtest' END, replace(a.dataset, ',', ' ')) AS tags,
+  CASE WHEN k.is_own THEN 'streamgauge' ELSE 'data' END AS kind,
+  a.backtest
+FROM (
+  SELECT incident, dataset, min(severity) AS severity, count(*) AS alerts, max(window_end) AS last_end,
+    min(at) AS opened_at, bool_and(backtest) AS backtest
+  FROM S.alerts GROUP BY incident, dataset
+) a
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts f WHERE f.incident = a.incident ORDER BY f.at, f.log_offset LIMIT 1
+) first
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts l WHERE l.incident = a.incident ORDER BY l.at DESC, l.log_offset DESC LIMIT 1
+) last
+CROSS JOIN LATERAL (
+  SELECT * FROM S.alerts t WHERE t.incident = a.incident
+  ORDER BY (t.state = 'resolved'), t.at DESC, t.log_offset DESC LIMIT 1
+) told
+CROSS JOIN LATERAL (
+  SELECT first.reason IN ('offset-gap', 'offset-overlap', 'offset-reset', 'unheard', 'heard') AS is_own,
+    last.state = 'resolved' OR first.reason IN ('offset-gap', 'offset-overlap', 'offset-reset') AS is_over
+) k;
+COMMENT ON COLUMN S.incidents.backtest IS 'It began before the deployment first started, and nobody was told of it since';
+`;
+
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "tables", sql: TABLES },
   { version: 2, name: "views", sql: VIEWS },
   { version: 3, name: "incidents of streamgauge itself", sql: OWN_INCIDENTS },
   { version: 4, name: "alerts of one window by slices", sql: ALERTS_BY_SLICES },
+  { version: 5, name: "backtests", sql: BACKTEST },
 ];
 export const LATEST_VERSION = MIGRATIONS.length;
 

@@ -47,6 +47,8 @@ export interface VerdictRow extends WindowKey {
   readonly pValue: number | null;
   readonly alarm: boolean;
   readonly severity: string | null;
+  /** Of a window that ended before the deployment first started. */
+  readonly backtest: boolean;
   /** JSON text. */
   readonly causes: string;
 }
@@ -60,6 +62,8 @@ export interface AlertRow extends WindowKey {
   readonly evidence: string;
   readonly severity: string;
   readonly reason: string;
+  /** As of a verdict: nobody was to be told of it. */
+  readonly backtest: boolean;
   readonly sentence: string;
   /** Wall time of the judge, epoch seconds. */
   readonly at: number;
@@ -123,6 +127,7 @@ export function decodeVerdict(record: LogRecord): Decoded<VerdictRow> {
     pValue: numberOf(fields.pValue),
     alarm: fields.alarm === true,
     severity: fields.severity == null ? null : nameOf(fields.severity, "severity"),
+    backtest: fields.backtest === true,
     causes: causesText(fields.causes),
   }));
 }
@@ -135,6 +140,7 @@ export function decodeAlert(record: LogRecord): Decoded<AlertRow> {
     slices: JSON.stringify(listOf(fields.slices).map((slice) => nameOf(slice, "slices"))),
     severity: nameOf(fields.severity, "severity"),
     reason: nameOf(fields.reason, "reason"),
+    backtest: fields.backtest === true,
     sentence: storable(textField(fields.sentence, "sentence")).slice(0, MAX_SENTENCE_CHARACTERS),
     causes: causesText(fields.causes),
     evidence: evidenceText(fields.evidence),

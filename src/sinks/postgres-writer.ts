@@ -56,18 +56,20 @@ export class PostgresWriter {
     const series = await this.#seriesIds(db, newest);
     await db.query(
       `INSERT INTO ${this.#schema}.verdict_data AS v
-         (series_id, "by", window_start, window_end, revision, outcome, score, p_value, alarm, severity, causes)
+         (series_id, "by", window_start, window_end, revision, outcome, score, p_value, alarm, severity, causes,
+           backtest)
        SELECT series_id, "by", to_timestamp(start_s), to_timestamp(end_s), revision, outcome, score, p_value, alarm,
-         severity, causes
+         severity, causes, backtest
        FROM unnest($1::integer[], $2::text[], $3::float8[], $4::float8[], $5::integer[], $6::text[], $7::float8[],
-         $8::float8[], $9::boolean[], $10::text[], $11::jsonb[])
-         AS t(series_id, "by", start_s, end_s, revision, outcome, score, p_value, alarm, severity, causes)
+         $8::float8[], $9::boolean[], $10::text[], $11::jsonb[], $12::boolean[])
+         AS t(series_id, "by", start_s, end_s, revision, outcome, score, p_value, alarm, severity, causes, backtest)
        ON CONFLICT (series_id, "by", window_start, window_end) DO UPDATE SET
          revision = excluded.revision, outcome = excluded.outcome, score = excluded.score, p_value = excluded.p_value,
-         alarm = excluded.alarm, severity = excluded.severity, causes = excluded.causes
+         alarm = excluded.alarm, severity = excluded.severity, causes = excluded.causes, backtest = excluded.backtest
        WHERE v.revision < excluded.revision OR (v.revision = excluded.revision
-         AND (v.outcome, v.score, v.p_value, v.alarm, v.severity, v.causes) IS DISTINCT FROM
-           (excluded.outcome, excluded.score, excluded.p_value, excluded.alarm, excluded.severity, excluded.causes))`,
+         AND (v.outcome, v.score, v.p_value, v.alarm, v.severity, v.causes, v.backtest) IS DISTINCT FROM
+           (excluded.outcome, excluded.score, excluded.p_value, excluded.alarm, excluded.severity, excluded.causes,
+             excluded.backtest))`,
       [
         array(newest.map((row) => series.get(seriesText(row)) ?? null)),
         textArray(newest.map(({ by }) => by)),
@@ -80,6 +82,7 @@ export class PostgresWriter {
         array(newest.map(({ alarm }) => alarm)),
         textArray(newest.map(({ severity }) => severity)),
         textArray(newest.map(({ causes }) => causes)),
+        array(newest.map(({ backtest }) => backtest)),
       ],
     );
   }
@@ -91,18 +94,18 @@ export class PostgresWriter {
     if (latest.length === 0) return;
     await db.query(
       `INSERT INTO ${this.#schema}.alerts AS a (incident, state, dataset, slices, severity, window_start, window_end,
-         revision, reason, sentence, causes, evidence, at, log_offset)
+         revision, reason, sentence, causes, evidence, at, log_offset, backtest)
        SELECT incident, state, dataset, ARRAY(SELECT jsonb_array_elements_text(slices)), severity,
          to_timestamp(start_s), to_timestamp(end_s), revision, reason, sentence, causes, evidence, to_timestamp(at_s),
-         log_offset
+         log_offset, backtest
        FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::float8[], $7::float8[],
-         $8::integer[], $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::float8[], $14::bigint[])
+         $8::integer[], $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::float8[], $14::bigint[], $15::boolean[])
          AS t(incident, state, dataset, slices, severity, start_s, end_s, revision, reason, sentence, causes, evidence,
-           at_s, log_offset)
+           at_s, log_offset, backtest)
        ON CONFLICT (incident, window_start, window_end, revision, state, slices) DO UPDATE SET
          severity = excluded.severity, reason = excluded.reason,
          sentence = excluded.sentence, causes = excluded.causes, evidence = excluded.evidence, at = excluded.at,
-         log_offset = excluded.log_offset
+         log_offset = excluded.log_offset, backtest = excluded.backtest
        WHERE (a.at, a.log_offset) < (excluded.at, excluded.log_offset)`,
       [
         textArray(latest.map(({ incident }) => incident)),
@@ -119,6 +122,7 @@ export class PostgresWriter {
         textArray(latest.map(({ evidence }) => evidence)),
         array(latest.map(({ at }) => at)),
         array(latest.map(({ offset }) => offset)),
+        array(latest.map(({ backtest }) => backtest)),
       ],
     );
   }

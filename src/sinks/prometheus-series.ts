@@ -81,7 +81,8 @@ export class WindowSeries {
   verdict(record: VerdictRecord): void {
     if (!this.#shown.verdict.advance(record)) return;
     this.#score.set(record.score ?? undefined);
-    this.#alarm.set(record.alarm ? 1 : 0);
+    // Of a past that nobody is told of.
+    this.#alarm.set(record.alarm && record.backtest !== true ? 1 : 0);
   }
 
   /** Shows nothing until the next window: what came last is another process's business by now. */

@@ -16,6 +16,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not, in plain words; no values of the data, no secrets. */
   readonly reasons: readonly string[];
+  /** What else there is to know, such as a training on the past. @default none */
+  readonly notes?: readonly string[];
 }
 
 export interface PrometheusServerOptions {
@@ -117,8 +119,8 @@ function answerer(
         return plain(503, `the event loop stood still for ${(lateMs / 1000).toFixed(1)} s`);
       }
       case "/readyz": {
-        const { ready, reasons } = readiness();
-        return json(ready ? 200 : 503, { ready, reasons });
+        const { ready, reasons, notes } = readiness();
+        return json(ready ? 200 : 503, { ready, reasons, ...(notes !== undefined && { notes }) });
       }
       default:
         return plain(404, "not found: there are /metrics, /livez and /readyz");

@@ -4,7 +4,7 @@
  */
 import { AlarmHistory, type CalledIncident, type CallPlace } from "../alerts/alarm-history.ts";
 import { feedbackOnPast, feedbackSentence } from "../alerts/feedback-alert.ts";
-import { IncidentTracker, type SliceVerdict } from "../alerts/incident-tracker.ts";
+import { IncidentTracker, type SliceVerdict, type Tick } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
 import { type DatasetConfig, FALSE_ALARMS_DEFAULT, type FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
@@ -50,6 +50,7 @@ import {
   seriesKey,
   seriesOfKey,
   TRACKER_KEY,
+  TRAINING_KEY,
   writeContentsEntry,
   writeTracker,
 } from "./dataset-state.ts";
@@ -59,6 +60,7 @@ import { alertOutput, type OutputContext, windowOutputs } from "./output-records
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
 import { type Steps, Stints } from "./stints.ts";
+import { Training, type TrainingProgress, type TrainingSnapshot } from "./training.ts";
 
 export interface DatasetJudgeOptions {
   readonly dataset: DatasetConfig;
@@ -68,6 +70,8 @@ export interface DatasetJudgeOptions {
   readonly logger: Logger;
   /** @default none */
   readonly telemetry?: Telemetry;
+  /** What ended before the deployment first started is a backtest. @default false, as for recorded files */
+  readonly trains?: boolean;
 }
 
 export class DatasetJudge {
@@ -80,6 +84,9 @@ export class DatasetJudge {
   readonly #alarms: AlarmHistory;
   readonly #severity: SeverityPolicy;
   readonly #calendar: EventCalendar;
+  /** Absent: everything counts. */
+  #training: Training | undefined;
+  #storedTraining = "";
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -104,11 +111,13 @@ export class DatasetJudge {
       severityOf: (verdict, windowCount) => severityOf(verdict, severity, windowCount),
     });
     this.#ledger = new LedgerIncidents(topic);
+    if (options.trains === true) this.#training = new Training(leastTrainingMs(options.dataset));
     const { count, perMs } = falseAlarmsOf(options.dataset);
     this.#alarms = new AlarmHistory(perMs / count, horizonMs(options.dataset));
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, {
       windows: () => this.#tracker,
       budget: () => this.#alarms.figures(),
+      trainedShare: () => this.training?.share ?? 1,
     });
   }
 
@@ -130,6 +139,13 @@ export class DatasetJudge {
       this.#storedAlarms = textOf(alarms);
       this.#alarms.restore(JSON.parse(this.#storedAlarms));
     }
+    const training = entries.get(TRAINING_KEY);
+    // Absent: it was written by a version that knew no training. Then everything counts.
+    this.#training =
+      training === undefined || this.#options.trains !== true
+        ? undefined
+        : new Training(leastTrainingMs(dataset), JSON.parse(textOf(training)) as TrainingSnapshot);
+    this.#storedTraining = training === undefined ? "" : textOf(training);
     const state = readTracker(tracker);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
@@ -192,6 +208,11 @@ export class DatasetJudge {
     const alarms = JSON.stringify(this.#alarms.snapshot());
     if (alarms !== this.#storedAlarms) changed.push({ key: ALARMS_KEY, value: PackedBytes.of(utf8(alarms)) });
     this.#storedAlarms = alarms;
+    if (this.#training !== undefined) {
+      const training = JSON.stringify(this.#training.snapshot());
+      if (training !== this.#storedTraining) changed.push({ key: TRAINING_KEY, value: PackedBytes.of(utf8(training)) });
+      this.#storedTraining = training;
+    }
     const gone = [
       ...[...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key),
       ...[...this.#storedContents.keys()].filter((key) => !contents.has(key)).map((key) => CONTENTS_KEY + key),
@@ -208,7 +229,9 @@ export class DatasetJudge {
     const touched = new Set<SeriesJudge>();
     const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
+    this.#training?.hear(entry);
     const events = this.#tracker.apply(entry, keptPanes(panes));
+    if (panes.length > 0) this.#training?.follow(this.#tracker.watermarkMs);
     const outputs = this.#tellOfLedger(entry, events, context);
     for (const event of events) {
       this.telemetry.event(event);
@@ -226,11 +249,13 @@ export class DatasetJudge {
     for (const [series, inputs] of late) revised.push(...(yield* series.revise(inputs)));
     const positions = positionsOf(entry.topic, this.#tracker.positions);
     // A window that closed and is revised in the same flush is told of twice, one after the other.
-    for (const told of [closed, revised.sort(byWindow)]) {
+    for (const said of [closed, revised.sort(byWindow)]) {
+      const told = said.map((judged) => this.#placed(judged));
       for (const judged of told) outputs.push(...windowOutputs(judged, positions, context));
       for (const tick of ticksOf(told)) outputs.push(...this.#incident(tick, context));
     }
     for (const series of touched) series.settle();
+    this.#tellOfTraining();
     return outputs;
   }
 
@@ -256,7 +281,7 @@ export class DatasetJudge {
       if (![...series.revisable()].some(({ window }) => isMeant(window))) continue;
       const changed = yield* series.call(isMeant, feedback.feedback);
       this.#changedSeries.add(name);
-      told.push(...changed);
+      told.push(...changed.map((judged) => this.#placed(judged)));
     }
     const positions = positionsOf(dataset.topic, this.#tracker.positions);
     for (const judged of told.sort(byWindow)) outputs.push(...windowOutputs(judged, positions, context));
@@ -276,6 +301,26 @@ export class DatasetJudge {
     const alert = isOpen ? this.#incidents.acknowledge({ startMs, endMs }, { isOver, revision, sentence }) : undefined;
     const past = () => feedbackOnPast(incident, { dataset: topic, revision, sentence });
     return alertOutput(alert ?? past(), context, "all", `feedback@${place.offset}`);
+  }
+
+  /** How far the training on the past has come; undefined: there is none, or no more. */
+  get training(): TrainingProgress | undefined {
+    const share = this.#training?.shareAt(this.#tracker.watermarkMs);
+    return share === undefined ? undefined : { dataset: this.#options.dataset.topic, share };
+  }
+
+  #placed(judged: Judged): Judged {
+    return this.#training?.isBacktest(judged.window) === true ? { ...judged, isBacktest: true } : judged;
+  }
+
+  #tellOfTraining(): void {
+    const news = this.#training?.news(this.#tracker.watermarkMs);
+    if (news === undefined) return;
+    const { dataset, logger } = this.#options;
+    const share = Number(news.share.toFixed(2));
+    const fields = { dataset: dataset.topic, share, incidents: this.#alarms.figures().backtest };
+    const text = "training on what the topic holds: alarms are marked as a backtest";
+    logger.info(fields, news.isOver ? "trained: alarms are told from here on" : text);
   }
 
   /** Before the windows that it makes partial. */
@@ -371,9 +416,10 @@ export class DatasetJudge {
     const revision = Math.max(...tick.map((judged) => judged.revision));
     const { startMs, endMs } = first.window;
     const verdicts = tick.map(sliceVerdict);
-    const [sizeMs, calendar] = [this.#sizeOf(endMs - startMs), first.calendar];
-    const alert = this.#incidents.update({ sizeMs, startMs, endMs, revision, calendar, verdicts });
-    this.#alarms.update({ startMs, endMs, verdicts }, this.#incidents.openId, alert);
+    const [sizeMs, calendar, isBacktest] = [this.#sizeOf(endMs - startMs), first.calendar, first.isBacktest === true];
+    const whole: Tick = { sizeMs, startMs, endMs, revision, calendar, isBacktest, verdicts };
+    const alert = this.#incidents.update(whole);
+    this.#alarms.update({ startMs, endMs, isBacktest, verdicts }, this.#incidents.openId, alert);
     if (alert === undefined) return [];
     const slices = tick.filter((judged) => judged.revision === revision).map(({ window }) => window.slice);
     return [alertOutput(alert, context, slices.includes("all") ? "all" : slices.sort()[0])];
@@ -459,6 +505,11 @@ function reviseForMs(dataset: DatasetConfig, sizeMs: number): number {
 /** So far behind the newest window of any size a window may lie that can still be revised. */
 function horizonMs(dataset: DatasetConfig): number {
   return Math.max(...dataset.windows.sizesMs.map((sizeMs) => sizeMs + reviseForMs(dataset, sizeMs)));
+}
+
+/** The watermark lies so far behind the first event of a topic that is read from its end. */
+function leastTrainingMs({ windows, time }: DatasetConfig): number {
+  return Math.min(...windows.sizesMs) + time.latenessMs;
 }
 
 /** As the tracker calls the profile of a window. */

@@ -3,6 +3,7 @@
  *
  *     tracker                          windows, incident, names of fields: string · string · bytes, sealed
  *     ledger                           incidents of the watching itself: JSON
+ *     training                         when the deployment first started, and what it trains on: JSON
  *     alarms                           incidents of the data that were opened, and the time that was judged: JSON
  *     profile|<sizeMs>|<startMs>|<slice>   profile of a window that is open or can be revised
  *     contents|<sizeMs>|<startMs>|<slice>  what a reference will learn of a window that can be revised
@@ -19,6 +20,7 @@ import { KeptProfile } from "./kept-profile.ts";
 export const TRACKER_KEY = "tracker";
 export const LEDGER_KEY = "ledger";
 export const ALARMS_KEY = "alarms";
+export const TRAINING_KEY = "training";
 export const PROFILE_KEY = "profile|";
 export const CONTENTS_KEY = "contents|";
 export const SERIES_KEY = "series|";

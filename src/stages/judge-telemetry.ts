@@ -15,6 +15,8 @@ export interface WindowsView {
 export interface JudgeViews {
   readonly windows: () => WindowsView;
   readonly budget: () => BudgetFigures;
+  /** Of the training on the past, [0, 1]. */
+  readonly trainedShare: () => number;
 }
 
 export class JudgeTelemetry {
@@ -23,7 +25,7 @@ export class JudgeTelemetry {
   readonly #counters: Readonly<Record<"closed" | "revised" | "gap" | "overlap" | "reset" | "replayed", Counter>>;
   readonly #readings: readonly Reading[];
 
-  constructor(telemetry: Telemetry, dataset: string, { windows: view, budget }: JudgeViews) {
+  constructor(telemetry: Telemetry, dataset: string, { windows: view, budget, trainedShare }: JudgeViews) {
     this.#telemetry = telemetry;
     this.#duration = telemetry.histogram("streamgauge_judge_apply_duration_seconds", { dataset });
     const windows = (kind: string) => telemetry.counter("streamgauge_windows_closed_total", { dataset, kind });
@@ -45,6 +47,7 @@ export class JudgeTelemetry {
         if (watermarkMs === undefined || !Number.isFinite(watermarkMs)) return undefined;
         return (telemetry.clock.nowMs() - watermarkMs) / 1000;
       }),
+      telemetry.read("streamgauge_training_ratio", { dataset }, trainedShare),
       telemetry.read("streamgauge_budget_spent", { dataset }, () => budget().spent),
       telemetry.read("streamgauge_budget_tolerated", { dataset }, () => budget().tolerated),
       ...FEEDBACK_LABELS.map((feedback) =>

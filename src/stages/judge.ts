@@ -26,6 +26,7 @@ import { datasetOfKey, POSITION_KEY, StoredDataset } from "./dataset-state.ts";
 import { DeltaAssembler, type Flush } from "./delta-assembler.ts";
 import { observeLog } from "./observed-log.ts";
 import { Stints } from "./stints.ts";
+import type { TrainingProgress } from "./training.ts";
 
 export interface JudgeOptions {
   readonly log: Log;
@@ -50,8 +51,13 @@ export interface JudgeOptions {
   readonly telemetry?: Telemetry;
 }
 
+export interface JudgeSubscription extends Subscription {
+  /** Datasets of this process that train on the past. */
+  training(): readonly TrainingProgress[];
+}
+
 /** Ends with a last checkpoint. */
-export async function startJudge(options: JudgeOptions): Promise<Subscription> {
+export async function startJudge(options: JudgeOptions): Promise<JudgeSubscription> {
   const shards = new Map<Claim, Shard>();
   const handler: ClaimHandler = {
     async claimed(claim) {
@@ -81,6 +87,7 @@ export async function startJudge(options: JudgeOptions): Promise<Subscription> {
   return {
     done: subscription.done,
     ...(subscription.health === undefined ? {} : { health: subscription.health }),
+    training: () => [...shards.values()].flatMap((shard) => shard.training()),
     async stop() {
       for (const shard of shards.values()) await shard.close();
       await subscription.stop();
@@ -124,7 +131,9 @@ class Shard {
     const place = { topic: options.topics.state, partition: claim.partition };
     this.#store = new StateStore({ ...place, ...(writer === undefined ? {} : { writer }) });
     for (const dataset of options.datasets) {
-      this.#judges.set(dataset.topic, new DatasetJudge({ ...options, dataset }));
+      // Without checkpoints the input is bounded and recorded: all of it is the past.
+      const trains = options.checkpoints !== undefined;
+      this.#judges.set(dataset.topic, new DatasetJudge({ ...options, dataset, trains }));
     }
   }
 
@@ -292,6 +301,10 @@ class Shard {
       await this.#stints.worked(record.value?.length ?? 0);
     }
     return records;
+  }
+
+  training(): TrainingProgress[] {
+    return [...this.#judges.values()].flatMap(({ training }) => (training === undefined ? [] : [training]));
   }
 
   end(): void {

@@ -39,7 +39,11 @@ export function metricsRecord(judged: Judged, positions: readonly LogPosition[])
 /** The fused detector's line first, then one line per lane. */
 export function verdictRecords(judged: Judged): VerdictRecord[] {
   const { score, calendar } = judged;
-  const window = { ...windowOf(judged), ...(calendar.length > 0 && { calendar }) };
+  const window = {
+    ...windowOf(judged),
+    ...(calendar.length > 0 && { calendar }),
+    ...(judged.isBacktest === true && { backtest: true as const }),
+  };
   const fused: VerdictRecord = {
     ...window,
     by: "detector",
@@ -57,7 +61,7 @@ export function verdictRecords(judged: Judged): VerdictRecord[] {
 
 /** A lane never alarms by itself. */
 function laneRecord(
-  window: ReturnType<typeof windowOf> & Pick<VerdictRecord, "calendar">,
+  window: ReturnType<typeof windowOf> & Pick<VerdictRecord, "calendar" | "backtest">,
   by: VerdictBy,
   lane: { readonly outcome: Outcome; readonly score: number | null; readonly causes: readonly Cause[] },
 ): VerdictRecord {

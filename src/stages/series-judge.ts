@@ -61,6 +61,8 @@ export interface Judged {
   readonly learned: Learned;
   /** Entries of the calendar that the window touches. */
   readonly calendar: readonly string[];
+  /** Of the past on which the deployment trains. */
+  readonly isBacktest?: boolean;
   readonly summary: WindowSummary;
 }
 

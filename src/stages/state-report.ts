@@ -15,9 +15,11 @@ import {
   SERIES_KEY,
   seriesOfKey,
   TRACKER_KEY,
+  TRAINING_KEY,
 } from "./dataset-state.ts";
 import { positionOf } from "./judge.ts";
 import { seriesProgress } from "./series-judge.ts";
+import { Training, type TrainingSnapshot } from "./training.ts";
 
 /** One partition of the state topic. */
 export interface PartitionReport {
@@ -57,6 +59,13 @@ export interface DatasetKnowledge {
   readonly incident: string | null;
   /** Alarms beside the budget of false alarms; null: nothing was judged yet. */
   readonly budget: (Omit<BudgetFigures, "realised"> & { readonly realised: number | null }) | null;
+  /** On the past; null: no flush was heard, or by a version that knew no training. */
+  readonly training: {
+    /** Windows that ended by then are a backtest. */
+    readonly startedAt: string;
+    /** How far it has come, [0, 1). Null: it does not train, or no more. */
+    readonly share: number | null;
+  } | null;
   /** Slices by value that have a place. */
   readonly slices: readonly string[];
   readonly inputs: readonly {
@@ -137,6 +146,7 @@ export function reportKnowledge(
   incidentTracker.restore(incidents);
   const alarms = values.get(ALARMS_KEY);
   const figures = alarms === undefined ? undefined : AlarmHistory.read(JSON.parse(textOf(alarms))).figures();
+  const { watermarkMs } = tracker;
   const series: SeriesKnowledge[] = [];
   for (const [key, value] of values) {
     if (!key.startsWith(SERIES_KEY)) continue;
@@ -152,7 +162,7 @@ export function reportKnowledge(
     partition: place.partition,
     sizesMs: tracker.sizesMs,
     timezone: tracker.timezone,
-    watermark: tracker.watermarkMs === null ? null : isoTime(tracker.watermarkMs),
+    watermark: watermarkMs === null ? null : isoTime(watermarkMs),
     events: tracker.totals.consumed,
     openWindows: tracker.series
       // The panes behind the sizes are nobody's business.
@@ -163,6 +173,7 @@ export function reportKnowledge(
       .sort((a, b) => a.sizeMs - b.sizeMs || (a.start < b.start ? -1 : 1)),
     incident: incidentTracker.openId ?? null,
     budget: figures === undefined ? null : { ...figures, realised: figures.realised ?? null },
+    training: trainingOf(values.get(TRAINING_KEY), watermarkMs ?? undefined),
     slices: tracker.slices.map(([slice]) => slice).sort(),
     inputs: tracker.partitions.map(({ partition, heard, position, maxEventTimeMs }) => ({
       partition,
@@ -171,6 +182,13 @@ export function reportKnowledge(
     })),
     series,
   };
+}
+
+function trainingOf(stored: Uint8Array | undefined, watermarkMs: number | undefined): DatasetKnowledge["training"] {
+  if (stored === undefined) return null;
+  const training = Training.read(JSON.parse(textOf(stored)) as TrainingSnapshot);
+  if (training.startedMs === null) return null;
+  return { startedAt: isoTime(training.startedMs), share: training.shareAt(watermarkMs) ?? null };
 }
 
 function groupByDataset(entries: readonly StoredEntry[]): Map<string, StoredEntry[]> {

@@ -2,7 +2,7 @@
  * Drops what the judge has learned of datasets, so that it begins anew with what comes next.
  *
  * What stays is what the past still decides: the position; the offsets up to which each input partition was applied, so
- * that ranges go on to be checked; and the watermark, so that no window that was told is told again. Events of windows
+ * that ranges go on to be checked; the watermark, so that no window that was told is told again; and when the deployment first started. Events of windows
  * before it are `late` in the first window, which begins in the middle and is `partial`, as that of a new dataset is.
  * Windows that were open are dropped, and an open incident is resolved: nothing else would ever end it.
  */
@@ -12,7 +12,15 @@ import { FieldNames } from "../profiles/field-names.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
 import { type StateEntry, StateStore, type StateStoreOptions, type StoredEntry } from "../state/state-records.ts";
 import { createPaneClock } from "../windows/panes.ts";
-import { datasetOfKey, LEDGER_KEY, POSITION_KEY, readTracker, TRACKER_KEY, writeTracker } from "./dataset-state.ts";
+import {
+  datasetOfKey,
+  LEDGER_KEY,
+  POSITION_KEY,
+  readTracker,
+  TRACKER_KEY,
+  TRAINING_KEY,
+  writeTracker,
+} from "./dataset-state.ts";
 import { alertOutput, type OutputContext } from "./output-records.ts";
 
 export interface ResetOptions {
@@ -65,8 +73,8 @@ export function resetState(records: readonly LogRecord[], options: ResetOptions)
     if (options.datasets !== "all" && !options.datasets.includes(dataset)) continue;
     const trackerKey = `${dataset}|${TRACKER_KEY}`;
     const begun = keepsPosition ? emptied(dataset, entries.find(({ key }) => key === trackerKey)?.value) : undefined;
-    // What is told of the watching itself has nothing to do with what was learned.
-    const kept = [trackerKey, `${dataset}|${LEDGER_KEY}`];
+    // What is told of the watching itself, and when it began, have nothing to do with what was learned.
+    const kept = [trackerKey, `${dataset}|${LEDGER_KEY}`, `${dataset}|${TRAINING_KEY}`];
     const dropped = entries.filter(({ key }) => begun === undefined || !kept.includes(key));
     for (const { key } of dropped) gone.push(key);
     if (begun !== undefined) changed.push({ key: trackerKey, value: PackedBytes.of(begun.value) });

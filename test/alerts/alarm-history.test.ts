@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AlarmHistory, BUDGET_INTERVALS, type JudgedTick } from "../../src/alerts/alarm-history.ts";
+import type { AlertRecord } from "../../src/core/verdict.ts";
 import { DAY, HOUR } from "./ticks.ts";
 
 const START = Date.UTC(2026, 0, 1);
@@ -92,6 +93,33 @@ describe("AlarmHistory.figures()", () => {
       { seed: 62, numRuns: 300 },
     );
     expect(pauses).toBeGreaterThan(50);
+  });
+
+  test("leave out a backtest and its time, and count an incident of it when people are told of it", () => {
+    const history = new AlarmHistory(30 * DAY, 2 * DAY);
+    const past = (at: number, open?: string) =>
+      history.update({ ...day(at, true, ...(open === undefined ? [] : ["all"])), isBacktest: true }, open);
+    for (let at = 0; at < 30; at++) past(at, at === 5 ? "a" : at === 29 ? "b" : undefined);
+    expect(history.figures()).toMatchObject({ spent: 0, backtest: 2, tolerated: 0, realised: undefined });
+    // Windows that can be revised no more are forgotten all the same.
+    const windows = () =>
+      (history.snapshot() as { incidents: { windows: string[] }[] }).incidents.map((one) => one.windows.length);
+    expect(windows()).toEqual([0, 1]);
+    // What is told with the mark changes nothing.
+    const told = { incident: "b", severity: "P1", kind: "content" } as AlertRecord;
+    history.update(day(30), "b", { ...told, backtest: true });
+    expect(history.figures()).toMatchObject({ spent: 0, backtest: 2 });
+    history.update(day(31, true, "all"), "b", told);
+    for (let at = 32; at < 60; at++) history.update(day(at), undefined);
+    expect(history.figures()).toMatchObject({ spent: 1, backtest: 1, tolerated: 1, realised: 1 });
+    // A late revision of the past belongs to no incident of now.
+    history.update(day(60, true, "all"), "c", { ...told, incident: "c" });
+    history.update({ ...day(59, true, "all"), isBacktest: true }, "c");
+    expect(windows().at(-1)).toBe(1);
+    const restored = new AlarmHistory(30 * DAY, 2 * DAY);
+    restored.restore(JSON.parse(JSON.stringify(history.snapshot())));
+    expect(restored.figures()).toEqual(history.figures());
+    expect(restored.snapshot()).toEqual(history.snapshot());
   });
 
   test("keep the newest 256 incidents and 64 pauses", () => {

@@ -524,6 +524,111 @@ describe("IncidentTracker.update() while a metric settles", () => {
   });
 });
 
+describe("IncidentTracker.update() on a past that a deployment trains on", () => {
+  const past = (day: number, ...verdicts: Tick["verdicts"]) => dayTick(day, verdicts, { isBacktest: true });
+  const now = (day: number, ...verdicts: Tick["verdicts"]) => dayTick(day, verdicts);
+  /** As `outline()`, with a `*` at what is marked. */
+  const marked = (alerts: readonly (AlertRecord | undefined)[]) =>
+    outline(alerts).map((line, at) => line + (alerts[at]?.backtest === true ? " *" : ""));
+
+  test("marks an incident up to its end, also where a window of now ends it", () => {
+    const ticks = [past(8, alarm()), past(9, alarm()), past(10, clean()), past(11, alarm()), now(12, clean())];
+    expect(marked(told(tracker(), ticks))).toEqual([
+      "opened alarm 8 *",
+      "updated continues 9 *",
+      "resolved clean 10 *",
+      "opened alarm 11 *",
+      "resolved clean 12 *",
+    ]);
+  });
+
+  test("tells of one that goes on with the first window that alarms, and from then on as of any", () => {
+    const incidents = tracker({ resolveAfter: 2 });
+    const alerts = told(incidents, [
+      past(8, alarm()),
+      now(9, clean()),
+      now(10, alarm()),
+      now(10, alarm()),
+      now(11, clean()),
+    ]);
+    expect(marked(alerts)).toEqual(["opened alarm 8 *", "", "updated continues 10", "", ""]);
+    expect(alerts[2]).toMatchObject({
+      incident: alerts[0]!.incident,
+      sentence: expect.stringMatching(/^10 Feb: 36 % of/),
+    });
+    expect(marked(told(incidents, [now(12, clean())]))).toEqual(["resolved clean 12"]);
+  });
+
+  test("tells of one that is not over although its windows do not alarm any more", () => {
+    const settling = { ...clean(), isSettling: true, newLevels: [] };
+    const incidents = tracker();
+    const alerts = told(incidents, [past(8, alarm({ isSettling: true })), now(9, settling), now(10, settling)]);
+    expect(marked(alerts)).toEqual(["opened alarm 8 *", "updated continues 9", ""]);
+    expect(alerts[1]?.sentence).toBe("9 Feb: not back to normal, and not yet at a new level");
+    expect(marked(told(incidents, [now(11, { ...clean(), isSettling: false })]))).toEqual(["resolved clean 11"]);
+  });
+
+  test("lets late events of the past take back what came from there, and adds nothing of them to what is wrong now", () => {
+    const ahead = [past(8, alarm()), now(9, alarm())];
+    const more = { ...past(7, alarm({ severity: "P0", causes: [cause("mean(fare)")] })), revision: 1 };
+    expect(marked(told(tracker(), [...ahead, more]))).toEqual(["opened alarm 8 *", "updated continues 9", ""]);
+    const back = [8, 9].map((day) => ({ ...(day === 8 ? past(8, clean()) : now(9, clean())), revision: 1 }));
+    expect(marked(told(tracker(), [...ahead, ...back]))).toEqual([
+      "opened alarm 8 *",
+      "updated continues 9",
+      "",
+      "resolved corrected 9",
+    ]);
+    expect(marked(told(tracker(), [...ahead, ...back.toReversed()])).at(-1)).toBe("resolved corrected 8");
+  });
+
+  test("acknowledge() and reset() keep the mark", () => {
+    const window = { startMs: Date.UTC(2013, 1, 8), endMs: Date.UTC(2013, 1, 9) };
+    const open = () => {
+      const incidents = tracker();
+      told(incidents, [past(8, alarm())]);
+      return incidents;
+    };
+    const words = { revision: 1, sentence: "" };
+    expect(open().acknowledge(window, { isOver: false, ...words })).toMatchObject({ state: "updated", backtest: true });
+    expect(open().acknowledge(window, { isOver: true, ...words })).toMatchObject({ state: "resolved", backtest: true });
+    expect(open().reset(() => window)).toMatchObject({ reason: "reset", backtest: true });
+  });
+
+  test("never is an incident open in secret once a window of now has alarmed, also through snapshots", () => {
+    let gone = 0;
+    fc.assert(
+      fc.property(anyTicks, fc.nat(20), fc.nat(60), (ticks, days, cut) => {
+        const liveMs = Date.UTC(2013, 1, 1 + days);
+        let incidents = tracker();
+        const unmarked = new Set<string>();
+        for (const [at, tick] of ticks.entries()) {
+          if (at === cut) {
+            const snapshot = JSON.parse(JSON.stringify(incidents.snapshot()));
+            incidents = tracker();
+            incidents.restore(snapshot);
+          }
+          const before = (incidents.snapshot() as { past: string[] }).past;
+          const alert = incidents.update({ ...tick, isBacktest: tick.endMs <= liveMs });
+          if (alert?.backtest === true) expect(unmarked.has(alert.incident)).toBe(false);
+          else if (alert !== undefined) unmarked.add(alert.incident);
+          // A window may open another one under the same id, when late events have changed another slice of it.
+          if (alert?.state === "resolved") unmarked.delete(alert.incident);
+          const key = (slice: string) => `${slice}|${tick.startMs}|${tick.endMs}`;
+          const alarms = tick.verdicts.some(({ slice, alarm }) => alarm && !before.includes(key(slice)));
+          if (tick.endMs <= liveMs || !alarms) continue;
+          const { open } = incidents.snapshot() as { open: { id: string; isBacktest?: boolean } };
+          expect(open.isBacktest).toBeUndefined();
+          expect(unmarked).toContain(open.id);
+          if (alert?.reason === "continues" && alert.state === "updated") gone++;
+        }
+      }),
+      { seed: SEED, numRuns: 500 },
+    );
+    expect(gone).toBeGreaterThan(50);
+  });
+});
+
 /** What is wrong with the order of the alerts of one dataset. */
 function orderProblem(alerts: readonly AlertRecord[]): string | undefined {
   let open: string | undefined;

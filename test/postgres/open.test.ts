@@ -133,6 +133,8 @@ describe.skipIf(!postgresPresent)("migrate()", () => {
       );
       for (const { name } of rows) await client.query(`DROP VIEW streamgauge.${name}`);
       await client.query("DROP FUNCTION streamgauge.forget_before");
+      for (const table of ["alerts", "verdict_data"])
+        await client.query(`ALTER TABLE streamgauge.${table} DROP COLUMN backtest`);
       await client.query("DELETE FROM streamgauge.migrations WHERE version > 1");
     });
     await (await openSink(url)).close();

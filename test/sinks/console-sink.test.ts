@@ -25,6 +25,12 @@ describe("createConsoleSink()", () => {
     ]);
   });
 
+  test("says of a backtest that it is one", () => {
+    expect(lines({ ...ALERT, backtest: true })).toEqual([
+      "backtest P1 opened   flights  8 Feb: 36 % of `dep_time` is null, expected 0–7.2 %",
+    ]);
+  });
+
   test("writes an incident of streamgauge itself like any other", () => {
     const sentence = "flights/3: offsets 4,711–4,800 were never seen; the windows touched are partial";
     const own = { incident: "flights/streamgauge/offset-gap/flights/3/4711-4801", reason: "offset-gap", slices: [] };

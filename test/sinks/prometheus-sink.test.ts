@@ -264,6 +264,23 @@ describe("createPrometheusSink(): alerts", () => {
     expect(count).toBe(3);
   });
 
+  test("shows nothing of a backtest: no incident that is open, no alarm, no alert; and what goes on from when it is told", () => {
+    const bench = new Bench();
+    bench.write("verdicts", verdict(0, { outcome: "fail", alarm: true, score: 2, backtest: true }));
+    bench.write("alerts", alert(0, { backtest: true }), alert(1, { state: "updated", backtest: true }));
+    expect(bench.samples("streamgauge_alarm")).toEqual({ "trips all 1h": 0 });
+    expect(bench.samples("streamgauge_incident_open")).toEqual({});
+    expect(countedOf(bench.registry, "streamgauge_alerts_total")).toEqual({});
+    bench.write("verdicts", verdict(2, { outcome: "fail", alarm: true, score: 2 }));
+    bench.write("alerts", alert(2, { state: "updated", reason: "continues" }));
+    expect(bench.samples("streamgauge_alarm")).toEqual({ "trips all 1h": 1 });
+    expect(bench.samples("streamgauge_incident_open")).toEqual({ "trips P1": 1 });
+    // One of the past that ends meanwhile ends nothing else.
+    bench.write("alerts", alert(1, { incident: "trips/past", state: "resolved", backtest: true }));
+    expect(bench.samples("streamgauge_incident_open")).toEqual({ "trips P1": 1 });
+    expect(countedOf(bench.registry, "streamgauge_alerts_total")).toEqual({ "trips updated P1": 1 });
+  });
+
   test("counts an incident of streamgauge itself, and neither opens nor ends that of the data by it", () => {
     const bench = new Bench();
     bench.write("alerts", alert(0, { severity: "P2" }));

@@ -114,7 +114,12 @@ describe("resetState()", () => {
     expect(told).toMatchObject({ incident: done.datasets[0]!.incident, state: "resolved", reason: "reset" });
     expect(told.sentence).toContain("reset");
     const state = stateAfter(done);
-    expect(state.map(({ key }) => String(key)).sort()).toEqual(["flights|ledger", "flights|tracker", "position"]);
+    expect(state.map(({ key }) => String(key)).sort()).toEqual([
+      "flights|ledger",
+      "flights|tracker",
+      "flights|training",
+      "position",
+    ]);
     expect(reportPartition(state, PLACE).position).toBe(position);
     const known = reportKnowledge(state, PLACE, "flights")!;
     expect(known).toMatchObject({ series: [], openWindows: [], slices: [], incident: null });
