@@ -8,6 +8,7 @@ import type { FieldProfile } from "../profiles/field-profile.ts";
 import type { Profile } from "../profiles/profile.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
 import type { HashSample } from "../sketches/hash-sample.ts";
+import { patternForm } from "../sketches/text-shape.ts";
 import type { ValueCounts } from "../sketches/value-counts.ts";
 import { LabelList } from "./label-list.ts";
 import { ALL_COUNTED, CountsBuilder, type SampledCounts, type WindowCounts } from "./window-counts.ts";
@@ -17,7 +18,7 @@ export interface FieldContents {
   readonly values: SampledCounts | undefined;
   /** Of the values, only of texts: numbers have no shares of their own. */
   readonly labels: LabelList | undefined;
-  /** Bins of the histogram, or patterns of texts where all are counted, as values: the key is the low word. */
+  /** Bins of the histogram, or forms of patterns of texts where all are counted, as values: the key is the low word. */
   readonly bins: WindowCounts;
 }
 
@@ -90,8 +91,15 @@ function binCounts(field: FieldProfile): WindowCounts {
   return builder.buildBins();
 }
 
+/** Forms, ascending. */
 function patternBins({ shapes }: FieldProfile): { readonly key: number; readonly count: number }[] {
-  return shapes?.isExact === true ? shapes.patterns().map(({ pattern, count }) => ({ key: pattern, count })) : [];
+  if (shapes?.isExact !== true) return [];
+  const forms = new Map<number, number>();
+  for (const { pattern, count } of shapes.patterns()) {
+    const key = patternForm(pattern);
+    forms.set(key, (forms.get(key) ?? 0) + count);
+  }
+  return [...forms].map(([key, count]) => ({ key, count })).sort((a, b) => a.key - b.key);
 }
 
 /**

@@ -42,7 +42,8 @@ export const REFERENCE_METRICS = {
   },
   unseenPatternShare: {
     name: "unseen_pattern_share",
-    formula: "texts of a pattern that no window of the reference had / texts; nothing beyond 256 patterns",
+    formula:
+      "texts of a pattern that no window of the reference had / texts; words of letters and digits in turn are one sign of it; nothing beyond 256 patterns",
     kind: "share",
     from: ["shapes", "binReference"],
     error: "exact",

@@ -26,6 +26,9 @@ const DIGITS = 3;
 const BLANK = 4;
 const OTHER_ASCII = 5;
 const BEYOND_ASCII = 6;
+/** In a form only: no pattern has it. */
+const MIXED = 7;
+const MIXED_RUNS = 3;
 
 /** Of each byte. */
 export const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -73,6 +76,31 @@ export function shapeOf(measure: number): number {
 
 export function patternOf(shape: number): number {
   return shape & PATTERN_MASK;
+}
+
+/**
+ * The pattern in which a word of letters and digits in turn (three runs and more, `9A9`) is one sign: of random and of counting identifiers, such as
+ * UUIDs and numbers to base 36, every day has runs that none had before.
+ */
+export function patternForm(pattern: number): number {
+  let form = 0;
+  let to = 0;
+  for (let at = 0; at < PATTERN_BITS; ) {
+    const kind = (pattern >>> at) & 7;
+    if (kind === 0) break;
+    let end = at;
+    let hasDigits = false;
+    for (; end < PATTERN_BITS; end += 3) {
+      const next = (pattern >>> end) & 7;
+      if (next === 0 || next > DIGITS) break;
+      hasDigits ||= next === DIGITS;
+    }
+    const isMixed = hasDigits && end - at >= 3 * MIXED_RUNS;
+    form |= (isMixed ? MIXED : kind) << to;
+    to += 3;
+    at = isMixed ? end : at + 3;
+  }
+  return form | (pattern & MORE);
 }
 
 /** White space only, and at least one character of it. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SeededRandom } from "../../src/core/random.ts";
 import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { HashSample } from "../../src/sketches/hash-sample.ts";
 import {
@@ -8,6 +9,7 @@ import {
   isNumberLike,
   isPattern,
   lengthOf,
+  patternForm,
   patternOf,
   patternText,
   shapeOf,
@@ -51,6 +53,38 @@ describe("textMeasure()", () => {
       }),
       { seed: SEED, numRuns: 300 },
     );
+  });
+
+  // 7 is the sign of a word of letters and digits in turn.
+  test.each([
+    ["", 0],
+    ["N12345", 0o31],
+    ["JFK-7 b", 0o24351],
+    ["Zürich", 0o261],
+    ["aBcDeF", 0o121212],
+    ["N730MQ", 0o7],
+    ["O-00AB3C1", 0o1_000_751],
+    ["O-00AB3", 0o751],
+    ["O-17AB", 0o1351],
+    ["Ab1", 0o7],
+    ["x 1a2b", 0o742],
+    ["a1a1a1a", 0o1_000_007],
+  ])("has of %j the form %o", (text, form) => {
+    expect(patternForm(patternOf(shapeOf(measured(text))))).toBe(form);
+  });
+
+  test("has few forms of identifiers that have ever new patterns", () => {
+    const random = new SeededRandom(SEED);
+    const signs = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const signOf = () => signs[random.below(signs.length)];
+    const texts = Array.from(
+      { length: 2_000 },
+      () => `${Array.from({ length: 8 }, signOf).join("")}-${random.below(100)}`,
+    );
+    const patterns = texts.map((text) => patternOf(shapeOf(measured(text))));
+    const news = (keys: readonly number[]) => new Set(keys).size - new Set(keys.slice(0, 1_000)).size;
+    expect(news(patterns)).toBeGreaterThan(10);
+    expect(news(patterns.map(patternForm))).toBeLessThan(3);
   });
 
   test.each(["7", "-1", "+1.5", "1,5", "2e9", "-1.5E-3", "007"])("reads %j as a number", (text) => {
