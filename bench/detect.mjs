@@ -153,7 +153,7 @@ function claim({ tables: { flights, hourly }, cost, calm, fleet }) {
     const interval = ({ streams, low, high }) =>
       `(${streams} ${streams === 1 ? "stream" : "streams"}, 95 %: ${low.toFixed(2)}–${high.toFixed(2)})`;
     const { pooled, tables } = calm;
-    results.add(`alarms ÷ budget, pooled ${interval(pooled)}`, pooled.ratio, "", 1.3);
+    results.add(`incidents ÷ budget, pooled ${interval(pooled)}`, pooled.ratio, "", 1.3);
     results.add("… at least", pooled.ratio, "", 0.7, "at least");
     for (const table of tables) results.add(`… ${table.name} ${interval(table)}`, table.ratio, "");
   }

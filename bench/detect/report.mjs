@@ -80,9 +80,10 @@ export function printCalm({ settled, tables, pooled }) {
   console.log(
     `== calm: streams in which nothing is planted, after ${settled} windows, against the budget; 95 % Poisson intervals`,
   );
-  for (const { name, streams, windows, alarms, budget, ratio, low, high } of [...tables, pooled]) {
+  for (const { name, streams, windows, alarms, incidents, budget, ratio, low, high } of [...tables, pooled]) {
+    const counts = `${incidents} incidents (${alarms} alarms) in ${windows} windows, ${fixed(budget, 1)} allowed`;
     console.log(
-      `   ${name.padEnd(42)} ${String(streams).padStart(3)} streams, ${alarms} alarms in ${windows} windows, ${fixed(budget, 1)} allowed: ` +
+      `   ${name.padEnd(42)} ${String(streams).padStart(3)} streams, ${counts}: ` +
         `${fixed(ratio)} of the budget (${fixed(low)}–${fixed(high)})`,
     );
   }

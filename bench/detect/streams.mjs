@@ -4,6 +4,7 @@
 //
 // Beside: one stream of clean windows; at a window its faulted versions are scored, then the clean one is scored and learned.
 // Left in: the faulted window stands in the place of the clean one, and is learned as what it was taken for.
+import { IncidentTracker } from "../../dist/alerts/incident-tracker.js";
 import { createDetector, restoreDetector } from "../../dist/anomaly/detector.js";
 import { ReferenceWindows } from "../../dist/drift/reference.js";
 import { FieldNames } from "../../dist/profiles/field-names.js";
@@ -37,8 +38,9 @@ class Stream {
   }
 
   learn(index, { contents }, { metrics, score }) {
-    const { newLevels } = this.#detector.learnOne({ index, metrics }, score);
-    if (score.outcome !== "fail" || newLevels.length > 0) this.#reference.learn(contents);
+    const learned = this.#detector.learnOne({ index, metrics }, score);
+    if (score.outcome !== "fail" || learned.newLevels.length > 0) this.#reference.learn(contents);
+    return learned;
   }
 
   copy() {
@@ -78,6 +80,8 @@ function runClean(table, windows, faults, copyAt, { detect, space }) {
     reference: new ReferenceWindows(),
   });
   const baselines = space === undefined ? [] : createBaselines(table);
+  // With the default of `alerts.resolveAfter`.
+  const incidents = new IncidentTracker({ dataset: table.name, resolveAfter: 1 });
   const result = { clean: [], faults: [], copies: new Map(), vectors: [] };
   const byWindow = grouped(faults);
   for (const [at, window] of windows.entries()) {
@@ -90,8 +94,10 @@ function runClean(table, windows, faults, copyAt, { detect, space }) {
     }
     const verdict = stream.judge(window.index, window);
     const vector = space?.vectorOf(verdict.metrics, at);
-    if (at >= table.judgedFrom) result.clean.push(cleanResult(at, window, verdict, baselines, vector));
-    stream.learn(window.index, window, verdict);
+    const told = cleanResult(at, window, verdict, baselines, vector);
+    const learned = stream.learn(window.index, window, verdict);
+    const opened = incidents.update(tickOf(table, window, verdict, learned))?.state === "opened";
+    if (at >= table.judgedFrom) result.clean.push({ ...told, opened });
     space?.learn(verdict.metrics, at);
     for (const baseline of baselines) baseline.learnOne(window.index, vector);
     result.vectors[at] = vector;
@@ -123,6 +129,14 @@ function runLeftIn(table, windows, faults, { clean, copies, vectors }, space) {
     for (const baseline of baselines) baseline.learnOne(window.index, vector);
   }
   return result;
+}
+
+/** What the judge tells the incidents of a window. */
+function tickOf({ sizeMs }, { startMs }, { score }, learned) {
+  const { outcome, severity, causes } = score;
+  const isJudged = outcome !== "unknown";
+  const verdict = { slice: "all", alarm: outcome === "fail", judged: isJudged, score: score.score, severity, causes };
+  return { sizeMs, startMs, endMs: startMs + sizeMs, revision: 0, verdicts: [{ ...verdict, ...learned }] };
 }
 
 function grouped(faults) {

@@ -83,7 +83,7 @@ export function patternOf(shape: number): number {
  * UUIDs and numbers to base 36, every day has runs that none had before.
  */
 export function patternForm(pattern: number): number {
-  let form = 0;
+  let form = pattern & MORE;
   let to = 0;
   for (let at = 0; at < PATTERN_BITS; ) {
     const kind = (pattern >>> at) & 7;
@@ -98,9 +98,11 @@ export function patternForm(pattern: number): number {
     const isMixed = hasDigits && end - at >= 3 * MIXED_RUNS;
     form |= (isMixed ? MIXED : kind) << to;
     to += 3;
+    // Whether a word that is cut goes on says no more than its sign.
+    if (isMixed && end === PATTERN_BITS) form &= ~MORE;
     at = isMixed ? end : at + 3;
   }
-  return form | (pattern & MORE);
+  return form;
 }
 
 /** White space only, and at least one character of it. */
