@@ -12,7 +12,7 @@
  */
 import type { Learned, NewLevel } from "../core/detector.ts";
 import { isoTime } from "../core/text.ts";
-import type { AlertRecord, Cause, IncidentState, Severity, VerdictKind } from "../core/verdict.ts";
+import type { AlertRecord, Cause, Concentration, IncidentState, Severity, VerdictKind } from "../core/verdict.ts";
 import { ALL_SLICE } from "../core/window.ts";
 import { incidentSentence, mainAlarm } from "./sentence.ts";
 
@@ -32,6 +32,8 @@ export interface SliceVerdict extends Partial<Learned> {
   /** `no-data`: start of the first window without data where there usually is some. */
   readonly sinceMs?: number;
   readonly causes: readonly Cause[];
+  /** Of the whole: where what is wrong comes from. */
+  readonly concentration?: readonly Concentration[];
 }
 
 /** All slices of one window of one size. */
@@ -321,6 +323,7 @@ export class IncidentTracker {
   ): AlertRecord {
     const { sizeMs, startMs, calendar } = tick;
     const timezone = this.#timezone;
+    const { concentration } = mainAlarm(alarms) ?? {};
     return {
       incident: open.id,
       state,
@@ -335,6 +338,7 @@ export class IncidentTracker {
       ...(open.isBacktest === true && { backtest: true }),
       sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, calendar, alarms, levels: [] }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
+      ...(concentration === undefined ? {} : { concentration }),
       evidence: [],
     };
   }

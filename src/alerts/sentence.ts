@@ -1,7 +1,8 @@
-/** One sentence in plain words for an incident: when, what, against which expectation, what else, where worst. */
+/** One sentence in plain words for an incident: when, what, against which expectation, where from, what else, where worst. */
 import { isShareMetric as isShare } from "../core/metric.ts";
 import type { Cause, IncidentState } from "../core/verdict.ts";
 import type { SettledLevel, SliceVerdict } from "./incident-tracker.ts";
+import { originPhrase } from "./origin-phrase.ts";
 
 const DAY_MS = 86_400_000;
 const ALL = "all";
@@ -46,6 +47,8 @@ export function incidentSentence(input: SentenceInput): string {
   if (main === undefined || cause === undefined) return `${when}: the metrics as a whole are unlike their past`;
   const place = main.slice === ALL ? "" : `at ${main.slice} `;
   const parts = [`${when}: ${place}${volumePhrase(input, main, cause) ?? causePhrase(cause)}`];
+  const origin = originPhrase(cause, main.concentration ?? []);
+  if (origin !== undefined) parts.push(origin);
   const others = main.causes
     .slice(1, 4)
     .filter((other) => other.share >= ALSO_MIN * cause.share)

@@ -71,6 +71,29 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+/** By what the events of a window are told apart to find where a change concentrates. */
+export const ORIGIN_DIMENSIONS = ["partition", "schema", "producer"] as const;
+export type OriginDimension = (typeof ORIGIN_DIMENSIONS)[number];
+
+/** Where most of the change of a metric is: in the events of one partition, writer schema or producer. */
+export interface Concentration {
+  /** Of the cause that it is about. */
+  readonly metric: string;
+  readonly dimension: OriginDimension;
+  /** Number of the partition, schema id, or value of the producer's header; null: without one. */
+  readonly value: string | null;
+  /** Part of the change that its events hold; of several values of a dimension, those named together hold nearly all. */
+  readonly share: number;
+  /** The metric of its events in this window. */
+  readonly observed: number | null;
+  /** The same in the windows before; of `row_count()`, as many as were expected of it. Null: there was nothing of it. */
+  readonly usual: number | null;
+  /** The metric of all other events of the window. */
+  readonly elsewhere: number | null;
+  /** There was nothing of it in the windows before. */
+  readonly isNew?: true;
+}
+
 export type IncidentState = "opened" | "updated" | "resolved";
 
 export interface AlertRecord {
@@ -96,6 +119,8 @@ export interface AlertRecord {
   readonly sentence: string;
   /** With `new-level` the metrics that have one: `observed` is that level, `expected` the one before. */
   readonly causes: readonly Cause[];
+  /** Of the first causes, where the change concentrates; absent: nowhere, or it cannot be said. */
+  readonly concentration?: readonly Concentration[];
   readonly evidence: readonly LogPosition[];
 }
 

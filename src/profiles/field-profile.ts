@@ -64,6 +64,13 @@ export interface FieldSummary {
   readonly distinctIsExact: boolean;
 }
 
+/** See `ORIGIN_FIGURES`. */
+interface FieldSums {
+  readonly sum: number;
+  readonly zeros: number;
+  readonly negatives: number;
+}
+
 export class FieldProfile {
   readonly path: string;
   readonly class: FieldClass;
@@ -314,6 +321,21 @@ export class FieldProfile {
     };
   }
 
+  /**
+   * Adds `ORIGIN_FIGURES` to `into`, from `at` on. What would have to be read off counted values is added up without: a delta is asked
+   * once, and its quantiles are not wanted.
+   */
+  addFigures(into: Float64Array, at: number): void {
+    const finite = this.values - this.nan - this.posInfinity - this.negInfinity;
+    const { sum, zeros, negatives } = this.#isDerived && !this.#isRead ? this.#countedSums() : this.#keptSums();
+    into[at]! += this.values;
+    into[at + 1]! += this.nulls;
+    into[at + 2]! += finite;
+    into[at + 3]! += Number.isFinite(sum) ? sum : 0;
+    into[at + 4]! += zeros;
+    into[at + 5]! += negatives;
+  }
+
   write(writer: ByteWriter): void {
     const isDerived = this.#isDerived;
     const { moments, lengths, quantiles, histogram, shapes } = this.#states;
@@ -385,6 +407,32 @@ export class FieldProfile {
     }
     field.#derivedKind = derivedKind;
     return field;
+  }
+
+  #keptSums(): FieldSums {
+    const { zero, negative, empty, trues, elements, moments } = this.#states;
+    if (this.class === "number") return { sum: moments?.sum ?? 0, zeros: zero, negatives: negative };
+    return { sum: this.class === "boolean" ? trues : elements, zeros: empty, negatives: 0 };
+  }
+
+  #countedSums(): FieldSums {
+    let sum = 0;
+    let zeros = 0;
+    let negatives = 0;
+    const dictionary = this.#dictionary;
+    const isNumber = this.class === "number";
+    if (dictionary !== undefined && (isNumber || KIND_STATES[this.#derivedKind].identity === "bytes")) {
+      const { measures, counts, size } = dictionary;
+      for (let i = 0; i < size; i++) {
+        const measure = measures[i]!;
+        if (measure === 0) zeros += counts[i]!;
+        else if (isNumber) {
+          sum += measure * counts[i]!;
+          if (measure < 0) negatives += counts[i]!;
+        }
+      }
+    }
+    return { sum, zeros, negatives };
   }
 
   /** In the order of their bytes. */

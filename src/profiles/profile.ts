@@ -14,6 +14,7 @@ import { ByteWriter } from "../sketches/bytes.ts";
 import { HashSample } from "../sketches/hash-sample.ts";
 import { Moments } from "../sketches/moments.ts";
 import { FieldProfile, fieldSeed } from "./field-profile.ts";
+import { FlushOrigins } from "./flush-origins.ts";
 import { FlushRanges } from "./flush-ranges.ts";
 import { PATTERNS_MAX } from "./null-patterns.ts";
 import { NumberPairs } from "./number-pairs.ts";
@@ -62,6 +63,8 @@ export class Profile {
   readonly violations = new Map<ViolationReason, number>();
   /** Decoded rows by schema id. */
   readonly schemaRows = new Map<number, number>();
+  /** Of a flush; what is merged does not take it over (`originsOf()`). */
+  flushOrigins: FlushOrigins | undefined;
   /** What the order of events is taken from. */
   readonly #flushes = new FlushRanges();
   #fields = new Map<string, FieldProfile>();
@@ -151,6 +154,7 @@ export class Profile {
     const { payload, lag, contents, patterns, pairs } = this.#states ?? {};
     for (const state of [payload, lag, contents, patterns, pairs]) state?.clear();
     this.#flushes.clear();
+    this.flushOrigins?.clear();
     const emptied = this.#spare ?? new Map<string, FieldProfile>();
     emptied.clear();
     this.#spare = this.#fields;
@@ -292,6 +296,7 @@ export class Profile {
     const fields = [...this.fields].sort(byKey);
     writer.varint(fields.length);
     for (const [, field] of fields) field.write(writer);
+    if (this.flushOrigins?.isPlain === false) this.flushOrigins.write(writer);
     seal(writer);
     return writer.written();
   }
@@ -327,6 +332,7 @@ export class Profile {
         const field = FieldProfile.read(reader);
         profile.fields.set(field.key, field);
       }
+      if (reader.remaining > 0) profile.flushOrigins = FlushOrigins.read(reader);
       return profile;
     });
   }

@@ -26,6 +26,7 @@ import type { WindowId } from "../core/window.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
 import { metricsOf } from "../profiles/metrics.ts";
+import type { Origins } from "../profiles/origins.ts";
 import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
@@ -43,6 +44,7 @@ import {
   ALARMS_KEY,
   CONTENTS_KEY,
   LEDGER_KEY,
+  ORIGINS_KEY,
   PROFILE_KEY,
   readTracker,
   SERIES_KEY,
@@ -51,11 +53,14 @@ import {
   seriesOfKey,
   TRACKER_KEY,
   TRAINING_KEY,
+  USUAL_KEY,
   writeContentsEntry,
+  writeOrigins,
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
 import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
+import { OriginJudge } from "./origin-judge.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
 import { seasonWindows } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
@@ -82,6 +87,7 @@ export class DatasetJudge {
   readonly #incidents: IncidentTracker;
   readonly #ledger: LedgerIncidents;
   readonly #alarms: AlarmHistory;
+  #origins: OriginJudge;
   readonly #severity: SeverityPolicy;
   readonly #calendar: EventCalendar;
   /** Absent: everything counts. */
@@ -92,6 +98,7 @@ export class DatasetJudge {
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
   #storedProfiles: ReadonlySet<string> = new Set();
   #storedContents: ReadonlyMap<string, WindowContents> = new Map();
+  #storedOrigins: ReadonlySet<string> = new Set();
   #storedChange = -1;
   #storedAlarms = "";
   readonly telemetry: JudgeTelemetry;
@@ -112,6 +119,7 @@ export class DatasetJudge {
     });
     this.#ledger = new LedgerIncidents(topic);
     if (options.trains === true) this.#training = new Training(leastTrainingMs(options.dataset));
+    this.#origins = new OriginJudge(options.dataset);
     const { count, perMs } = falseAlarmsOf(options.dataset);
     this.#alarms = new AlarmHistory(perMs / count, horizonMs(options.dataset));
     this.telemetry = new JudgeTelemetry(options.telemetry ?? noTelemetry, options.dataset.topic, {
@@ -147,6 +155,7 @@ export class DatasetJudge {
         : new Training(leastTrainingMs(dataset), JSON.parse(textOf(training)) as TrainingSnapshot);
     this.#storedTraining = training === undefined ? "" : textOf(training);
     const state = readTracker(tracker);
+    for (const [key, origins] of stored.origins) profiles.get(key)?.restoreOrigins(origins);
     try {
       this.#tracker = WindowTracker.restore(trackerOptions(dataset), state.tracker, (key) => profiles.get(key));
     } catch (error) {
@@ -159,6 +168,8 @@ export class DatasetJudge {
     }
     this.#names = state.names;
     this.#incidents.restore(state.incidents);
+    const usual = entries.get(USUAL_KEY);
+    if (usual !== undefined) this.#origins = OriginJudge.read(dataset, usual);
     const stints = new Stints();
     for (const [key, bytes] of entries) {
       if (!key.startsWith(SERIES_KEY)) continue;
@@ -167,6 +178,7 @@ export class DatasetJudge {
     }
     this.#storedProfiles = new Set(profiles.keys());
     this.#storedContents = contents;
+    this.#storedOrigins = new Set(stored.origins.keys());
     this.#storedChange = state.tracker.change;
   }
 
@@ -184,7 +196,18 @@ export class DatasetJudge {
       changed.push({ key: PROFILE_KEY + key, value });
       return value.length;
     };
-    for (const { key, profile, changedAt } of profiles) yield keep(key, profile, changedAt > this.#storedChange);
+    const origins = new Set<string>();
+    for (const { key, profile, changedAt } of profiles) {
+      const isChanged = changedAt > this.#storedChange;
+      yield keep(key, profile, isChanged);
+      if (profile.origins === undefined) continue;
+      origins.add(key);
+      if (!isChanged && this.#storedOrigins.has(key)) continue;
+      const value = PackedBytes.of(writeOrigins(profile.origins));
+      changed.push({ key: ORIGINS_KEY + key, value });
+      yield value.length;
+    }
+    if (this.#origins.isChanged) changed.push({ key: USUAL_KEY, value: PackedBytes.of(this.#origins.write()) });
     for (const [seriesName, series] of this.#series) {
       for (const { window, empty, profile, contents: told } of series.revisable()) {
         if (empty) continue;
@@ -216,9 +239,11 @@ export class DatasetJudge {
     const gone = [
       ...[...this.#storedProfiles].filter((key) => !needed.has(key)).map((key) => PROFILE_KEY + key),
       ...[...this.#storedContents.keys()].filter((key) => !contents.has(key)).map((key) => CONTENTS_KEY + key),
+      ...[...this.#storedOrigins].filter((key) => !origins.has(key)).map((key) => ORIGINS_KEY + key),
     ];
     this.#storedProfiles = needed;
     this.#storedContents = contents;
+    this.#storedOrigins = origins;
     this.#storedChange = state.change;
     this.#changedSeries.clear();
     return { changed, gone };
@@ -230,7 +255,7 @@ export class DatasetJudge {
     const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
     this.#training?.hear(entry);
-    const events = this.#tracker.apply(entry, keptPanes(panes));
+    const events = this.#tracker.apply(entry, keptPanes(panes, entry.partition));
     if (panes.length > 0) this.#training?.follow(this.#tracker.watermarkMs);
     const outputs = this.#tellOfLedger(entry, events, context);
     for (const event of events) {
@@ -242,7 +267,8 @@ export class DatasetJudge {
       const series = this.#seriesFor(event);
       if (series === undefined) continue;
       touched.add(series);
-      if (series.isNew(event)) closed.push(series.close(event));
+      const origins = event.profile.takeOrigins();
+      if (series.isNew(event)) closed.push(this.#withOrigins(series.close(event), event.sizeMs, origins));
       else late.set(series, [...(late.get(series) ?? []), event]);
     }
     const revised: Judged[] = [];
@@ -339,6 +365,13 @@ export class DatasetJudge {
     const { unheard, positions } = this.#tracker;
     const news = { topic, partition, timeMs, unheard, positions, ...(found !== undefined && { break: found }) };
     return this.#ledger.update(news).map((alert) => alertOutput(alert, context));
+  }
+
+  /** Of the whole, as it is judged first. */
+  #withOrigins(judged: Judged, sizeMs: number, origins: Origins | undefined): Judged {
+    if (origins === undefined) return judged;
+    const concentration = this.#origins.judge(judged, sizeMs, origins, this.#names);
+    return concentration.length === 0 ? judged : { ...judged, concentration };
   }
 
   #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<KeptProfile>): SeriesJudge | undefined {
@@ -521,7 +554,7 @@ function positionsOf(topic: string, positions: ReadonlyMap<number, number>): Log
   return [...positions].map(([partition, offset]) => ({ topic, partition, offset }));
 }
 
-function sliceVerdict({ window, score, kind, sinceMs, learned }: Judged): SliceVerdict {
+function sliceVerdict({ window, score, kind, sinceMs, learned, concentration }: Judged): SliceVerdict {
   return {
     slice: window.slice,
     alarm: score.outcome === "fail",
@@ -532,6 +565,7 @@ function sliceVerdict({ window, score, kind, sinceMs, learned }: Judged): SliceV
     kind,
     ...(sinceMs === undefined ? {} : { sinceMs }),
     causes: score.causes,
+    ...(concentration === undefined ? {} : { concentration }),
     ...learned,
   };
 }

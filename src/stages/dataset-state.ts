@@ -7,10 +7,13 @@
  *     alarms                           incidents of the data that were opened, and the time that was judged: JSON
  *     profile|<sizeMs>|<startMs>|<slice>   profile of a window that is open or can be revised
  *     contents|<sizeMs>|<startMs>|<slice>  what a reference will learn of a window that can be revised
+ *     origins|<sizeMs>|<startMs>|all       where the events of a window that was not judged yet came from
+ *     usual                            where the events of the windows before came from
  *     series|<sizeMs>|<slice>          models, and the windows that can be revised
  */
 import { readContents, type WindowContents, writeContents } from "../drift/window-contents.ts";
 import { FieldNames } from "../profiles/field-names.ts";
+import { Origins } from "../profiles/origins.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { PackedBytes } from "../state/packed-bytes.ts";
@@ -23,6 +26,8 @@ export const ALARMS_KEY = "alarms";
 export const TRAINING_KEY = "training";
 export const PROFILE_KEY = "profile|";
 export const CONTENTS_KEY = "contents|";
+export const ORIGINS_KEY = "origins|";
+export const USUAL_KEY = "usual";
 export const SERIES_KEY = "series|";
 /** Belongs to no dataset: the position in the partition of the profiles topic. */
 export const POSITION_KEY = "position";
@@ -58,14 +63,27 @@ export class StoredDataset {
   readonly profiles = new Map<string, KeptProfile>();
   /** By the same keys. */
   readonly contents = new Map<string, WindowContents>();
+  /** By the same keys. */
+  readonly origins = new Map<string, Origins>();
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
   take(key: string, value: PackedBytes): void {
     if (key.startsWith(PROFILE_KEY)) this.profiles.set(key.slice(PROFILE_KEY.length), KeptProfile.asleep(value));
     else if (key.startsWith(CONTENTS_KEY)) {
       this.contents.set(key.slice(CONTENTS_KEY.length), readSealed("contents", value.unpack(), readContents));
+    } else if (key.startsWith(ORIGINS_KEY)) {
+      this.origins.set(
+        key.slice(ORIGINS_KEY.length),
+        readSealed("origins", value.unpack(), (reader) => Origins.read(reader)),
+      );
     } else this.entries.set(key, value.unpack());
   }
+}
+
+export function writeOrigins(origins: Origins): Uint8Array {
+  const writer = new ByteWriter(16_384);
+  origins.write(writer);
+  return sealed(writer);
 }
 
 export function writeContentsEntry(contents: WindowContents): Uint8Array {

@@ -5,7 +5,9 @@
 
 import { BytePages, type StoredBytes } from "../core/byte-pages.ts";
 import type { PaneDelta } from "../core/ledger.ts";
-import type { LedgerCounts } from "../core/window.ts";
+import { ALL_SLICE, type LedgerCounts } from "../core/window.ts";
+import { originsOf } from "../profiles/flush-origins.ts";
+import { Origins } from "../profiles/origins.ts";
 import { Profile } from "../profiles/profile.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
 import type { ProfileOps } from "../windows/profile-ops.ts";
@@ -24,25 +26,54 @@ export class KeptProfile {
   /** Of a profile that sleeps, or was written and has not changed since. */
   #bytes: StoredBytes | undefined;
   #counts: LedgerCounts | undefined;
+  /** Of a window of the whole that was not judged yet. */
+  #origins: Origins | undefined;
+  #isJudged = false;
 
   static empty(): KeptProfile {
     return KeptProfile.of(Profile.empty(MERGE_SEED));
   }
 
-  static of(profile: Profile): KeptProfile {
+  static of(profile: Profile, origins?: Origins): KeptProfile {
     const kept = new KeptProfile();
     kept.#profile = profile;
+    kept.#origins = origins;
     return kept;
   }
 
   /**
-   * What `write()` gave.
+   * What `write()` gave. Where no origins are restored, the window was judged.
    * @throws {StreamgaugeError} `SG_CORRUPT` when it does not unpack; what it unpacks to is not looked at.
    */
   static asleep(bytes: PackedBytes): KeptProfile {
     const kept = new KeptProfile();
     kept.#keep(bytes.unpack());
+    kept.#isJudged = true;
     return kept;
+  }
+
+  restoreOrigins(origins: Origins): void {
+    this.#origins = origins;
+    this.#isJudged = false;
+  }
+
+  /** Where the events came from, until the window is judged. */
+  get origins(): Origins | undefined {
+    return this.#origins;
+  }
+
+  /** The same, for the judge: they are forgotten, and those of late events are not kept. */
+  takeOrigins(): Origins | undefined {
+    const origins = this.#origins;
+    this.#origins = undefined;
+    this.#isJudged = true;
+    return origins;
+  }
+
+  mergeOrigins({ origins }: KeptProfile): void {
+    if (this.#isJudged || origins === undefined) return;
+    this.#origins ??= new Origins();
+    this.#origins.merge(origins);
   }
 
   /**
@@ -146,10 +177,18 @@ const WOKEN = new WokenProfiles(MOST_WOKEN_BYTES);
 
 export const KEPT_PROFILE_OPS: ProfileOps<KeptProfile> = {
   create: () => KeptProfile.empty(),
-  merge: (into, from) => WOKEN.wake(into).merge(from.look()),
+  merge: (into, from) => {
+    WOKEN.wake(into).merge(from.look());
+    into.mergeOrigins(from);
+  },
   counts: (profile) => profile.counts(),
 };
 
-export function keptPanes(panes: readonly PaneDelta<Profile>[]): PaneDelta<KeptProfile>[] {
-  return panes.map((pane) => ({ ...pane, profile: KeptProfile.of(pane.profile) }));
+/** `partition`: whose flush it is, where origins are told apart. */
+export function keptPanes(panes: readonly PaneDelta<Profile>[], partition?: number): PaneDelta<KeptProfile>[] {
+  return panes.map((pane) => {
+    const { slice, profile } = pane;
+    const origins = slice === ALL_SLICE && partition !== undefined ? originsOf(profile, partition) : undefined;
+    return { ...pane, profile: KeptProfile.of(profile, origins) };
+  });
 }

@@ -12,6 +12,9 @@ import { INVALID_REASONS, type UndecodableReason } from "../core/violation.ts";
 import { ALL_SLICE, emptyCounts, type LedgerCounts, OTHER_VALUE } from "../core/window.ts";
 import { BatchProfiler } from "../profiles/batch-profiler.ts";
 import { encodeLedger, encodePane } from "../profiles/delta-codec.ts";
+import { FlushOrigins } from "../profiles/flush-origins.ts";
+import { OriginCounter } from "../profiles/origin-counter.ts";
+import { NO_ORIGIN } from "../profiles/origins.ts";
 import type { Profile } from "../profiles/profile.ts";
 import type { ProfilePool } from "../profiles/profile-pool.ts";
 import { readWireHeader, WIRE_HEADER_BYTES, wireRefusal } from "../schemas/wire-format.ts";
@@ -55,6 +58,7 @@ export class PartitionProfiler {
   readonly #options: PartitionProfilerOptions;
   readonly #panes: PaneClock;
   readonly #profiler: BatchProfiler;
+  readonly #origins = new OriginCounter();
   /** By schema id. */
   readonly #open = new Map<number, OpenBatch>();
   #profiles = new Map<number, Map<string, Profile>>();
@@ -215,15 +219,15 @@ export class PartitionProfiler {
     const schemaId = readWireHeader(record.value);
     if (schemaId < 0) {
       const refusal = wireRefusal(schemaId);
-      if (refusal === "tombstone") this.#countOnly(record, "tombstone");
-      else this.#refuse(record, { reason: refusal });
+      if (refusal === "tombstone") this.#countOnly(record, "tombstone", NO_ORIGIN);
+      else this.#refuse(record, { reason: refusal }, NO_ORIGIN);
       return;
     }
     const reader = schemas.get(schemaId);
     if (reader === undefined)
       throw new RangeError(`Cannot take record ${record.offset}: schema ${schemaId} not loaded`);
     if ("reason" in reader) {
-      this.#refuse(record, { reason: reader.reason });
+      this.#refuse(record, { reason: reader.reason }, String(schemaId));
       return;
     }
     const open = this.#openBatch(schemaId, reader);
@@ -231,7 +235,8 @@ export class PartitionProfiler {
     const outcome = reader.read(open.batch, value, WIRE_HEADER_BYTES, value.length);
     if (outcome !== "ok") {
       const { errorPosition, errorDetail: detail } = reader;
-      this.#refuse(record, { reason: outcome, path: `byte ${errorPosition}`, ...(detail !== undefined && { detail }) });
+      const refusal = { reason: outcome, path: `byte ${errorPosition}`, ...(detail !== undefined && { detail }) };
+      this.#refuse(record, refusal, open.schema);
       return;
     }
     this.#hasDecoded = true;
@@ -283,7 +288,7 @@ export class PartitionProfiler {
         timeMs = brokerTimeMs;
       } else if (timeMs > this.#options.futureLimitMs(brokerTimeMs)) {
         open.paneOfRow[row] = Number.NaN;
-        this.#countOnly(record, "future");
+        this.#countOnly(record, "future", open.schema);
         return;
       }
     } else {
@@ -324,6 +329,9 @@ export class PartitionProfiler {
       groupOfRow[row] = group;
     }
     this.#profiler.addGroups(groupOfRow, groups);
+    if (names !== undefined) return;
+    const origins = groups.map(flushOriginsOf);
+    this.#origins.countSchema(batch, open.invalidReasons, groupOfRow, origins, open.schema);
   }
 
   #profile(paneStartMs: number, slice: string): Profile {
@@ -342,14 +350,18 @@ export class PartitionProfiler {
   }
 
   /** Tombstones and future events: in the ledger, and in the pane of their broker timestamp. */
-  #countOnly(record: LogRecord, kind: "tombstone" | "future"): void {
-    this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused(kind, kind);
+  #countOnly(record: LogRecord, kind: "tombstone" | "future", schema: string): void {
+    const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
+    profile.countRefused(kind, kind);
+    flushOriginsOf(profile).countUndecoded(kind, schema, undefined);
     this.#counts.consumed++;
     this.#counts[kind]++;
   }
 
-  #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }): void {
-    this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE).countRefused("undecodable", refusal.reason);
+  #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }, schema: string): void {
+    const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
+    profile.countRefused("undecodable", refusal.reason);
+    flushOriginsOf(profile).countUndecoded("undecodable", schema, undefined);
     this.#counts.consumed++;
     this.#counts.undecodable++;
     if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST) {
@@ -369,12 +381,20 @@ export class PartitionProfiler {
   }
 }
 
+/** Of the profile of a pane's whole. */
+function flushOriginsOf(profile: Profile): FlushOrigins {
+  profile.flushOrigins ??= new FlushOrigins();
+  return profile.flushOrigins;
+}
+
 const UTF8_BIT = 1 << INVALID_REASONS.indexOf("invalid_utf8");
 const TIME_BIT = 1 << INVALID_REASONS.indexOf("time_missing");
 
 /** A column batch of one writer schema, with what is known of its rows; serves as `RowFacts`. */
 class OpenBatch {
   readonly schemaId: number;
+  /** As origins name it. */
+  readonly schema: string;
   readonly reader: EventReader;
   readonly batch: ColumnBatch;
   readonly hasTimeField: boolean;
@@ -390,6 +410,7 @@ class OpenBatch {
 
   constructor(schemaId: number, reader: EventReader, dataset: DatasetConfig) {
     this.schemaId = schemaId;
+    this.schema = String(schemaId);
     this.reader = reader;
     this.batch = reader.createBatch(BATCH_ROWS);
     this.hasTimeField = dataset.time.field !== undefined;

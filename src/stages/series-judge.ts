@@ -21,7 +21,7 @@ import {
 import { StreamgaugeError } from "../core/errors.ts";
 import type { FeedbackLabel } from "../core/feedback.ts";
 import type { MetricValue } from "../core/metric.ts";
-import type { Outcome, Severity, VerdictKind } from "../core/verdict.ts";
+import type { Concentration, Outcome, Severity, VerdictKind } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
@@ -64,6 +64,8 @@ export interface Judged {
   /** Of the past on which the deployment trains. */
   readonly isBacktest?: boolean;
   readonly summary: WindowSummary;
+  /** Of the whole, when it is told first: where what is wrong comes from. */
+  readonly concentration?: readonly Concentration[];
 }
 
 /** Windows before one that say whether events come late. */
