@@ -12,7 +12,15 @@
  */
 import type { Learned, NewLevel } from "../core/detector.ts";
 import { isoTime } from "../core/text.ts";
-import type { AlertRecord, Cause, Concentration, IncidentState, Severity, VerdictKind } from "../core/verdict.ts";
+import type {
+  AlertRecord,
+  Cause,
+  Concentration,
+  IncidentState,
+  LogPosition,
+  Severity,
+  VerdictKind,
+} from "../core/verdict.ts";
 import { ALL_SLICE } from "../core/window.ts";
 import { incidentSentence, mainAlarm } from "./sentence.ts";
 
@@ -34,6 +42,8 @@ export interface SliceVerdict extends Partial<Learned> {
   readonly causes: readonly Cause[];
   /** Of the whole: where what is wrong comes from. */
   readonly concentration?: readonly Concentration[];
+  /** Of the whole: events that show it. @default none */
+  readonly evidence?: readonly LogPosition[];
 }
 
 /** All slices of one window of one size. */
@@ -323,7 +333,7 @@ export class IncidentTracker {
   ): AlertRecord {
     const { sizeMs, startMs, calendar } = tick;
     const timezone = this.#timezone;
-    const { concentration } = mainAlarm(alarms) ?? {};
+    const { concentration = [], evidence = [] } = mainAlarm(alarms) ?? {};
     return {
       incident: open.id,
       state,
@@ -338,8 +348,8 @@ export class IncidentTracker {
       ...(open.isBacktest === true && { backtest: true }),
       sentence: incidentSentence({ state, reason, sizeMs, startMs, timezone, calendar, alarms, levels: [] }),
       causes: open.lastCauses.slice(0, MAX_ALERT_CAUSES),
-      ...(concentration === undefined ? {} : { concentration }),
-      evidence: [],
+      ...(concentration.length > 0 && { concentration }),
+      evidence,
     };
   }
 }

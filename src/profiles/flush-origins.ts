@@ -4,7 +4,17 @@
  * beside it, and what is left of the whole is of that one, the base.
  */
 import { type ByteReader, type ByteWriter, corrupt } from "../sketches/bytes.ts";
-import { FIGURES, NO_ORIGIN, type OriginCount, OriginFigures, Origins } from "./origins.ts";
+import {
+  addExample,
+  FIGURES,
+  NO_ORIGIN,
+  OriginFigures,
+  Origins,
+  type RefusedCount,
+  type RefusedExamples,
+  readExamples,
+  writeExamples,
+} from "./origins.ts";
 import type { Profile } from "./profile.ts";
 
 /** Values of a dimension that a delta tells apart, besides the base. */
@@ -22,6 +32,7 @@ export class FlushOrigins {
   };
   /** All but the rows of the base. */
   #others = new Origins();
+  #examples: RefusedExamples = new Map();
 
   base(dimension: FlushDimension): string | undefined {
     return this.#base[dimension];
@@ -43,8 +54,21 @@ export class FlushOrigins {
     return this.#others.figures(dimension, value, OTHERS_MAX);
   }
 
-  /** Records that have no row. */
-  countUndecoded(kind: Exclude<OriginCount, "rows" | "invalid">, schema: string, producer: string | undefined): void {
+  /** Offsets of the first refused records. */
+  get examples(): RefusedExamples {
+    return this.#examples;
+  }
+
+  addExample(kind: RefusedCount, offset: number): void {
+    addExample(this.#examples, kind, offset);
+  }
+
+  /** A record that has no row. */
+  countRefused(
+    kind: Exclude<RefusedCount, "invalid">,
+    { offset, schema, producer }: { readonly offset: number; readonly schema: string; readonly producer?: string },
+  ): void {
+    this.addExample(kind, offset);
     this.figures("schema", schema).addCount(kind, 1);
     if (producer !== undefined) this.figures("producer", producer).addCount(kind, 1);
   }
@@ -53,11 +77,13 @@ export class FlushOrigins {
     this.#base.schema = undefined;
     this.#base.producer = undefined;
     this.#others = new Origins();
+    this.#examples.clear();
   }
 
   /** Whether the profile itself says it all. */
   get isPlain(): boolean {
-    if (this.#base.producer !== undefined || this.#others.values("producer").length > 0) return false;
+    if (this.#examples.size > 0 || this.#base.producer !== undefined || this.#others.values("producer").length > 0)
+      return false;
     const base = this.#base.schema ?? NO_ORIGIN;
     return this.#others.values("schema").every(([schema]) => schema === base);
   }
@@ -70,6 +96,7 @@ export class FlushOrigins {
       if (base !== undefined) writer.string(base);
     }
     this.#others.write(writer);
+    writeExamples(writer, this.#examples);
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
@@ -82,6 +109,7 @@ export class FlushOrigins {
       if (isThere === 1) origins.#base[dimension] = reader.string();
     }
     origins.#others = Origins.read(reader);
+    origins.#examples = readExamples(reader);
     return origins;
   }
 }
@@ -97,6 +125,7 @@ export function originsOf(profile: Profile, partition: number): Origins {
   for (const { field, place } of places) if (place >= 0) field.addFigures(room, place * FIGURES);
   origins.set("partition", String(partition), whole);
   const told = profile.flushOrigins;
+  if (told !== undefined) origins.addExamples(String(partition), told.examples);
   const [onlySchema = NO_ORIGIN] = Array.from(profile.schemaRows.keys(), (id) => String(id >>> 0));
   addDimension(origins, "schema", told?.base("schema") ?? onlySchema, whole, told);
   const producer = told?.base("producer") ?? told?.others.values("producer")[0]?.[0];

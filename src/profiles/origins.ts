@@ -93,8 +93,57 @@ export class OriginFigures {
   }
 }
 
+/** Records that are not simply valid. */
+export const REFUSED_COUNTS = ["invalid", "undecodable", "tombstone", "future"] as const;
+export type RefusedCount = (typeof REFUSED_COUNTS)[number];
+
+/** Offsets of the first records of each kind. */
+export type RefusedExamples = Map<RefusedCount, number[]>;
+
+/** Who looks at one of them wants to see another. */
+const EXAMPLES_MAX = 2;
+
+export function addExample(examples: RefusedExamples, kind: RefusedCount, offset: number): void {
+  const known = examples.get(kind);
+  if (known === undefined) {
+    examples.set(kind, [offset]);
+    return;
+  }
+  if (known.includes(offset)) return;
+  known.push(offset);
+  known.sort((a, b) => a - b);
+  if (known.length > EXAMPLES_MAX) known.pop();
+}
+
+export function writeExamples(writer: ByteWriter, examples: RefusedExamples): void {
+  writer.varint(examples.size);
+  for (const [index, kind] of REFUSED_COUNTS.entries()) {
+    const offsets = examples.get(kind);
+    if (offsets === undefined) continue;
+    writer.u8(index);
+    writer.varint(offsets.length);
+    for (const offset of offsets) writer.varint(offset);
+  }
+}
+
+/** @throws {StreamgaugeError} `SG_CORRUPT` */
+export function readExamples(reader: ByteReader): RefusedExamples {
+  const examples: RefusedExamples = new Map();
+  for (let left = reader.count(3); left > 0; left--) {
+    const kind = REFUSED_COUNTS[reader.u8()];
+    if (kind === undefined) throw corrupt("examples of an unknown kind");
+    examples.set(
+      kind,
+      Array.from({ length: reader.count(1) }, () => reader.varint()),
+    );
+  }
+  return examples;
+}
+
 export class Origins {
   readonly #fields = new Map<string, number>();
+  /** By partition. */
+  readonly #examples = new Map<string, RefusedExamples>();
   readonly #tables: Readonly<Record<OriginDimension, Map<string, OriginFigures>>> = {
     partition: new Map(),
     schema: new Map(),
@@ -146,8 +195,19 @@ export class Origins {
     return figures;
   }
 
-  get isEmpty(): boolean {
-    return ORIGIN_DIMENSIONS.every((dimension) => this.#tables[dimension].size === 0);
+  /** Offsets of the first refused records of a partition. */
+  examplesOf(partition: string): RefusedExamples | undefined {
+    return this.#examples.get(partition);
+  }
+
+  addExamples(partition: string, examples: RefusedExamples): void {
+    let own = this.#examples.get(partition);
+    if (own === undefined) {
+      if (examples.size === 0 || this.#examples.size >= ORIGIN_LIMITS.partition) return;
+      own = new Map();
+      this.#examples.set(partition, own);
+    }
+    for (const [kind, offsets] of examples) for (const offset of offsets) addExample(own, kind, offset);
   }
 
   /** Adds what the other counted, which is neither changed nor kept. */
@@ -158,10 +218,12 @@ export class Origins {
         this.#roomFor(dimension, value, figures.size).add(figures, places);
       }
     }
+    for (const [partition, examples] of other.#examples) this.addExamples(partition, examples);
   }
 
-  /** Multiplies everything; values of which hardly anything is left are forgotten. */
+  /** Multiplies everything; values of which hardly anything is left are forgotten, and all examples. */
   decay(factor: number): void {
+    this.#examples.clear();
     for (const dimension of ORIGIN_DIMENSIONS) {
       const table = this.#tables[dimension];
       for (const [value, figures] of table) {
@@ -188,6 +250,11 @@ export class Origins {
         for (let i = 0; i < end; i++) writeNumber(writer, fields[i]!);
       }
     }
+    writer.varint(this.#examples.size);
+    for (const partition of [...this.#examples.keys()].sort()) {
+      writer.string(partition);
+      writeExamples(writer, this.#examples.get(partition)!);
+    }
   }
 
   /** @throws {StreamgaugeError} `SG_CORRUPT` */
@@ -207,6 +274,7 @@ export class Origins {
         for (let i = 0; i < length; i++) room[i] = readNumber(reader);
       }
     }
+    for (let left = reader.count(2); left > 0; left--) origins.#examples.set(reader.string(), readExamples(reader));
     return origins;
   }
 

@@ -370,8 +370,7 @@ export class DatasetJudge {
   /** Of the whole, as it is judged first. */
   #withOrigins(judged: Judged, sizeMs: number, origins: Origins | undefined): Judged {
     if (origins === undefined) return judged;
-    const concentration = this.#origins.judge(judged, sizeMs, origins, this.#names);
-    return concentration.length === 0 ? judged : { ...judged, concentration };
+    return { ...judged, traced: this.#origins.judge(judged, sizeMs, origins, this.#names) };
   }
 
   #seriesFor({ window: { slice }, sizeMs, empty }: ClosedWindow<KeptProfile>): SeriesJudge | undefined {
@@ -554,7 +553,7 @@ function positionsOf(topic: string, positions: ReadonlyMap<number, number>): Log
   return [...positions].map(([partition, offset]) => ({ topic, partition, offset }));
 }
 
-function sliceVerdict({ window, score, kind, sinceMs, learned, concentration }: Judged): SliceVerdict {
+function sliceVerdict({ window, score, kind, sinceMs, learned, traced }: Judged): SliceVerdict {
   return {
     slice: window.slice,
     alarm: score.outcome === "fail",
@@ -565,7 +564,7 @@ function sliceVerdict({ window, score, kind, sinceMs, learned, concentration }: 
     kind,
     ...(sinceMs === undefined ? {} : { sinceMs }),
     causes: score.causes,
-    ...(concentration === undefined ? {} : { concentration }),
+    ...traced,
     ...learned,
   };
 }

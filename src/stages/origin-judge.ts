@@ -3,25 +3,49 @@
  * that did not alarm, each new one counting a twentieth. Nothing of it goes into a score.
  */
 import type { DatasetConfig } from "../core/config.ts";
-import type { Concentration } from "../core/verdict.ts";
+import { metricName } from "../core/metric.ts";
+import type { Cause, Concentration, LogPosition } from "../core/verdict.ts";
 import { concentrationsOf } from "../drift/concentration.ts";
 import type { FieldNames } from "../profiles/field-names.ts";
-import { Origins } from "../profiles/origins.ts";
+import { Origins, type RefusedCount } from "../profiles/origins.ts";
 import { readSealed, sealed } from "../profiles/sealed-bytes.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { Judged } from "./series-judge.ts";
 
 /** Of what is usual, with each window: half of it is of the last 14. */
 const KEPT = 0.95;
+/** Of an alert. */
+const MOST_EVIDENCE = 10;
+
+/** Where what is wrong comes from. */
+export interface Traced {
+  readonly concentration: readonly Concentration[];
+  /** Offsets of events that show it. */
+  readonly evidence: readonly LogPosition[];
+}
+
+const NOTHING: Traced = { concentration: [], evidence: [] };
+
+/** Of metrics that count records that were not simply valid. */
+const COUNTED: Readonly<Record<string, RefusedCount>> = {
+  invalid_share: "invalid",
+  undecodable_share: "undecodable",
+  tombstone_share: "tombstone",
+  future_share: "future",
+};
 
 export class OriginJudge {
+  readonly #topic: string;
+  readonly #timeField: string | undefined;
   readonly #smallestMs: number;
   #usual = new Origins();
   #windows = 0;
   /** Since `write()`. */
   #isChanged = false;
 
-  constructor({ windows }: DatasetConfig) {
+  constructor({ topic, time, windows }: DatasetConfig) {
+    this.#topic = topic;
+    this.#timeField = time.field;
     this.#smallestMs = windows.sizesMs[0]!;
   }
 
@@ -30,12 +54,12 @@ export class OriginJudge {
   }
 
   /** A window of the whole that was judged first. `names`: of the dataset. */
-  judge(judged: Judged, sizeMs: number, origins: Origins, names: FieldNames): readonly Concentration[] {
+  judge(judged: Judged, sizeMs: number, origins: Origins, names: FieldNames): Traced {
     const { score, kind, metrics } = judged;
     if (score.outcome === "fail") {
       // Where nothing came there is nothing to compare, and what is late is not there yet.
-      if (kind === "no-data" || kind === "late") return [];
-      return concentrationsOf({
+      if (kind === "no-data" || kind === "late") return NOTHING;
+      const concentration = concentrationsOf({
         causes: score.causes,
         window: origins,
         usual: this.#usual,
@@ -46,9 +70,35 @@ export class OriginJudge {
           return typeof value === "number" ? value : undefined;
         },
       });
+      return { concentration, evidence: this.#evidence(score.causes, concentration, origins) };
     }
     if (sizeMs === this.#smallestMs && !judged.partial && !judged.learned.isSettling) this.#learn(origins);
-    return [];
+    return NOTHING;
+  }
+
+  /** Refused records, where they are among the causes: of the partitions that are named first. */
+  #evidence(causes: readonly Cause[], concentration: readonly Concentration[], origins: Origins): LogPosition[] {
+    const kinds = new Set(causes.flatMap((cause) => (cause.share > 0 ? (this.#refusedBy(cause) ?? []) : [])));
+    if (kinds.size === 0) return [];
+    const isNamed = (partition: string) =>
+      concentration.some(({ dimension, value }) => dimension === "partition" && value === partition);
+    const partitions = origins.values("partition").map(([partition]) => partition);
+    const order = partitions.sort((a, b) => Number(isNamed(b)) - Number(isNamed(a)) || Number(a) - Number(b));
+    const places = order.flatMap((partition) =>
+      [...kinds].flatMap((kind) =>
+        (origins.examplesOf(partition)?.get(kind) ?? []).map((offset) => {
+          return { topic: this.#topic, partition: Number(partition), offset };
+        }),
+      ),
+    );
+    return places.slice(0, MOST_EVIDENCE);
+  }
+
+  #refusedBy({ metric, fields }: Cause): RefusedCount | undefined {
+    const name = metricName(metric);
+    // Rows without an event time are invalid.
+    if (this.#timeField !== undefined && fields[0] === this.#timeField && name.endsWith("_rate")) return "invalid";
+    return COUNTED[name];
   }
 
   #learn(origins: Origins): void {

@@ -332,6 +332,10 @@ export class PartitionProfiler {
     if (names !== undefined) return;
     const origins = groups.map(flushOriginsOf);
     this.#origins.countSchema(batch, open.invalidReasons, groupOfRow, origins, open.schema);
+    for (let row = 0; row < batch.rowCount; row++) {
+      if (open.invalidReasons[row] === 0 || groupOfRow[row]! < 0) continue;
+      origins[groupOfRow[row]!]!.addExample("invalid", open.records[row]!.offset);
+    }
   }
 
   #profile(paneStartMs: number, slice: string): Profile {
@@ -353,7 +357,7 @@ export class PartitionProfiler {
   #countOnly(record: LogRecord, kind: "tombstone" | "future", schema: string): void {
     const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
     profile.countRefused(kind, kind);
-    flushOriginsOf(profile).countUndecoded(kind, schema, undefined);
+    flushOriginsOf(profile).countRefused(kind, { offset: record.offset, schema });
     this.#counts.consumed++;
     this.#counts[kind]++;
   }
@@ -361,7 +365,7 @@ export class PartitionProfiler {
   #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }, schema: string): void {
     const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
     profile.countRefused("undecodable", refusal.reason);
-    flushOriginsOf(profile).countUndecoded("undecodable", schema, undefined);
+    flushOriginsOf(profile).countRefused("undecodable", { offset: record.offset, schema });
     this.#counts.consumed++;
     this.#counts.undecodable++;
     if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST) {

@@ -21,7 +21,7 @@ import {
 import { StreamgaugeError } from "../core/errors.ts";
 import type { FeedbackLabel } from "../core/feedback.ts";
 import type { MetricValue } from "../core/metric.ts";
-import type { Concentration, Outcome, Severity, VerdictKind } from "../core/verdict.ts";
+import type { Outcome, Severity, VerdictKind } from "../core/verdict.ts";
 import type { LedgerCounts, WindowId } from "../core/window.ts";
 import { ReferenceWindows } from "../drift/reference.ts";
 import { contentsOf, type WindowContents } from "../drift/window-contents.ts";
@@ -32,6 +32,7 @@ import type { WindowSummary } from "../profiles/window-summary.ts";
 import { ByteWriter } from "../sketches/bytes.ts";
 import type { KeptProfile } from "./kept-profile.ts";
 import { lateShareOf, withLateness } from "./late-verdict.ts";
+import type { Traced } from "./origin-judge.ts";
 import { seasonWindows } from "./season.ts";
 import type { Steps } from "./stints.ts";
 
@@ -65,7 +66,7 @@ export interface Judged {
   readonly isBacktest?: boolean;
   readonly summary: WindowSummary;
   /** Of the whole, when it is told first: where what is wrong comes from. */
-  readonly concentration?: readonly Concentration[];
+  readonly traced?: Traced;
 }
 
 /** Windows before one that say whether events come late. */

@@ -30,6 +30,9 @@ export const SCHEMAS = [
   { type: "record", name: "Trip", fields: [...FIELDS, { name: "note", type: "string", default: "" }] },
 ].map((schema) => ({ text: JSON.stringify(schema), type: avsc.Type.forSchema(schema as avsc.Schema) }));
 
+/** Not in any other text or number of a trip. */
+const MARK = "~~~~~~~~";
+
 export interface Trip {
   at: number;
   fare: number | null;
@@ -48,6 +51,8 @@ export interface Sent {
   producer: string | undefined;
   readonly trip: Trip;
   isLost?: boolean;
+  /** Its city is no UTF-8. */
+  isInvalid?: boolean;
 }
 
 export const DATASET: DatasetConfig = {
@@ -120,9 +125,13 @@ export async function deltasOf(
     { name: dataset.topic, partitions },
     { name: TOPICS.profiles, partitions: 1 },
   ]);
-  const records = events.map(({ partition, schema, producer, trip }): OutputRecord => {
+  const records = events.map(({ partition, schema, producer, trip, isInvalid }): OutputRecord => {
     const writer = SCHEMAS[Math.max(0, schema)]!;
-    const value = frame(ids[Math.max(0, schema)]!, writer.type.toBuffer(trip));
+    const value = frame(
+      ids[Math.max(0, schema)]!,
+      writer.type.toBuffer(isInvalid === true ? { ...trip, city: MARK } : trip),
+    );
+    if (isInvalid === true) value[Buffer.from(value).indexOf(MARK)] = 0xff;
     return {
       topic: dataset.topic,
       partition,

@@ -1,6 +1,7 @@
 /** Where events came from, from the deltas to the alerts. */
 import { describe, expect, test } from "vitest";
 import type { LogRecord } from "../../src/core/log.ts";
+import type { SeededRandom } from "../../src/core/random.ts";
 import { decodeDelta } from "../../src/profiles/delta-codec.ts";
 import { originsOf } from "../../src/profiles/flush-origins.ts";
 import { ORIGIN_FIGURES, type OriginFigure, Origins } from "../../src/profiles/origins.ts";
@@ -155,6 +156,44 @@ describe("the judge", () => {
     expect(opened!.sentence).toMatch(/; partition 1 sent nothing, usually \d+/);
   });
 
+  test("points to records that cannot be decoded, of the partition that is named first", async () => {
+    const options = {
+      ...LONG,
+      plant: (sent: Sent, window: number, random: SeededRandom) => {
+        if (window === FAULTY && sent.partition === 2 && random.below(2) === 0) sent.schema = -1;
+        if (window === FAULTY && sent.partition === 0 && random.below(50) === 0) sent.schema = -1;
+      },
+    };
+    const { opened } = await openedBy(options);
+    expect(opened!.causes.map(({ metric }) => metric)).toContain("undecodable_share()");
+    const about = opened!.concentration!.filter(({ metric }) => metric === "undecodable_share()");
+    expect(about).toMatchObject([{ dimension: "partition", value: "2" }]);
+    const offsetsOf = (wanted: number) => {
+      const own = eventsOf(options).filter(({ partition }) => partition === wanted);
+      return own.flatMap(({ schema }, offset) => (schema < 0 ? [{ topic: "trips", partition: wanted, offset }] : []));
+    };
+    expect(offsetsOf(2).length).toBeGreaterThan(20);
+    expect(opened!.evidence).toEqual([...offsetsOf(2).slice(0, 2), ...offsetsOf(0).slice(0, 2)]);
+  });
+
+  test("points to records that are invalid", async () => {
+    const options = {
+      ...LONG,
+      plant: (sent: Sent, window: number, random: SeededRandom) => {
+        if (window === FAULTY && random.below(4) === 0) sent.isInvalid = true;
+      },
+    };
+    const { opened } = await openedBy(options);
+    expect(opened!.causes.map(({ metric }) => metric)).toContain("invalid_share()");
+    const expected = [0, 1, 2, 3].flatMap((partition) => {
+      const own = eventsOf(options).filter((sent) => sent.partition === partition);
+      const offsets = own.flatMap(({ isInvalid }, offset) => (isInvalid === true ? [offset] : []));
+      return offsets.slice(0, 2).map((offset) => ({ topic: "trips", partition, offset }));
+    });
+    expect(opened!.evidence).toEqual(expected);
+    expect(opened).not.toHaveProperty("concentration");
+  });
+
   test("names none where nulls are spread evenly", async () => {
     const { opened } = await openedBy({
       ...LONG,
@@ -165,6 +204,7 @@ describe("the judge", () => {
     });
     expect(opened!.causes[0]!.metric).toBe("null_rate(fare)");
     expect(opened).not.toHaveProperty("concentration");
+    expect(opened!.evidence).toEqual([]);
   });
 
   test("goes on from its state to the same outputs, wherever it was interrupted", async () => {
@@ -172,11 +212,15 @@ describe("the judge", () => {
       ...LONG,
       schemaOf: (random: { below(n: number): number }) => (random.below(4) === 0 ? 1 : 0),
       plant: (sent: Sent, window: number) => {
-        if (window === FAULTY && sent.partition === 3) sent.trip.fare = null;
+        if (window === FAULTY && sent.partition === 3) {
+          sent.trip.fare = null;
+          if (sent.trip.shared) sent.schema = -1;
+        }
       },
     };
     const { deltas, outputs, opened } = await openedBy(plan);
-    expect(opened!.concentration).toHaveLength(1);
+    expect(opened!.concentration!.length).toBeGreaterThan(1);
+    expect(opened!.evidence).toHaveLength(2);
     const last = deltas.length;
     for (const cut of [0.5, 0.9, 0.913, 0.92, 0.925, 0.93].map((part) => Math.floor(part * last))) {
       const first = await judgeRun({ deltas: deltas.slice(0, cut), datasets: [DATASET] });
