@@ -4,6 +4,7 @@
  */
 import { StreamgaugeError } from "../core/errors.ts";
 import type { ByteReader, ByteWriter } from "../sketches/bytes.ts";
+import { broadForm } from "../sketches/text-shape.ts";
 import { PooledCounts } from "./pooled-counts.ts";
 import { populationStabilityIndex } from "./psi.ts";
 import { usualLimits } from "./usual-limits.ts";
@@ -104,7 +105,10 @@ export class FieldReference {
     if (bins.lo.length === 0 || !this.#isFull(size)) return undefined;
     if (this.#records.some((record) => record?.bins.lo.length === 0)) return undefined;
     let unseen = 0;
-    for (const [i, pattern] of bins.lo.entries()) if (this.#bins.countOf(pattern, 0) === 0) unseen += bins.counts[i]!;
+    for (const [i, form] of bins.lo.entries()) {
+      const isSeen = this.#bins.countOf(form, 0) > 0 || this.#bins.countOf(broadForm(form), 0) > 0;
+      if (!isSeen) unseen += bins.counts[i]!;
+    }
     const n = countOfAll(bins);
     return { share: unseen / n, n };
   }

@@ -83,6 +83,16 @@ export function patternOf(shape: number): number {
  * UUIDs and numbers to base 36, every day has runs that none had before.
  */
 export function patternForm(pattern: number): number {
+  return withWords(pattern, MIXED_RUNS);
+}
+
+/** The form in which every word with a digit is that sign: by chance one of such an identifier has digits only. */
+export function broadForm(form: number): number {
+  return withWords(form, 1);
+}
+
+/** Words of at least so many runs, some of them digits, become one sign. */
+function withWords(pattern: number, runsLeast: number): number {
   let form = pattern & MORE;
   let to = 0;
   for (let at = 0; at < PATTERN_BITS; ) {
@@ -95,7 +105,7 @@ export function patternForm(pattern: number): number {
       if (next === 0 || next > DIGITS) break;
       hasDigits ||= next === DIGITS;
     }
-    const isMixed = hasDigits && end - at >= 3 * MIXED_RUNS;
+    const isMixed = hasDigits && end - at >= 3 * runsLeast;
     form |= (isMixed ? MIXED : kind) << to;
     to += 3;
     // Whether a word that is cut goes on says no more than its sign.

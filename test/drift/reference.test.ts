@@ -52,6 +52,24 @@ describe("ReferenceWindows", () => {
     );
   });
 
+  test("patterns of identifiers that count up are no news, and words are", () => {
+    const idsOf = (day: number) =>
+      Array.from({ length: 300 }, (_, i) => `O-${(day * 10_000 + i).toString(36).toUpperCase().padStart(7, "0")}`);
+    const reference = new ReferenceWindows({ rows: 0 });
+    const shares: number[] = [];
+    for (let day = 0; day < 400; day++) {
+      const contents = contentsOf(profileOfWindow({ carriers: idsOf(day), delays: [] }));
+      const share = byId(reference.metrics(contents)).get("unseen_pattern_share(carrier)")?.value;
+      if (typeof share === "number") shares.push(share);
+      reference.learn(contents);
+    }
+    expect(shares.length).toBeGreaterThan(300);
+    expect(shares.filter((share) => share > 0)).toEqual([]);
+    const carriers = [...idsOf(400).slice(0, 270), ...Array.from({ length: 30 }, () => "UNKNOWN")];
+    const news = byId(reference.metrics(contentsOf(profileOfWindow({ carriers, delays: [] }))));
+    expect(news.get("unseen_pattern_share(carrier)")?.value).toBeCloseTo(0.1, 12);
+  });
+
   test("ReferenceWindows.read() of write() goes on as the original does", () => {
     fc.assert(
       fc.property(

@@ -4,6 +4,7 @@ import { SeededRandom } from "../../src/core/random.ts";
 import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { HashSample } from "../../src/sketches/hash-sample.ts";
 import {
+  broadForm,
   isBlank,
   isDateLike,
   isNumberLike,
@@ -72,6 +73,17 @@ describe("textMeasure()", () => {
     ["1.2.3.4", 0o1_535_353],
   ])("has of %j the form %o", (text, form) => {
     expect(patternForm(patternOf(shapeOf(measured(text))))).toBe(form);
+  });
+
+  test.each([
+    ["O-12345", 0o751],
+    ["O-17AB", 0o751],
+    ["O-00AB3", 0o751],
+    ["O-ABC", 0o151],
+    ["UNKNOWN", 0o1],
+    ["17", 0o7],
+  ])("has of %j the broad form %o", (text, form) => {
+    expect(broadForm(patternForm(patternOf(shapeOf(measured(text)))))).toBe(form);
   });
 
   test("has few forms of identifiers that have ever new patterns", () => {
