@@ -43,7 +43,8 @@ export function causesOf(
   const strongestFirst = (a: number, b: number) => blame[b]! - blame[a]! || a - b;
   const ranked = [...groups.values()]
     .sort((a, b) => b.total - a.total)
-    .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN);
+    .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN)
+    .slice(0, CAUSES_MAX);
   const first: number[] = [];
   const rest: number[] = [];
   for (const { members } of ranked) {

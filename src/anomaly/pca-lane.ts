@@ -11,7 +11,7 @@ import { HISTORY_WINDOWS, type MetricTable, type Observation, REFIT_EVERY } from
 import { movingColumns } from "./moving-columns.ts";
 import { dot, principalComponents } from "./principal-components.ts";
 import { SeriesModel } from "./series-model.ts";
-import { type Tail, tailOf, tailScore } from "./tail.ts";
+import { type Tail, tailOfSorted, tailScore } from "./tail.ts";
 import type { WindowRing } from "./window-ring.ts";
 
 const VARIANCE_SHARE = 0.9;
@@ -22,7 +22,8 @@ const FIT_CLIP = 6;
 interface Component {
   readonly loading: Float64Array;
   readonly model: SeriesModel;
-  readonly sizes: number[];
+  /** Of its innovations, ascending. */
+  sizes: Float64Array;
   tail: Tail;
 }
 
@@ -138,8 +139,17 @@ export class PcaLane {
 function follow(component: Component, index: number, value: number): void {
   const innovation = component.model.learn(index, value, 1e-9, false);
   if (innovation === undefined) return;
-  component.sizes.push(Math.abs(innovation));
-  component.tail = tailOf(Float64Array.from(component.sizes));
+  component.sizes = inserted(component.sizes, Math.abs(innovation));
+  component.tail = tailOfSorted(component.sizes);
+}
+
+function inserted(ascending: Float64Array, value: number): Float64Array {
+  const longer = new Float64Array(ascending.length + 1);
+  let at = ascending.length;
+  for (; at > 0 && ascending[at - 1]! > value; at--) longer[at] = ascending[at - 1]!;
+  longer[at] = value;
+  longer.set(ascending.subarray(0, at));
+  return longer;
 }
 
 function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions): Fit | undefined {
@@ -169,13 +179,10 @@ function fitComponents(table: MetricTable, end: number, options: PcaLaneOptions)
   const { loadings } = principalComponents(clipped, VARIANCE_SHARE);
   const components = loadings.map((loading): Component => {
     const model = new SeriesModel(options.season, options.startAfter);
-    const component: Component = { loading, model, sizes: [], tail: tailOf(new Float64Array(0)) };
-    for (let i = 0; i < rows.length; i++) {
-      const innovation = model.learn(ring.indexAt(from + i), dot(loading, rows[i]!), 1e-9, false);
-      if (innovation !== undefined) component.sizes.push(Math.abs(innovation));
-    }
-    component.tail = tailOf(Float64Array.from(component.sizes));
-    return component;
+    const innovations = rows.map((row, i) => model.learn(ring.indexAt(from + i), dot(loading, row), 1e-9, false));
+    const known = innovations.filter((innovation) => innovation !== undefined);
+    const sizes = Float64Array.from(known, Math.abs).sort();
+    return { loading, model, sizes, tail: tailOfSorted(sizes) };
   });
   return { slots, means, deviations, columnOf, components };
 }

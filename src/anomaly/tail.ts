@@ -19,13 +19,17 @@ const QUANTILE_WEIGHT = 20;
 
 /** `sizes`: |u| of past windows, any order, sorted in place. Of none: all 0, so that the floor decides. */
 export function tailOf(sizes: Float64Array): Tail {
+  return tailOfSorted(sizes.sort());
+}
+
+/** `sizes`: ascending. */
+export function tailOfSorted(sizes: Float64Array): Tail {
   const n = sizes.length;
   if (n === 0) return { q90: 0, excess: 0 };
   let square = 0;
   for (const size of sizes) square += size * size;
   const scale = Math.sqrt(square / n);
   const normal = NORMAL_Q90 * scale;
-  sizes.sort();
   const from = Math.min(n - 1, Math.floor(0.9 * n));
   const empirical = sizes[from]!;
   const q90 = (n * Math.max(empirical, 0) + QUANTILE_WEIGHT * normal) / (n + QUANTILE_WEIGHT);
