@@ -72,6 +72,7 @@ function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[])
   const schema = buildSchema(child(node, "schema"), options, mistakes);
   const pairs = buildPairs(child(node, "pairs"), schema, mistakes);
   const impact = textAt(node, "impact") as Impact | undefined;
+  const producerHeader = textAt(node, "producerHeader");
   return {
     topic: textAt(node, "topic") ?? "",
     ...(impact === undefined ? {} : { impact }),
@@ -83,6 +84,7 @@ function buildDataset(node: MapNode, options: BuildOptions, mistakes: Mistake[])
     ...(pairs === undefined ? {} : { pairs }),
     detect: buildDetect(mapAt(node, "detect"), mistakes),
     ...(quarantine === undefined ? {} : { quarantine: { topic: quarantine } }),
+    ...(producerHeader === undefined ? {} : { producerHeader }),
     flushEveryMs: durationAt(node, "flushEvery") ?? 5_000,
     ...(schema === undefined ? {} : { schema }),
   };

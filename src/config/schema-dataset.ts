@@ -101,6 +101,11 @@ export const DATASET_KEYS: Readonly<Record<string, KeySchema>> = {
       "Avro schema of recorded files that carry none (JSON lines, CSV): the path of an .avsc file relative to this file, or the schema itself.",
     examples: ["trips.avsc"],
   },
+  producerHeader: text(
+    "Header of the records that says who produced them, as alerts then name it: service=checkout. Default: none.",
+    "the name of a header such as service",
+    "service",
+  ),
   flushEvery: duration("Time between two flushes of the profiler. Default: 5s.", "5s", true),
   time: {
     description: "What the time of an event is, and how long to wait for late ones.",

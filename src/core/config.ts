@@ -87,6 +87,8 @@ export interface DatasetConfig {
   readonly detect: DetectConfig;
   /** Absent: refused records are only counted. */
   readonly quarantine?: { readonly topic: string };
+  /** Header of the records whose value says who produced them. @default nobody asks */
+  readonly producerHeader?: string;
   /** Event time or wall time between flushes. @default 5s */
   readonly flushEveryMs: number;
   /** Avro schema (text) of recorded files that carry none. */

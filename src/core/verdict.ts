@@ -80,7 +80,7 @@ export interface Concentration {
   /** Of the cause that it is about. */
   readonly metric: string;
   readonly dimension: OriginDimension;
-  /** Number of the partition, schema id, or value of the producer's header; null: without one. */
+  /** Number of the partition, schema id, or the producer's header as in `service=checkout`; null: without one. */
   readonly value: string | null;
   /** Part of the change that its events hold; of several values of a dimension, those named together hold nearly all. */
   readonly share: number;

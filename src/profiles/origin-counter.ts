@@ -23,6 +23,8 @@ interface Target {
   readonly room: Float64Array;
 }
 
+const UNKNOWN = -2;
+
 export class OriginCounter {
   readonly #columns = new WeakMap<ColumnBatch["columns"], readonly CountedColumn[]>();
   /** Index of the target of each row; −1: the row is of the base, or of no group. */
@@ -44,6 +46,32 @@ export class OriginCounter {
     });
     this.#assign(batch.rowCount, (row) => ofGroup[groupOfRow[row]!] ?? -1);
     this.#count(batch, invalidReasons, targets);
+  }
+
+  /** As `countSchema()`: the producer of row r is `names[producerOfRow[r]]`. */
+  countProducers(
+    batch: ColumnBatch,
+    invalidReasons: Uint8Array,
+    groupOfRow: Int32Array,
+    groups: readonly FlushOrigins[],
+    producerOfRow: Uint8Array,
+    names: readonly string[],
+  ): void {
+    const targets: Target[] = [];
+    const known = new Int32Array(groups.length * names.length).fill(UNKNOWN);
+    this.#assign(batch.rowCount, (row) => {
+      const group = groupOfRow[row]!;
+      if (group < 0) return -1;
+      const at = group * names.length + producerOfRow[row]!;
+      if (known[at] === UNKNOWN) {
+        const origins = groups[group]!;
+        const name = names[producerOfRow[row]!]!;
+        const isBase = origins.isBase("producer", name);
+        known[at] = isBase ? -1 : targets.push(this.#target(batch, origins, "producer", name)) - 1;
+      }
+      return known[at]!;
+    });
+    if (targets.length > 0) this.#count(batch, invalidReasons, targets);
   }
 
   #assign(rowCount: number, targetOf: (row: number) => number): void {

@@ -37,13 +37,15 @@ const COUNTED: Readonly<Record<string, RefusedCount>> = {
 export class OriginJudge {
   readonly #topic: string;
   readonly #timeField: string | undefined;
+  readonly #producerHeader: string | undefined;
   readonly #smallestMs: number;
   #usual = new Origins();
   #windows = 0;
   /** Since `write()`. */
   #isChanged = false;
 
-  constructor({ topic, time, windows }: DatasetConfig) {
+  constructor({ topic, time, windows, producerHeader }: DatasetConfig) {
+    this.#producerHeader = producerHeader;
     this.#topic = topic;
     this.#timeField = time.field;
     this.#smallestMs = windows.sizesMs[0]!;
@@ -70,10 +72,19 @@ export class OriginJudge {
           return typeof value === "number" ? value : undefined;
         },
       });
-      return { concentration, evidence: this.#evidence(score.causes, concentration, origins) };
+      return {
+        concentration: concentration.map((one) => this.#named(one)),
+        evidence: this.#evidence(score.causes, concentration, origins),
+      };
     }
     if (sizeMs === this.#smallestMs && !judged.partial && !judged.learned.isSettling) this.#learn(origins);
     return NOTHING;
+  }
+
+  /** A producer as the header has it: service=checkout. */
+  #named(one: Concentration): Concentration {
+    if (one.dimension !== "producer" || one.value === null) return one;
+    return { ...one, value: `${this.#producerHeader ?? "producer"}=${one.value}` };
   }
 
   /** Refused records, where they are among the causes: of the partitions that are named first. */

@@ -22,6 +22,7 @@ import { hashByteRanges } from "../sketches/hash.ts";
 import { eventTimes, timeColumn } from "../validation/event-time.ts";
 import { quarantineRecord, type Refusal } from "../validation/quarantine.ts";
 import { createPaneClock, type PaneClock } from "../windows/panes.ts";
+import { ProducerNames } from "./producer-names.ts";
 import type { TopicTelemetry } from "./profiler-telemetry.ts";
 
 /** Readers of the schemas that a batch names. */
@@ -59,6 +60,8 @@ export class PartitionProfiler {
   readonly #panes: PaneClock;
   readonly #profiler: BatchProfiler;
   readonly #origins = new OriginCounter();
+  /** Absent: no header says who produced a record. */
+  readonly #producers: ProducerNames | undefined;
   /** By schema id. */
   readonly #open = new Map<number, OpenBatch>();
   #profiles = new Map<number, Map<string, Profile>>();
@@ -90,6 +93,7 @@ export class PartitionProfiler {
       },
       pairs: dataset.pairs,
     });
+    if (dataset.producerHeader !== undefined) this.#producers = new ProducerNames(dataset.producerHeader);
     this.#slices = this.#emptySlices();
   }
 
@@ -199,6 +203,7 @@ export class PartitionProfiler {
   #startEmpty(): void {
     this.#profiles = new Map();
     this.#slices = this.#emptySlices();
+    this.#producers?.clear();
     this.#counts = emptyCounts();
     this.#quarantine = [];
     this.#refusedBytes = 0;
@@ -240,7 +245,9 @@ export class PartitionProfiler {
       return;
     }
     this.#hasDecoded = true;
-    open.records[open.batch.rowCount - 1] = record;
+    const row = open.batch.rowCount - 1;
+    open.records[row] = record;
+    if (this.#producers !== undefined) open.producerOfRow[row] = this.#producers.indexOf(record);
     if (open.batch.isFull) this.#close(open);
   }
 
@@ -332,6 +339,10 @@ export class PartitionProfiler {
     if (names !== undefined) return;
     const origins = groups.map(flushOriginsOf);
     this.#origins.countSchema(batch, open.invalidReasons, groupOfRow, origins, open.schema);
+    if (this.#producers !== undefined) {
+      const { invalidReasons, producerOfRow } = open;
+      this.#origins.countProducers(batch, invalidReasons, groupOfRow, origins, producerOfRow, this.#producers.names);
+    }
     for (let row = 0; row < batch.rowCount; row++) {
       if (open.invalidReasons[row] === 0 || groupOfRow[row]! < 0) continue;
       origins[groupOfRow[row]!]!.addExample("invalid", open.records[row]!.offset);
@@ -357,7 +368,7 @@ export class PartitionProfiler {
   #countOnly(record: LogRecord, kind: "tombstone" | "future", schema: string): void {
     const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
     profile.countRefused(kind, kind);
-    flushOriginsOf(profile).countRefused(kind, { offset: record.offset, schema });
+    this.#traceRefused(profile, kind, record, schema);
     this.#counts.consumed++;
     this.#counts[kind]++;
   }
@@ -365,13 +376,24 @@ export class PartitionProfiler {
   #refuse(record: LogRecord, refusal: Refusal & { readonly reason: UndecodableReason }, schema: string): void {
     const profile = this.#profile(this.#panes.paneStart(record.timestampMs), ALL_SLICE);
     profile.countRefused("undecodable", refusal.reason);
-    flushOriginsOf(profile).countRefused("undecodable", { offset: record.offset, schema });
+    this.#traceRefused(profile, "undecodable", record, schema);
     this.#counts.consumed++;
     this.#counts.undecodable++;
     if (!this.#hasDecoded && ++this.#refusedFirst === REFUSED_FIRST) {
       this.#options.onNothingDecoded(REFUSED_FIRST, refusal.reason);
     }
     this.#toQuarantine(record, refusal);
+  }
+
+  #traceRefused(
+    profile: Profile,
+    kind: "undecodable" | "tombstone" | "future",
+    record: LogRecord,
+    schema: string,
+  ): void {
+    const producer = this.#producers?.nameOf(record);
+    const place = { offset: record.offset, schema, ...(producer !== undefined && { producer }) };
+    flushOriginsOf(profile).countRefused(kind, place);
   }
 
   #toQuarantine(record: LogRecord, refusal: Refusal): void {
@@ -410,6 +432,8 @@ class OpenBatch {
   /** NaN: the row is of no pane. */
   readonly paneOfRow = new Float64Array(BATCH_ROWS);
   readonly groupOfRow = new Int32Array(BATCH_ROWS);
+  /** Index into the names of producers, where they are asked for. */
+  readonly producerOfRow = new Uint8Array(BATCH_ROWS);
   readonly #timeColumn: number;
 
   constructor(schemaId: number, reader: EventReader, dataset: DatasetConfig) {

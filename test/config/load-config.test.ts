@@ -25,6 +25,7 @@ datasets:
     fields:  { trip.origin: { values: show }, "stops[].at": { values: hide }, "f#string": {}, fare: { impact: critical }, tip: { values: show, impact: low } }
     detect:  { season: 7, warmup: 30, falseAlarms: 2 per 14d }
     quarantine: { topic: trips.quarantine }
+    producerHeader: service
     schema: { type: record, name: Trip, fields: [{ name: id, type: long }] }
 sinks: [{ console: {} }, { console: }, { file: { directory: out } }, { prometheus: }]
 `;
@@ -102,6 +103,7 @@ describe("loadConfig()", () => {
           valuesDefault: "hash",
           detect: { season: 7, warmup: 30, falseAlarms: { count: 2, perMs: 14 * 86_400_000 } },
           quarantine: { topic: "trips.quarantine" },
+          producerHeader: "service",
           flushEveryMs: 500,
           schema: '{"type":"record","name":"Trip","fields":[{"name":"id","type":"long"}]}',
         },
@@ -155,7 +157,7 @@ describe("loadConfig()", () => {
         `streamgauge.yaml:4:1 registry: not used by ${command}`,
         `streamgauge.yaml:6:1 startFrom: not used by ${command}`,
         `streamgauge.yaml:7:1 checkpointEvery: not used by ${command}`,
-        `streamgauge.yaml:20:1 sinks: not used by ${command}`,
+        `streamgauge.yaml:21:1 sinks: not used by ${command}`,
       ]);
     },
   );

@@ -35,7 +35,7 @@ const MISTAKES: readonly (readonly [text: string, lines: readonly string[]])[] =
   [
     "datasets: [t]\n",
     [
-      '1:12 datasets[0]: expected a mapping with topic, impact, schema, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got "t"',
+      '1:12 datasets[0]: expected a mapping with topic, impact, schema, producerHeader, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got "t"',
     ],
   ],
   ["datasets:\n  - {}\n", ['2:5 datasets[0]: the key "topic" is missing — for example topic: trips']],

@@ -14,7 +14,7 @@ registry.auth.password registry.auth.token registry.tls registry.tls.ca registry
 registry.cache topics topics.prefix startFrom checkpointEvery
 memory! memory.budget alerts alerts.resolveAfter alerts.severity alerts.severity.critical alerts.severity.high
 alerts.severity.medium alerts.severity.low datasets[].impact datasets datasets[].topic datasets[].include! datasets[].exclude!
-datasets[].shard! datasets[].schema datasets[].flushEvery datasets[].time datasets[].time.field
+datasets[].shard! datasets[].schema datasets[].producerHeader datasets[].flushEvery datasets[].time datasets[].time.field
 datasets[].time.lateness datasets[].time.idleAfter datasets[].time.unheardAfter datasets[].time.maxAhead
 datasets[].time.reviseFor datasets[].windows datasets[].windows.sizes datasets[].windows.timezone datasets[].slices
 datasets[].slices[].by datasets[].slices[].name datasets[].slices[].limit datasets[].slices[].where!

@@ -26,7 +26,7 @@ const SYNTAX: readonly (readonly [text: string, lines: readonly string[]])[] = [
   [
     "datasets: &a [*a]\n",
     [
-      "1:14 datasets[0]: expected a mapping with topic, impact, schema, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got a list",
+      "1:14 datasets[0]: expected a mapping with topic, impact, schema, producerHeader, flushEvery, time, windows, slices, fields, pairs, detect, quarantine, got a list",
       "1:15 datasets[0][0]: alias *a: it refers to itself",
     ],
   ],

@@ -2,13 +2,25 @@
 import { describe, expect, test } from "vitest";
 import type { LogRecord } from "../../src/core/log.ts";
 import type { SeededRandom } from "../../src/core/random.ts";
+import { ORIGIN_DIMENSIONS } from "../../src/core/verdict.ts";
 import { decodeDelta } from "../../src/profiles/delta-codec.ts";
 import { originsOf } from "../../src/profiles/flush-origins.ts";
 import { ORIGIN_FIGURES, type OriginFigure, Origins } from "../../src/profiles/origins.ts";
 import { Profile } from "../../src/profiles/profile.ts";
 import { judgeRun } from "../state/state-kit.ts";
-import { alertsOf, DATASET, deltasOf, eventsOf, HOUR_MS, type Sent, START_MS, TOPICS } from "./origins-kit.ts";
+import {
+  alertsOf,
+  DATASET,
+  deltasOf,
+  eventsOf,
+  HOUR_MS,
+  type Sent,
+  START_MS,
+  type StreamOptions,
+  TOPICS,
+} from "./origins-kit.ts";
 
+const WITH_PRODUCERS = { ...DATASET, producerHeader: "service" };
 const STREAM = { windows: 3, perWindow: 900, partitions: 3, seed: 5 };
 
 /** Figures of all deltas together. */
@@ -49,21 +61,24 @@ describe("figures by origin", () => {
   const events = eventsOf({
     ...STREAM,
     schemaOf: (random) => (random.next() < 0.01 ? -1 : random.below(3) === 0 ? 1 : 0),
+    producerOf: (random) => ["pay", "shop", "", "ad\u202edress"][random.below(4)]!,
   });
   const isOf: Readonly<Record<string, (sent: Sent, value: string) => boolean>> = {
     partition: ({ partition }, value) => String(partition) === value,
     // What cannot be decoded has a schema id all the same.
     schema: ({ schema }, value) => String(Math.max(0, schema) + 1) === value,
+    producer: ({ producer }, value) => producer?.replace("\u202e", "\\u202e") === value,
   };
 
   test.each([37, 500, 10_000])(
     "are those of the events, and add up to the whole (flushes of %i)",
     async (flushRecords) => {
-      const origins = mergedOf(await deltasOf(events, { ...STREAM, flushRecords }));
+      const origins = mergedOf(await deltasOf(events, { ...STREAM, flushRecords, dataset: WITH_PRODUCERS }));
       expect(origins.fields).toContain("note#text");
       expect(origins.values("schema").map(([value]) => value)).toEqual(["1", "2"]);
       expect(origins.values("partition").map(([value]) => value)).toEqual(["0", "1", "2"]);
-      for (const dimension of ["partition", "schema"] as const) {
+      expect(origins.values("producer").map(([value]) => value)).toEqual(["", "ad\\u202edress", "pay", "shop"]);
+      for (const dimension of ORIGIN_DIMENSIONS) {
         for (const [value, figures] of origins.values(dimension)) {
           const own = events.filter((sent) => isOf[dimension]!(sent, value));
           expect(figures.count("rows")).toBe(own.filter(({ schema }) => schema >= 0).length);
@@ -95,9 +110,9 @@ const LONG = { windows: 48, perWindow: 400, partitions: 4, seed: 11 };
 const FAULTY = 45;
 const FAULTY_START = new Date(START_MS + FAULTY * HOUR_MS).toISOString();
 
-async function openedBy(options: Parameters<typeof eventsOf>[0], flushRecords = 150) {
-  const deltas = await deltasOf(eventsOf(options), { ...options, flushRecords });
-  const { outputs } = await judgeRun({ deltas, datasets: [DATASET] });
+async function openedBy(options: StreamOptions, dataset = DATASET) {
+  const deltas = await deltasOf(eventsOf(options), { ...options, dataset, flushRecords: 150 });
+  const { outputs } = await judgeRun({ deltas, datasets: [dataset] });
   const opened = alertsOf(outputs[TOPICS.alerts]!).find(
     ({ state, windowStart }) => state === "opened" && windowStart === FAULTY_START,
   );
@@ -140,6 +155,35 @@ describe("the judge", () => {
     });
     expect(opened!.concentration).toMatchObject([{ dimension: "schema", value: "2", isNew: true }]);
     expect(opened!.sentence).toMatch(/(all|9\d %) of it since schema id 2 came/);
+  });
+
+  test("names the producer, as its header says, and not the partitions that it shares with others", async () => {
+    const options: StreamOptions = {
+      ...LONG,
+      producerOf: (random) => ["pay", "shop", "web"][random.below(3)]!,
+      plant: (sent, window) => {
+        if (window === FAULTY && sent.producer === "shop") sent.trip.fare = null;
+      },
+    };
+    const { opened } = await openedBy(options, WITH_PRODUCERS);
+    expect(opened!.concentration).toMatchObject([{ dimension: "producer", value: "service=shop", observed: 1 }]);
+    expect(opened!.sentence).toMatch(/(all|9\d %) of it from service=shop/);
+    // Nobody asked for the header.
+    expect((await openedBy(options)).opened).not.toHaveProperty("concentration");
+  });
+
+  test("names the producer that sends nothing any more", async () => {
+    const { opened } = await openedBy(
+      {
+        ...LONG,
+        producerOf: (random) => ["pay", "shop", "web"][random.below(3)]!,
+        plant: (sent, window) => {
+          if (window === FAULTY && sent.producer === "web") sent.isLost = true;
+        },
+      },
+      WITH_PRODUCERS,
+    );
+    expect(opened!.sentence).toMatch(/; service=web sent nothing, usually \d+/);
   });
 
   test("names the partition that sends nothing any more", async () => {
