@@ -14,7 +14,7 @@ export type { Claim, ClaimHandler, Log, LogRecord, OutputRecord, RecordBatch, Su
 export type { MetricKind, MetricValue } from "./core/metric.ts";
 export type { RegisteredSchema, SchemaRegistry } from "./core/schema-registry.ts";
 export type { Sink, SinkTopic } from "./core/sink.ts";
-export type { AlertRecord, Cause, MetricsRecord, VerdictRecord } from "./core/verdict.ts";
+export type { AlertRecord, Cause, Concentration, MetricsRecord, VerdictRecord } from "./core/verdict.ts";
 export { createAvroReader } from "./schemas/avro-reader.ts";
 export { createReaderSource, InProcessRegistry } from "./schemas/registry.ts";
 export { createConsoleSink } from "./sinks/console-sink.ts";

@@ -291,12 +291,18 @@ CROSS JOIN LATERAL (
 COMMENT ON COLUMN S.incidents.backtest IS 'It began before the deployment first started, and nobody was told of it since';
 `;
 
+const CONCENTRATION = `
+ALTER TABLE S.alerts ADD COLUMN concentration jsonb NOT NULL DEFAULT '[]';
+COMMENT ON COLUMN S.alerts.concentration IS 'Partitions, schema ids and producers in which the change concentrates';
+`;
+
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "tables", sql: TABLES },
   { version: 2, name: "views", sql: VIEWS },
   { version: 3, name: "incidents of streamgauge itself", sql: OWN_INCIDENTS },
   { version: 4, name: "alerts of one window by slices", sql: ALERTS_BY_SLICES },
   { version: 5, name: "backtests", sql: BACKTEST },
+  { version: 6, name: "where a change concentrates", sql: CONCENTRATION },
 ];
 export const LATEST_VERSION = MIGRATIONS.length;
 

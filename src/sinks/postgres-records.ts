@@ -60,6 +60,7 @@ export interface AlertRow extends WindowKey {
   readonly slices: string;
   readonly causes: string;
   readonly evidence: string;
+  readonly concentration: string;
   readonly severity: string;
   readonly reason: string;
   /** As of a verdict: nobody was to be told of it. */
@@ -144,6 +145,7 @@ export function decodeAlert(record: LogRecord): Decoded<AlertRow> {
     sentence: storable(textField(fields.sentence, "sentence")).slice(0, MAX_SENTENCE_CHARACTERS),
     causes: causesText(fields.causes),
     evidence: evidenceText(fields.evidence),
+    concentration: concentrationText(fields.concentration),
     at: record.timestampMs / 1000,
     offset: record.offset,
   }));
@@ -284,6 +286,23 @@ function evidenceText(evidence: unknown): string {
   const rows = listOf(evidence).map((place) => {
     const { topic, partition, offset } = objectOf(place, "evidence");
     return { topic: nameOf(topic, "topic"), partition: numberOf(partition), offset: numberOf(offset) };
+  });
+  return JSON.stringify(rows);
+}
+
+function concentrationText(concentration: unknown): string {
+  const rows = listOf(concentration).map((one) => {
+    const { metric, dimension, value, share, observed, usual, elsewhere, isNew } = objectOf(one, "concentration");
+    return {
+      metric: nameOf(metric, "metric"),
+      dimension: nameOf(dimension, "dimension"),
+      value: value === null ? null : nameOf(value, "value"),
+      share: numberOf(share),
+      observed: numberOf(observed),
+      usual: numberOf(usual),
+      elsewhere: numberOf(elsewhere),
+      isNew: isNew === true,
+    };
   });
   return JSON.stringify(rows);
 }

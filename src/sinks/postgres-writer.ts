@@ -94,18 +94,19 @@ export class PostgresWriter {
     if (latest.length === 0) return;
     await db.query(
       `INSERT INTO ${this.#schema}.alerts AS a (incident, state, dataset, slices, severity, window_start, window_end,
-         revision, reason, sentence, causes, evidence, at, log_offset, backtest)
+         revision, reason, sentence, causes, evidence, at, log_offset, backtest, concentration)
        SELECT incident, state, dataset, ARRAY(SELECT jsonb_array_elements_text(slices)), severity,
          to_timestamp(start_s), to_timestamp(end_s), revision, reason, sentence, causes, evidence, to_timestamp(at_s),
-         log_offset, backtest
+         log_offset, backtest, concentration
        FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::float8[], $7::float8[],
-         $8::integer[], $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::float8[], $14::bigint[], $15::boolean[])
+         $8::integer[], $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::float8[], $14::bigint[], $15::boolean[],
+         $16::jsonb[])
          AS t(incident, state, dataset, slices, severity, start_s, end_s, revision, reason, sentence, causes, evidence,
-           at_s, log_offset, backtest)
+           at_s, log_offset, backtest, concentration)
        ON CONFLICT (incident, window_start, window_end, revision, state, slices) DO UPDATE SET
          severity = excluded.severity, reason = excluded.reason,
          sentence = excluded.sentence, causes = excluded.causes, evidence = excluded.evidence, at = excluded.at,
-         log_offset = excluded.log_offset, backtest = excluded.backtest
+         log_offset = excluded.log_offset, backtest = excluded.backtest, concentration = excluded.concentration
        WHERE (a.at, a.log_offset) < (excluded.at, excluded.log_offset)`,
       [
         textArray(latest.map(({ incident }) => incident)),
@@ -123,6 +124,7 @@ export class PostgresWriter {
         array(latest.map(({ at }) => at)),
         array(latest.map(({ offset }) => offset)),
         array(latest.map(({ backtest }) => backtest)),
+        textArray(latest.map(({ concentration }) => concentration)),
       ],
     );
   }

@@ -135,6 +135,7 @@ describe.skipIf(!postgresPresent)("migrate()", () => {
       await client.query("DROP FUNCTION streamgauge.forget_before");
       for (const table of ["alerts", "verdict_data"])
         await client.query(`ALTER TABLE streamgauge.${table} DROP COLUMN backtest`);
+      await client.query("ALTER TABLE streamgauge.alerts DROP COLUMN concentration");
       await client.query("DELETE FROM streamgauge.migrations WHERE version > 1");
     });
     await (await openSink(url)).close();
