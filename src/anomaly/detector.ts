@@ -33,11 +33,14 @@ import { ResidualLane, type ResidualLaneSnapshot } from "./residual-lane.ts";
 import {
   SCALE_WINDOWS,
   SEASON_DECISION_WINDOWS,
+  type SecondSeason,
   seasonOfData,
   seasonOfWindow,
+  secondSeasonOf,
   startWindows,
   warmupOfSeason,
 } from "./season.ts";
+import { hasSecondSeason } from "./series-model.ts";
 import { halfWidth } from "./tail.ts";
 
 export interface DetectorOptions {
@@ -71,7 +74,7 @@ const LANES = [
 const ALARM_RUN_MAX = 14;
 /** Of the largest blame: a metric with less is company, and its runs hold up no incident. */
 const BLAMED_LEAST = 0.25;
-const SNAPSHOT_VERSION = 3;
+const SNAPSHOT_VERSION = 4;
 
 interface Core {
   readonly season: number;
@@ -134,6 +137,15 @@ export interface DetectorProgress {
   readonly warmup: number | null;
   /** In windows; null: not decided yet. */
   readonly season: number | null;
+  /** Above the first season, where the windows are such that there can be one. */
+  readonly secondSeason: SecondSeasonProgress | null;
+  readonly metrics: number;
+}
+
+export interface SecondSeasonProgress extends SecondSeason {
+  /** Windows of the first season. */
+  readonly firstWindows: number;
+  /** Metrics that it speaks for: those that were forecast better with it than without. */
   readonly metrics: number;
 }
 
@@ -143,7 +155,12 @@ export function detectorProgress(snapshot: unknown): DetectorProgress {
   const season = core?.season ?? null;
   const auto = season === null ? null : warmupOfSeason(season);
   const warmup = options.warmup === "auto" ? auto : options.warmup;
-  return { learned, warmup, season, metrics: core?.table.slots.length ?? 0 };
+  const slots = core?.table.slots ?? [];
+  const second = season === null ? undefined : secondSeasonOf(season, options.windowMs);
+  const spokenFor = slots.filter(([, , , , model]) => hasSecondSeason(model)).length;
+  const secondSeason =
+    second === undefined || season === null ? null : { ...second, firstWindows: season, metrics: spokenFor };
+  return { learned, warmup, season, secondSeason, metrics: slots.length };
 }
 
 class FusedDetector implements Detector {
@@ -281,7 +298,9 @@ function build(season: number, options: DetectorOptions, snapshot?: Snapshot["co
   const readyAfter = Math.max(2, Math.min(SCALE_WINDOWS, windows - startAfter));
   const { metricsMax } = options;
   const limit = metricsMax === undefined ? {} : { metricsMax };
-  const table = new MetricTable({ season, startAfter, readyAfter, ...limit }, snapshot?.table);
+  const second = secondSeasonOf(season, options.windowMs);
+  const seasons = second === undefined ? { season } : { season, second };
+  const table = new MetricTable({ ...seasons, startAfter, readyAfter, ...limit }, snapshot?.table);
   return {
     season,
     warmup: windows,

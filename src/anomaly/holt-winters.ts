@@ -7,6 +7,9 @@
  *     b'    = β (l' − l)/h + (1 − β) b
  *     s'[·] = γ (y − l − h b) + (1 − γ) s[t mod m]
  *
+ * and, where there is a second season (Taylor 2003, additive), r[phase of it] beside s, learned from the same error with δ, or with
+ * one over the values of the phase so far, which is the mean of them, as long as that is more.
+ *
  * It is computed in error-correction form, the same but for rounding: l' = l + h b + α e, s' = s + γ e with e = y − ŷ. So a series that
  * never moved is expected to the last bit, and its innovations are 0.
  *
@@ -24,6 +27,8 @@ export interface SmoothingConstants {
   readonly beta: number;
   /** Season, [0, 1]. */
   readonly gamma: number;
+  /** Second season, [0, 1]. @default 0 */
+  readonly delta?: number;
 }
 
 export interface HoltWintersState {
@@ -31,11 +36,18 @@ export interface HoltWintersState {
   readonly trend: number;
   /** One per phase; the length is the season. */
   readonly seasonal: readonly number[];
+  /** One per phase of the second season. @default there is none */
+  readonly second?: readonly number[];
+  /** Values so far of each of them, as far as that matters. */
+  readonly visits?: readonly number[];
   /** Index of the last value taken in. */
   readonly index: number;
   /** Values so far of each phase that had none at the start. @default none */
   readonly few?: Readonly<Record<number, number>>;
 }
+
+/** More make no difference to any δ. */
+const VISITS_MOST = 1000;
 
 export class HoltWinters {
   readonly constants: SmoothingConstants;
@@ -45,6 +57,8 @@ export class HoltWinters {
   readonly #seasonal: Float64Array;
   /** Values so far, by phase. */
   readonly #few: Map<number, number>;
+  readonly #second: Float64Array;
+  readonly #visits: Uint16Array;
 
   constructor(constants: SmoothingConstants, start: HoltWintersState) {
     if (start.seasonal.length < 1) throw new RangeError("Cannot start HoltWinters: the season has no phase");
@@ -54,6 +68,8 @@ export class HoltWinters {
     this.#index = start.index;
     this.#seasonal = Float64Array.from(start.seasonal);
     this.#few = new Map(Object.entries(start.few ?? {}).map(([phase, count]) => [Number(phase), count]));
+    this.#second = Float64Array.from(start.second ?? []);
+    this.#visits = Uint16Array.from(start.visits ?? start.second?.map(() => 0) ?? []);
   }
 
   /** The phase had no value yet: what is forecast of it is a guess. */
@@ -61,18 +77,21 @@ export class HoltWinters {
     return this.#few.get(this.#phase(index)) === 0;
   }
 
-  /** What is expected at this index, which lies after the last one taken in. */
-  forecast(index: number): number {
-    return this.#level + this.#horizon(index) * this.#trend + this.#seasonal[this.#phase(index)]!;
+  /** What is expected at this index, which lies after the last one taken in. `phase`: in the second season, where there is one. */
+  forecast(index: number, phase = 0): number {
+    const usual = this.#level + this.#horizon(index) * this.#trend + this.#seasonal[this.#phase(index)]!;
+    return this.#second.length === 0 ? usual : usual + this.#second[phase]!;
   }
 
-  update(index: number, value: number): void {
+  update(index: number, value: number, secondPhase = 0): void {
     const { alpha, beta, gamma } = this.constants;
     const horizon = this.#horizon(index);
     const phase = this.#phase(index);
     const base = this.#level + horizon * this.#trend;
     const seasonal = this.#seasonal[phase]!;
-    const error = value - (base + seasonal);
+    const { delta = 0 } = this.constants;
+    const second = this.#second.length === 0 ? 0 : this.#second[secondPhase]!;
+    const error = value - (base + seasonal + second);
     const few = this.#few.get(phase);
     if (few !== undefined) {
       this.#few.set(phase, few + 1);
@@ -85,11 +104,28 @@ export class HoltWinters {
         return;
       }
     }
+    if (delta > 0 && this.#second.length > 0) {
+      const visits = this.#visits[secondPhase]!;
+      this.#second[secondPhase] = second + Math.max(delta, 1 / (visits + 1)) * error;
+      if (visits < VISITS_MOST) this.#visits[secondPhase] = visits + 1;
+    }
     const level = base + alpha * error;
     this.#trend += beta * ((level - this.#level) / horizon - this.#trend);
     this.#seasonal[phase] = seasonal + gamma * error;
     this.#level = level;
     this.#index = index;
+  }
+
+  /** Values so far of a phase of the second season, up to `VISITS_MOST`. */
+  visits(secondPhase: number): number {
+    return this.#visits[secondPhase] ?? 0;
+  }
+
+  /** Takes the value in for its phase of the second season alone: what is not known of that says nothing of the rest. */
+  updateSecond(index: number, value: number, secondPhase: number): void {
+    const visits = this.#visits[secondPhase]!;
+    this.#second[secondPhase]! += (value - this.forecast(index, secondPhase)) / (visits + 1);
+    if (visits < VISITS_MOST) this.#visits[secondPhase] = visits + 1;
   }
 
   /** Moves the level, for a shift that turned out to be lasting. */
@@ -101,9 +137,10 @@ export class HoltWinters {
     return this.#level;
   }
 
-  /** The level and what the season adds to it on average. */
+  /** The level and what the seasons add to it on average. */
   get meanLevel(): number {
-    return this.#level + this.#seasonal.reduce((sum, value) => sum + value, 0) / this.#seasonal.length;
+    const second = this.#second.length === 0 ? 0 : mean(this.#second);
+    return this.#level + mean(this.#seasonal) + second;
   }
 
   get trend(): number {
@@ -120,6 +157,7 @@ export class HoltWinters {
       level: this.#level,
       trend: this.#trend,
       seasonal: Array.from(this.#seasonal),
+      ...(this.#second.length > 0 && { second: Array.from(this.#second), visits: Array.from(this.#visits) }),
       index: this.#index,
       ...(this.#few.size > 0 && { few: Object.fromEntries(this.#few) }),
     };
@@ -133,4 +171,8 @@ export class HoltWinters {
     const season = this.#seasonal.length;
     return ((index % season) + season) % season;
   }
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

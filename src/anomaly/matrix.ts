@@ -1,7 +1,7 @@
 /** The detector over a plain matrix of numbers: one row per point in time, one column per metric of any name. */
 import type { MetricValue } from "../core/metric.ts";
 import type { Cause, Severity } from "../core/verdict.ts";
-import { createDetector, type DetectorOptions } from "./detector.ts";
+import { createDetector, type DetectorOptions, detectorProgress, type SecondSeasonProgress } from "./detector.ts";
 
 export interface MatrixRow {
   /** Echoed as it stands. */
@@ -21,15 +21,19 @@ export interface MatrixVerdict {
   readonly causes: readonly Omit<Cause, "fields">[];
 }
 
+/** A snapshot of more columns would take too much memory for a count. */
+const COUNTED_MOST = 2000;
+
 /**
  * One verdict per row, each from the rows before it alone. Every metric has its own forecast; of more than 512, those that changed in the
- * most rows are in the components. Throws for names that are not distinct.
+ * most rows are in the components. In the end it says for how many columns there was a season above the first, of up to 2,000. Throws for names
+ * that are not distinct.
  */
 export function* detectMatrix(
   rows: Iterable<MatrixRow>,
   names: readonly string[],
   options: DetectorOptions,
-): Generator<MatrixVerdict> {
+): Generator<MatrixVerdict, SecondSeasonProgress | undefined> {
   if (new Set(names).size !== names.length) {
     throw new TypeError(`Cannot detect: metric names are not distinct (${names.join(", ")})`);
   }
@@ -64,4 +68,6 @@ export function* detectMatrix(
       })),
     };
   }
+  if (options.windowMs === undefined || names.length > COUNTED_MOST) return undefined;
+  return detectorProgress(detector.snapshot()).secondSeason ?? undefined;
 }

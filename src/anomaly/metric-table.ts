@@ -6,6 +6,7 @@ import type { DetectorInput, NewLevel } from "../core/detector.ts";
 import type { MetricKind, MetricValue } from "../core/metric.ts";
 import { RingTails } from "./ring-tails.ts";
 import { Sampling, type SamplingSnapshot, samplingVariance } from "./sampling.ts";
+import type { SecondSeason } from "./season.ts";
 import { type LevelMove, SeriesModel, type SeriesSnapshot } from "./series-model.ts";
 import type { Tail } from "./tail.ts";
 import { inverse, isTrivialChange, spreadFloor, transformedValue } from "./transform.ts";
@@ -40,6 +41,8 @@ export interface Observation {
 
 export interface MetricTableOptions {
   readonly season: number;
+  /** @default none */
+  readonly second?: SecondSeason;
   /** Values of a metric that start its model. */
   readonly startAfter: number;
   /** Innovations from which on a metric is judged. */
@@ -104,7 +107,7 @@ export class MetricTable {
         id,
         kind,
         turn: turnOfText(id),
-        model: new SeriesModel(options.season, options.startAfter, model),
+        model: new SeriesModel(options.season, options.startAfter, model, options.second),
         sampling: new Sampling(kind, sampling),
         seenAt,
         floor,
@@ -126,7 +129,7 @@ export class MetricTable {
       const slot = this.#slotOf.get(metric.id);
       if (value === undefined || slot === undefined) continue;
       const { model, kind, sampling } = this.#slots[slot]!;
-      const expected = model.forecast(input.index);
+      const expected = model.forecast(input.index, input.secondPhase);
       if (expected === undefined || kind !== metric.kind || model.innovations < least) continue;
       const factor = sampling.factor(samplingVariance(kind, metric.n, expected), model.scale);
       const floor = factor * spreadFloor(kind, metric.n, value, expected);
@@ -169,7 +172,7 @@ export class MetricTable {
       const entry = this.#slots[slot]!;
       if (entry.kind !== metric.kind) continue;
       entry.seenAt = input.index;
-      const expected = entry.model.forecast(input.index) ?? value;
+      const expected = entry.model.forecast(input.index, input.secondPhase) ?? value;
       // Of an alarming window the size is not believed: a spike would widen the floor, and hide the next ones.
       const { model, sampling } = entry;
       const variance = samplingVariance(entry.kind, metric.n, expected);
@@ -178,8 +181,13 @@ export class MetricTable {
       const scale = Math.max(model.scale, entry.floor);
       const isBlamed = input.widen === undefined ? blamed?.has(slot) : "unusual";
       const isAgainstPast = metric.isAgainstPast === true;
-      const move = moves && !isAgainstPast ? model.moveTo(input.index, value, entry.floor, factor) : undefined;
-      const innovation = model.learn(input.index, value, entry.floor, alarmed, { isBlamed, factor });
+      const move =
+        moves && !isAgainstPast ? model.moveTo(input.index, value, entry.floor, factor, input.secondPhase) : undefined;
+      const innovation = model.learn(input.index, value, entry.floor, alarmed, {
+        isBlamed,
+        factor,
+        phase: input.secondPhase,
+      });
       sampling.learn(variance, innovation, scale);
       values[slot] = value;
       if (innovation !== undefined) innovations[slot] = innovation;
@@ -234,7 +242,8 @@ export class MetricTable {
       this.innovations.clearSlot(slot);
       this.#tails.forget(slot);
     }
-    const model = new SeriesModel(this.#options.season, this.#options.startAfter);
+    const { season, startAfter, second } = this.#options;
+    const model = new SeriesModel(season, startAfter, undefined, second);
     this.#slots[slot] = {
       id: metric.id,
       kind: metric.kind,

@@ -26,6 +26,27 @@ export function seasonOfWindow(windowMs: number): number {
   return 1;
 }
 
+/** A season above the first. Its phases are hours, of a week or of a day. */
+export interface SecondSeason {
+  readonly name: "week" | "day";
+  readonly phases: number;
+  /** Phases in one season of the first. */
+  readonly perSeason: number;
+}
+
+/** Hours of a week above a season of a day; hours of a day above what is shorter than an hour and has a season of one. */
+export function secondSeasonOf(season: number, windowMs: number | undefined): SecondSeason | undefined {
+  if (windowMs === undefined || season === 1) return undefined;
+  if (season * windowMs === DAY_MS) return { name: "week", phases: 7 * 24, perSeason: 24 };
+  return season * windowMs === HOUR_MS ? { name: "day", phases: 24, perSeason: 1 } : undefined;
+}
+
+/** Where nobody says in which phase a window lies: as if the first one began it. */
+export function phaseOfIndex(index: number, season: number, { phases, perSeason }: SecondSeason): number {
+  const phase = Math.floor((index * perSeason) / season) % phases;
+  return phase < 0 ? phase + phases : phase;
+}
+
 /** Values that start the level and the indices of a season: two of each phase, or ten where there is no season. */
 export function startWindows(season: number): number {
   return season > 1 ? 2 * season : 10;

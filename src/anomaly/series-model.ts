@@ -12,6 +12,7 @@
  */
 import { HoltWinters, type HoltWintersState, type SmoothingConstants } from "./holt-winters.ts";
 import { LevelRun, type LevelRunSnapshot } from "./level-run.ts";
+import { phaseOfIndex, type SecondSeason } from "./season.ts";
 
 /** Slow to fast level, with and without season; the trend only in two of them, since few metrics have one. */
 const SETTINGS: readonly SmoothingConstants[] = [
@@ -22,6 +23,22 @@ const SETTINGS: readonly SmoothingConstants[] = [
   { alpha: 0.05, beta: 0, gamma: 0 },
   { alpha: 0.2, beta: 0.02, gamma: 0 },
 ];
+/**
+ * One more with a second season and none of the first: its hours are those of the clocks, and need not move where these change. It speaks for a series where it has erred less in the last second season, a week of hours: a choice by the last 33
+ * windows would change within the week.
+ */
+const SECOND_SETTING: SmoothingConstants = { alpha: 0.05, beta: 0, gamma: 0 };
+/** What the windows of a phase of the second season, an hour of the week, teach it together each time. */
+const SECOND_RATE = 0.2;
+/**
+ * So many times it takes them in as they are, whatever is said of them: how unlike the weekend is nobody knows before, and what an alarm
+ * holds, or is clipped to two spreads, would never be learned.
+ */
+const SECOND_STARTS = 2;
+/** Errors of a family count up to so many spreads. */
+const FAMILY_CLIP = 4;
+/** So many of these the second season begins with: the noise of its first hours is no reason to believe it, and hours of a weekend soon are. */
+const SECOND_HANDICAP = 3;
 const HUBER_K = 2;
 const HUBER_K_EARLY = 4;
 const ROBUST_FROM = 45;
@@ -46,12 +63,19 @@ export interface SeriesSnapshot {
   readonly first: readonly (readonly [index: number, value: number])[];
   readonly models: readonly HoltWintersState[];
   readonly errors: readonly number[];
+  /** Discounted squared errors without and with the second season; absent: there is none. */
+  readonly families?: readonly number[];
   readonly count: number;
   readonly innovations: number;
   readonly meanSquare: number;
   readonly stateScale: number;
   /** Null: none. */
   readonly run: LevelRunSnapshot | null;
+}
+
+/** Whether the second season speaks for the series. */
+export function hasSecondSeason({ families: [without = 0, beside = 0] = [] }: SeriesSnapshot): boolean {
+  return beside < without;
 }
 
 /** A level that a run has brought about, in the unit of the series. */
@@ -71,8 +95,15 @@ export class SeriesModel {
   readonly #startAfter: number;
   #first: [number, number][] = [];
   #models: HoltWinters[] = [];
-  #errors = new Float64Array(SETTINGS.length);
+  readonly #settings: readonly SmoothingConstants[];
+  readonly #second: SecondSeason | undefined;
+  /** Windows of a phase of the second season, each time. */
+  readonly #perPhase: number = 1;
+  #errors: Float64Array;
+  readonly #families: Float64Array;
+  /** Of all settings, the one that speaks, and the best of those without and with the second season. */
   #best = 0;
+  #bestOf: readonly [first: number, second: number] = [0, 0];
   #count = 0;
   #innovations = 0;
   #meanSquare = 0;
@@ -80,13 +111,22 @@ export class SeriesModel {
   readonly #run: LevelRun;
 
   /** `startAfter`: values that start the level and the season; two seasons where there is time for them. */
-  constructor(season: number, startAfter: number, snapshot?: SeriesSnapshot) {
+  constructor(season: number, startAfter: number, snapshot?: SeriesSnapshot, second?: SecondSeason) {
     this.#season = season;
     this.#startAfter = startAfter;
+    this.#second = second;
+    if (second === undefined) this.#settings = SETTINGS;
+    else {
+      this.#perPhase = season / second.perSeason;
+      const delta = 1 - (1 - SECOND_RATE) ** (1 / this.#perPhase);
+      this.#settings = [...SETTINGS, { ...SECOND_SETTING, delta }];
+    }
+    this.#errors = new Float64Array(this.#settings.length);
+    this.#families = Float64Array.from(snapshot?.families ?? [0, 0]);
     this.#run = new LevelRun(season, snapshot?.run ?? undefined);
     if (snapshot === undefined) return;
     this.#first = snapshot.first.map(([index, value]) => [index, value]);
-    this.#models = snapshot.models.map((state, i) => new HoltWinters(SETTINGS[i]!, state));
+    this.#models = snapshot.models.map((state, i) => new HoltWinters(this.#settings[i]!, state));
     this.#errors = Float64Array.from(snapshot.errors);
     this.#count = snapshot.count;
     this.#innovations = snapshot.innovations;
@@ -105,10 +145,11 @@ export class SeriesModel {
     return Math.sqrt(this.#meanSquare);
   }
 
-  /** Undefined until the series has its first values, and for a phase of the season that had none yet. */
-  forecast(index: number): number | undefined {
-    const model = this.#models[this.#best];
-    return model === undefined || model.isUnseen(index) ? undefined : model.forecast(index);
+  /** Undefined until the series has its first values, and for a phase of the season that had none yet. `phase`: in the second season. */
+  forecast(index: number, phase = this.#phaseOf(index)): number | undefined {
+    if (this.#models.length === 0) return undefined;
+    const model = this.#speaker(phase);
+    return model.isUnseen(index) ? undefined : model.forecast(index, phase);
   }
 
   /** An alarm that named the series is not over: it is neither back nor has it been out for a season. */
@@ -117,14 +158,20 @@ export class SeriesModel {
   }
 
   /** A person said that this is the new level: it goes there at once, where the value is out. Before the value is learned; `factor` as there. */
-  moveTo(index: number, value: number, floor: number, factor: number): LevelMove | undefined {
-    const expected = this.forecast(index);
-    if (expected === undefined || this.#models[this.#best]!.isUnseen(index)) return undefined;
+  moveTo(
+    index: number,
+    value: number,
+    floor: number,
+    factor: number,
+    phase = this.#phaseOf(index),
+  ): LevelMove | undefined {
+    const expected = this.forecast(index, phase);
+    if (expected === undefined) return undefined;
     if (!(factor * Math.abs(value - expected) > MOVED_Z * Math.max(this.scale, floor))) return undefined;
     const { from, isHeld, isBlamed } = this.#run;
     const by = value - expected;
     const was = this.#models[this.#best]!.meanLevel;
-    for (const model of this.#models) model.shift(value - model.forecast(index));
+    for (const model of this.#models) model.shift(value - model.forecast(index, phase));
     this.#run.end();
     return { was, is: was + by, from: isHeld ? from : index, by, isBlamed };
   }
@@ -140,7 +187,15 @@ export class SeriesModel {
     value: number,
     floor: number,
     alarmed: boolean,
-    { isBlamed, factor = 1 }: { readonly isBlamed?: boolean | "unusual" | undefined; readonly factor?: number } = {},
+    {
+      isBlamed,
+      factor = 1,
+      phase = this.#phaseOf(index),
+    }: {
+      readonly isBlamed?: boolean | "unusual" | undefined;
+      readonly factor?: number;
+      readonly phase?: number | undefined;
+    } = {},
   ): number | undefined {
     this.#count++;
     if (this.#models.length === 0) {
@@ -148,20 +203,22 @@ export class SeriesModel {
       if (this.#first.length >= this.#startAfter) this.#start();
       return undefined;
     }
-    if (this.#models[this.#best]!.isUnseen(index)) {
-      for (const model of this.#models) model.update(index, value);
+    const speaker = this.#speaker(phase);
+    if (speaker.isUnseen(index)) {
+      for (const model of this.#models) model.update(index, value, phase);
       return undefined;
     }
-    const innovation = factor * (value - this.#models[this.#best]!.forecast(index));
+    const innovation = factor * (value - speaker.forecast(index, phase));
     const scale = Math.max(this.scale, floor);
     if (isBlamed !== "unusual") {
       const suspicion = { isAlarming: isBlamed !== undefined, isBlamed: isBlamed === true };
       this.#run.update(index, innovation / factor, this.#spread(floor) / factor, suspicion);
     }
     const { isHeld, length } = this.#run;
+    if (this.#second !== undefined) this.#learnSecond({ index, phase, value }, floor, factor);
     if (isHeld && length > HELD_TEACHES) return undefined;
     const kept = alarmed || isHeld ? clamp(innovation, ALARM_CLIP * scale) : innovation;
-    if (!isHeld) this.#learnState(index, value, floor, innovation, { alarmed, factor });
+    if (!isHeld) this.#learnState({ index, phase, value }, floor, innovation, { alarmed, factor });
     const rate = Math.max(SCALE_RATE, 1 / (this.#innovations + 1));
     this.#meanSquare += rate * (kept * kept - this.#meanSquare);
     this.#innovations++;
@@ -186,6 +243,7 @@ export class SeriesModel {
       first: this.#first.map(([index, value]) => [index, value] as const),
       models: this.#models.map((model) => model.state()),
       errors: Array.from(this.#errors),
+      ...(this.#second !== undefined && { families: Array.from(this.#families) }),
       count: this.#count,
       innovations: this.#innovations,
       meanSquare: this.#meanSquare,
@@ -195,8 +253,7 @@ export class SeriesModel {
   }
 
   #learnState(
-    index: number,
-    value: number,
+    { index, phase, value }: Placed,
     floor: number,
     innovation: number,
     { alarmed, factor }: { readonly alarmed: boolean; readonly factor: number },
@@ -209,10 +266,10 @@ export class SeriesModel {
     const clip = this.#innovations >= 8 || alarmed ? k * s : Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#models.length; i++) {
       const model = this.#models[i]!;
-      const expected = model.forecast(index);
+      const expected = model.forecast(index, phase);
       const error = clamp(factor * (value - expected), clip);
       this.#errors[i] = CHOICE_DISCOUNT * this.#errors[i]! + error * error;
-      model.update(index, expected + weight * error);
+      model.update(index, expected + weight * error, phase);
     }
     const previous = Math.max(this.#stateScale, floor);
     if (this.#innovations < 8) this.#stateScale = Math.max(this.scale, floor);
@@ -263,24 +320,72 @@ export class SeriesModel {
     const index = this.#first.at(-1)![0];
     const unseen = Array.from(counts.keys()).filter((phase) => counts[phase] === 0);
     const few = Object.fromEntries(unseen.map((phase) => [phase, 0]));
-    this.#models = SETTINGS.map(
+    const second = this.#second === undefined ? {} : { second: new Array<number>(this.#second.phases).fill(0) };
+    this.#models = this.#settings.map(
       (constants) =>
         new HoltWinters(constants, {
           level: mean,
           trend: 0,
           seasonal: seasonal.map((value) => (constants.gamma === 0 ? 0 : believed * value)),
+          ...(constants.delta === undefined ? {} : second),
           index,
-          ...(unseen.length > 0 && { few }),
+          ...(unseen.length > 0 && constants.delta === undefined && { few }),
         }),
     );
     this.#first = [];
   }
 
-  #choose(): void {
-    let best = 0;
-    for (let i = 1; i < this.#errors.length; i++) if (this.#errors[i]! < this.#errors[best]!) best = i;
-    this.#best = best;
+  /** What each family would have said; and the first values of a phase, before the rest learns what they leave. */
+  #learnSecond({ index, phase, value }: Placed, floor: number, factor: number): void {
+    const { phases, perSeason } = this.#second!;
+    const kept = 1 - perSeason / (phases * this.#season);
+    const clip = FAMILY_CLIP * this.#spread(floor);
+    const model = this.#models.at(-1)!;
+    if (model.visits(phase) > 0) {
+      if (this.#families.every((sum) => sum === 0)) this.#families[1] = SECOND_HANDICAP * clip * clip;
+      for (const [family, best] of this.#bestOf.entries()) {
+        const error = clamp(factor * (value - this.#models[best]!.forecast(index, phase)), clip);
+        this.#families[family] = kept * this.#families[family]! + error * error;
+      }
+    }
+    if (model.visits(phase) < SECOND_STARTS * this.#perPhase) model.updateSecond(index, value, phase);
+    this.#choose();
   }
+
+  #choose(): void {
+    const first = this.#leastError(0, SETTINGS.length);
+    if (this.#second === undefined) {
+      this.#best = first;
+      return;
+    }
+    this.#bestOf = [first, this.#leastError(SETTINGS.length, this.#settings.length)];
+    this.#best = this.#bestOf[this.#families[1]! < this.#families[0]! ? 1 : 0];
+  }
+
+  /** Who forecasts a window of the phase: of one that had no value yet the second season knows nothing. */
+  #speaker(phase: number): HoltWinters {
+    const model = this.#models[this.#best]!;
+    const isUnknown = this.#best >= SETTINGS.length && model.visits(phase) === 0;
+    return isUnknown ? this.#models[this.#bestOf[0]]! : model;
+  }
+
+  /** Of the settings `[from, end)`. */
+  #leastError(from: number, end: number): number {
+    let best = from;
+    for (let i = from + 1; i < end; i++) if (this.#errors[i]! < this.#errors[best]!) best = i;
+    return best;
+  }
+
+  #phaseOf(index: number): number {
+    return this.#second === undefined ? 0 : phaseOfIndex(index, this.#season, this.#second);
+  }
+}
+
+/** A value and where it lies in both seasons. */
+interface Placed {
+  readonly index: number;
+  readonly phase: number;
+  readonly value: number;
 }
 
 function clamp(value: number, limit: number): number {

@@ -1,5 +1,5 @@
 /** `streamgauge detect`: the detector over any metric matrix in a CSV file. One JSON line per row, nothing on an error. */
-import { FALSE_ALARMS_MAX } from "../anomaly/detector.ts";
+import { FALSE_ALARMS_MAX, type SecondSeasonProgress } from "../anomaly/detector.ts";
 import { detectMatrix, type MatrixRow } from "../anomaly/matrix.ts";
 import { seriesIndex } from "../anomaly/series-index.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -29,11 +29,13 @@ export async function detect(args: DetectArgs, io: Io): Promise<number> {
     ...(budget === undefined ? {} : { falseAlarms: budget(stepMs) }),
   } as const;
   let judged = 0;
-  for (const verdict of detectMatrix(rows, table.names, options)) {
-    if (verdict.score !== null) judged++;
-    io.stdout(JSON.stringify(verdict));
+  const verdicts = detectMatrix(rows, table.names, options);
+  let step = verdicts.next();
+  for (; step.done !== true; step = verdicts.next()) {
+    if (step.value.score !== null) judged++;
+    io.stdout(JSON.stringify(step.value));
   }
-  for (const note of notesOf(table, judged)) io.stderr(`note: ${args.file}: ${note}`);
+  for (const note of notesOf(table, judged, step.value)) io.stderr(`note: ${args.file}: ${note}`);
   return EXIT_CODES.ok;
 }
 
@@ -59,7 +61,7 @@ function budgetOf(text: string): (stepMs: number | undefined) => number {
 const NAMED_MAX = 3;
 
 /** What a person should know who wonders why nothing is found. */
-function notesOf({ names, rows }: MetricCsv, judged: number): string[] {
+function notesOf({ names, rows }: MetricCsv, judged: number, second: SecondSeasonProgress | undefined): string[] {
   const empty = names.flatMap((name, column) =>
     rows.every(({ values }) => Number.isNaN(values[column])) ? [`column ${column + 2} (${quoted(name)})`] : [],
   );
@@ -68,6 +70,10 @@ function notesOf({ names, rows }: MetricCsv, judged: number): string[] {
   if (empty.length > 0) {
     const more = empty.length > NAMED_MAX ? ` and ${(empty.length - NAMED_MAX).toLocaleString("en-US")} more` : "";
     notes.push(`no number in any row: ${empty.slice(0, NAMED_MAX).join(", ")}${more}`);
+  }
+  if (second !== undefined && second.metrics > 0) {
+    const columns = `${second.metrics} of ${names.length} columns`;
+    notes.push(`beside a season of ${second.firstWindows} rows there is one of a ${second.name}, for ${columns}`);
   }
   if (judged === 0) notes.push("no row was judged: all were learned from first, see --warmup and --season");
   return notes;

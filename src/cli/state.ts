@@ -238,12 +238,14 @@ function intervalText(intervalMs: number): string {
 }
 
 function describeSeries(series: SeriesKnowledge): string {
-  const { slice, sizeMs, windows, warmup, isWarm, season, metrics, revisable, bytes } = series;
+  const { slice, sizeMs, windows, warmup, isWarm, season, secondSeason, metrics, revisable, bytes } = series;
   const after = warmup === null ? "the season is known" : `${warmup} windows`;
   const readiness = isWarm ? `warm (after ${after})` : `warming up: judges after ${after}`;
   const length = season === null ? "season not known yet" : `season of ${season} windows`;
+  const second =
+    secondSeason === null ? "" : ` and, for ${secondSeason.metrics} of the metrics, one of a ${secondSeason.name}`;
   const late = revisable === 0 ? "" : `, ${revisable} can still be revised`;
-  return `${printable(slice)}, ${formatDuration(sizeMs)}: ${windows} windows learned, ${readiness}, ${length}, ${metrics} metrics, ${bytesText(bytes)}${late}`;
+  return `${printable(slice)}, ${formatDuration(sizeMs)}: ${windows} windows learned, ${readiness}, ${length}${second}, ${metrics} metrics, ${bytesText(bytes)}${late}`;
 }
 
 const LISTED_MAX = 8;

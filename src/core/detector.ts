@@ -10,6 +10,11 @@ export interface DetectorInput {
    * keeps its phase.
    */
   readonly index: number;
+  /**
+   * Phase of the second season in which the window begins: the hour of the week, 0 to 167, above a season of a day, that of the day, 0 to 23,
+   * above one of an hour. Which hour is 0 does not matter. @default as if the first window began a phase
+   */
+  readonly secondPhase?: number;
   /** Chance of a false alarm that is tolerated in this window, (0, 1). @default that of the detector */
   readonly falseAlarms?: number;
   /**

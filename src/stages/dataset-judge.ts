@@ -6,6 +6,7 @@ import { AlarmHistory, type CalledIncident, type CallPlace } from "../alerts/ala
 import { feedbackOnPast, feedbackSentence } from "../alerts/feedback-alert.ts";
 import { IncidentTracker, type SliceVerdict, type Tick } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
+import { seasonOfWindow, secondSeasonOf } from "../anomaly/season.ts";
 import { type DatasetConfig, FALSE_ALARMS_DEFAULT, type FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Feedback } from "../core/feedback.ts";
@@ -33,6 +34,7 @@ import { PackedBytes } from "../state/packed-bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
 import { EventCalendar } from "../windows/event-calendar.ts";
 import { createPaneClock } from "../windows/panes.ts";
+import { SeasonPhases } from "../windows/season-phase.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import {
   type ClosedWindow,
@@ -93,6 +95,7 @@ export class DatasetJudge {
   /** Absent: everything counts. */
   #training: Training | undefined;
   #storedTraining = "";
+  readonly #phases: SeasonPhases;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -108,6 +111,7 @@ export class DatasetJudge {
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     const { topic, windows } = options.dataset;
     this.#calendar = new EventCalendar(options.dataset.detect.calendar ?? [], windows.timezone);
+    this.#phases = new SeasonPhases(windows.timezone);
     const { resolveAfter } = options;
     const severity = severityPolicy(options);
     this.#severity = severity;
@@ -421,6 +425,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
+      secondPhaseOf: ({ startMs }) => this.#secondPhase(sizeMs, startMs),
       markOf: ({ startMs, endMs }) => this.#calendar.markOf(startMs, endMs),
       severityOf: (score) => severityOf(score, this.#severity),
       calledNow: (window) => this.#alarms.calledNow(this.#incidents.openId, window, this.#options.resolveAfter),
@@ -428,6 +433,13 @@ export class DatasetJudge {
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
+  }
+
+  #secondPhase(sizeMs: number, startMs: number): number | undefined {
+    const { season } = this.#options.dataset.detect;
+    const second = secondSeasonOf(season === "auto" ? seasonOfWindow(sizeMs) : season, sizeMs);
+    if (second === undefined) return undefined;
+    return second.name === "week" ? this.#phases.hourOfWeek(startMs) : this.#phases.hour(startMs);
   }
 
   /**

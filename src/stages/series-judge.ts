@@ -82,6 +82,8 @@ export interface SeriesJudgeOptions {
   readonly reviseForMs: number;
   /** Chance of a false alarm that is tolerated in a window of this series. */
   readonly falseAlarms: () => number;
+  /** Phase of a window in the second season. @default none is known */
+  readonly secondPhaseOf?: (window: WindowId) => number | undefined;
   /** What the calendar says of a window. @default nothing */
   readonly markOf?: (window: WindowId) => CalendarMark | undefined;
   /** Of a window that alarms, by itself. @default what the detector says */
@@ -473,9 +475,19 @@ function learn(
   return learned;
 }
 
-function detectorInput({ input, falseAlarms, metrics }: Entry, { markOf }: SeriesJudgeOptions): DetectorInput {
+function detectorInput(
+  { input, falseAlarms, metrics }: Entry,
+  { markOf, secondPhaseOf }: SeriesJudgeOptions,
+): DetectorInput {
   const widen = markOf?.(input.window)?.widen;
-  return { index: input.index, falseAlarms, ...(widen !== undefined && { widen }), metrics };
+  const secondPhase = secondPhaseOf?.(input.window);
+  return {
+    index: input.index,
+    ...(secondPhase !== undefined && { secondPhase }),
+    falseAlarms,
+    ...(widen !== undefined && { widen }),
+    metrics,
+  };
 }
 
 function copyOf({ detector, reference, silence }: Models): Models {

@@ -1,6 +1,7 @@
 /** What the judge keeps, for people: what there is, and what it has learned of a dataset. Reads; changes nothing. */
 import { AlarmHistory, type BudgetFigures } from "../alerts/alarm-history.ts";
 import { IncidentTracker } from "../alerts/incident-tracker.ts";
+import type { SecondSeasonProgress } from "../anomaly/detector.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { LogRecord } from "../core/log.ts";
 import { isoTime, textOf } from "../core/text.ts";
@@ -94,6 +95,8 @@ export interface SeriesKnowledge {
   readonly isWarm: boolean;
   /** Windows per season; null: not decided yet. */
   readonly season: number | null;
+  /** Above it; null: there is none. `metrics`: those that it speaks for. */
+  readonly secondSeason: SecondSeasonProgress | null;
   readonly metrics: number;
   readonly revisable: number;
   readonly bytes: number;
@@ -151,9 +154,9 @@ export function reportKnowledge(
   for (const [key, value] of values) {
     if (!key.startsWith(SERIES_KEY)) continue;
     const name = key.slice(SERIES_KEY.length);
-    const { learned, warmup, season, metrics, revisable } = seriesProgress(value);
+    const { learned, warmup, season, secondSeason, metrics, revisable } = seriesProgress(value);
     const isWarm = warmup !== null && learned >= warmup;
-    const models = { windows: learned, warmup, isWarm, season, metrics, revisable };
+    const models = { windows: learned, warmup, isWarm, season, secondSeason, metrics, revisable };
     series.push({ key: name, ...seriesOfKey(name), ...models, bytes: value.length });
   }
   series.sort((a, b) => a.sizeMs - b.sizeMs || compareSlices(a.slice, b.slice));

@@ -257,6 +257,28 @@ describe("detect() says why it says nothing", () => {
   });
 });
 
+describe("detect() of hours", () => {
+  /** Five weeks, Monday first: busy by day, and a column that falls on weekends. */
+  const hours = (step: number) =>
+    Array.from({ length: 5 * 7 * 24 }, (_, hour) => {
+      const noise = ((hour * 7_919) % 101) / 100;
+      const weekend = Math.floor(hour / 24) % 7 > 4 ? step : 0;
+      const daily = 10 * Math.sin((2 * Math.PI * hour) / 24);
+      const time = new Date(Date.UTC(2026, 0, 5) + hour * 3_600_000).toISOString();
+      return `${time},${100 + daily + weekend + noise},${50 + noise}`;
+    });
+
+  test("says for how many columns there is a week above the day, and nothing where there is none", async () => {
+    const table = (step: number) => `time,orders,flat\n${hours(step).join("\n")}\n`;
+    const weekly = await runDetect(table(-20));
+    const note = `note: ${weekly.path}: beside a season of 24 rows there is one of a week, for `;
+    expect(weekly.stderr.map((line) => line.slice(0, note.length))).toEqual([note]);
+    expect(weekly.stderr[0]).toMatch(/for [12] of 2 columns$/);
+    const days = await runDetect(file(matrix(ALL_DAYS)));
+    expect(days.stderr).toEqual([]);
+  });
+});
+
 describe("detect() of unusual numbers", () => {
   test("judges every column of a wide table, the last one as well as the first", async () => {
     const columns = 2_100;
