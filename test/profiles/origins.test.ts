@@ -160,6 +160,17 @@ describe("FlushOrigins", () => {
     expect(origins.isPlain).toBe(true);
   });
 
+  test("of one schema and one producer are some twenty bytes, with examples some thirty", () => {
+    const origins = new FlushOrigins();
+    origins.isBase("schema", "4711");
+    expect(origins.isPlain).toBe(true);
+    origins.isBase("producer", "checkout");
+    expect(origins.isPlain).toBe(false);
+    expect(written(origins).length).toBeLessThan(30);
+    for (const offset of [40_000_001, 40_000_002]) origins.addExample("undecodable", offset);
+    expect(written(origins).length).toBeLessThan(40);
+  });
+
   test("tell eight others apart, besides the first", () => {
     const origins = new FlushOrigins();
     expect(origins.isBase("schema", "0")).toBe(true);
