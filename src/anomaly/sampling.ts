@@ -6,7 +6,7 @@
  *
  * with q the sampling variance up to a factor (1/n of shares, means and spreads; of a count of Poisson events on the log scale m/(1 + m)²), q̄
  * its mean over past windows, S² the variance of a window of the usual q, and ρ the part of it that is sampling. ρ is the slope of the
- * squared innovations over r; with few windows, or where n hardly varies, it is what theory says: of a share 1/(4n), of a count
+ * squared innovations over r; with few windows, or where n hardly varies, it is what theory says: of a share 1/(4n), of a correlation 1/n, of a count
  * the Poisson variance, of other values most of it.
  *
  * `factor()` brings innovations of all windows to the scale of the usual one, so that thousands of rows and five are judged by one scale, and

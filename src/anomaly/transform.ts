@@ -2,8 +2,10 @@
  * What a metric is turned into before it is modelled, and the least spread that is believed of it.
  *
  * `count` → log1p, `share` → arcsin √ (the variance of a binomial share becomes 1/(4n), whatever the share), `value` → as
- * it is, within ±1e30. The floor keeps a metric that never moved from having a spread of zero: without it one stray row
- * outranks every fault. NaN and ±∞ never get here (the caller drops them); −0 equals 0; a share outside [0, 1] is clamped.
+ * it is, within ±1e30, `correlation` → arcsin (between as it is, where one event of two fields that nearly always go together is far out, and
+ * Fisher's z, where a day without the few events that make a correlation small is). The floor keeps a metric that never moved from having a
+ * spread of zero: without it one stray row outranks every fault. NaN and ±∞ never get here (the caller drops them); −0 equals 0; a share outside
+ * [0, 1] and a correlation outside [−1, 1] are clamped.
  */
 import type { MetricKind, MetricValue } from "../core/metric.ts";
 
@@ -18,6 +20,8 @@ const LOG_MAX = Math.log(Number.MAX_VALUE);
 const COUNT_FLOOR = 0.01;
 /** Half the Poisson standard error, 1/√N of N events after log1p, as with shares: a count that never moved is known better than one sample. */
 const COUNT_ERROR = 0.5;
+/** Half the largest standard error, 1/√n of fields that do not go together, as with shares. */
+const CORRELATION_ERROR = 0.5;
 /** A value has at least a spread of 0.1 % of its size. */
 const VALUE_FLOOR = 0.001;
 /** A share whose denominator is not known is taken as measured on this many rows. */
@@ -39,6 +43,8 @@ export function forward(kind: MetricKind, value: number): number {
       return Math.log1p(Math.max(0, value));
     case "share":
       return Math.asin(Math.sqrt(Math.min(1, Math.max(0, value))));
+    case "correlation":
+      return Math.asin(Math.min(1, Math.max(-1, value)));
     case "value":
       return Math.min(VALUE_MAX, Math.max(-VALUE_MAX, value));
     default:
@@ -53,6 +59,8 @@ export function inverse(kind: MetricKind, transformed: number): number {
       return Math.expm1(Math.min(LOG_MAX, Math.max(0, transformed)));
     case "share":
       return Math.sin(Math.min(Math.PI / 2, Math.max(0, transformed))) ** 2;
+    case "correlation":
+      return Math.sin(Math.max(-Math.PI / 2, Math.min(Math.PI / 2, transformed)));
     case "value":
       return transformed;
     default:
@@ -70,6 +78,8 @@ export function spreadFloor(kind: MetricKind, n: number, observed: number, expec
       return Math.max(COUNT_FLOOR, COUNT_ERROR * Math.exp(-Math.max(0, expected) / 2));
     case "share":
       return SHARE_FLOOR / Math.sqrt(n > 0 ? n : SHARE_ROWS_UNKNOWN);
+    case "correlation":
+      return CORRELATION_ERROR / Math.sqrt(n > 0 ? n : SHARE_ROWS_UNKNOWN);
     case "value":
       // Of a metric that was always 0 what it moves to has to do. Else not: the floor would grow with the fault, and the score fall.
       return VALUE_FLOOR * Math.abs(expected) || VALUE_FLOOR * Math.abs(observed);

@@ -2,9 +2,9 @@
 
 /**
  * How a metric is spread, which decides its transform before modelling: `count` (log1p), `share` (arcsin of the
- * square root), `value` (as it is).
+ * square root), `correlation` (arcsin), `value` (as it is).
  */
-export type MetricKind = "count" | "share" | "value";
+export type MetricKind = "count" | "share" | "correlation" | "value";
 
 export interface MetricValue {
   /** Such as `null_rate(trip.fare)`; unique within a profile. */

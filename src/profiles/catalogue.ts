@@ -305,7 +305,7 @@ export const PAIR_METRICS: readonly PairMetric[] = [
     name: "correlation",
     formula:
       "Pearson's correlation of the positions of both numbers, which grow with the number up to 1 and with its logarithm beyond; nothing where one of them stays at one position",
-    kind: "value",
+    kind: "correlation",
     from: ["pairs"],
     error: "exact; positions are 0.3 % wide (below 1: 1/256)",
     scored: true,

@@ -16,6 +16,8 @@ describe("transform", () => {
           expect(inverse("count", forward("count", count))).toBeCloseTo(count, 1);
           expect(inverse("share", forward("share", share))).toBeCloseTo(share, 12);
           expect(inverse("value", forward("value", value))).toBe(value);
+          const correlation = 1.99 * share - 0.995;
+          expect(inverse("correlation", forward("correlation", correlation))).toBeCloseTo(correlation, 12);
         },
       ),
       { seed: 31 },
@@ -32,6 +34,16 @@ describe("transform", () => {
   test("spreadFloor() of a share makes one row the same distance in windows of any size", () => {
     const rows = (n: number) => forward("share", 1 / n) / spreadFloor("share", n, 0, 0);
     expect(rows(100)).toBeCloseTo(rows(1e6), 1);
+  });
+
+  test("a correlation near 1 is told apart more finely than one near 0, and stays within its bounds", () => {
+    const far = (from: number, to: number) => forward("correlation", from) - forward("correlation", to);
+    expect(far(0.999, 0.99)).toBeGreaterThan(10 * far(0.009, 0));
+    for (const edge of [1, -1, 1.0000001]) expect(Number.isFinite(forward("correlation", edge))).toBe(true);
+    expect(inverse("correlation", 40)).toBe(1);
+    expect(inverse("correlation", -40)).toBe(-1);
+    expect(spreadFloor("correlation", 400, 0, 0)).toBeCloseTo(0.025, 12);
+    expect(Number.isFinite(spreadFloor("correlation", 0, 0, 0))).toBe(true);
   });
 
   test("spreadFloor() of a value that was always 0 is not 0 when it moves", () => {
