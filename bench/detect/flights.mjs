@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import avsc from "avsc";
 import { DEMO_CONFIG } from "../../dist/cli/demo-feed.js";
 import { openInput } from "../../dist/consumers/file-input.js";
+import { SeasonPhases } from "../../dist/windows/season-phase.js";
 import { DAY_MS, DAYS_BUDGET, HOUR_MS, HOURS_BUDGET } from "./windows.mjs";
 
 const FLIGHTS = fileURLToPath(new URL("../../data/flights.avro", import.meta.url));
@@ -69,6 +70,8 @@ export async function flightsByAirline() {
     });
 }
 
+const CLOCKS = new SeasonPhases("America/New_York");
+
 function table(name, { sizeMs, days = DAYS, origin, carrier }) {
   const [dataset] = DEMO_CONFIG.datasets;
   const isDaily = sizeMs === DAY_MS;
@@ -78,6 +81,8 @@ function table(name, { sizeMs, days = DAYS, origin, carrier }) {
     sizeMs,
     days,
     season: isDaily ? 7 : 24,
+    // As the judge does in the zone of a dataset's windows.
+    ...(!isDaily && { secondPhaseOf: (timeMs) => CLOCKS.hourOfWeek(timeMs) }),
     ...(isDaily ? DAYS_BUDGET : HOURS_BUDGET),
     pairs: dataset.pairs,
     policyOf: (path) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,

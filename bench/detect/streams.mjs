@@ -22,30 +22,33 @@ const FIRST_WHOLE = 1;
 
 class Stream {
   #options;
+  #phaseOf;
   #detector;
   #reference;
 
-  constructor({ options, detector, reference }) {
+  constructor({ options, phaseOf, detector, reference }) {
     this.#options = options;
+    this.#phaseOf = phaseOf;
     this.#detector = detector;
     this.#reference = reference;
   }
 
   /** Learns nothing. */
-  judge(index, { own, contents }) {
+  judge({ index, startMs }, { own, contents }) {
     const metrics = [...own, ...this.#reference.metrics(contents, this.#options)];
-    return { metrics, score: this.#detector.scoreOne({ index, metrics }) };
+    const input = { index, secondPhase: this.#phaseOf?.(startMs), metrics };
+    return { input, score: this.#detector.scoreOne(input) };
   }
 
-  learn(index, { contents }, { metrics, score }) {
-    const learned = this.#detector.learnOne({ index, metrics }, score);
+  learn({ contents }, { input, score }) {
+    const learned = this.#detector.learnOne(input, score);
     if (score.outcome !== "fail" || learned.newLevels.length > 0) this.#reference.learn(contents);
     return learned;
   }
 
   copy() {
     const detector = restoreDetector(this.#detector.snapshot());
-    return new Stream({ options: this.#options, detector, reference: this.#reference.copy() });
+    return new Stream({ options: this.#options, phaseOf: this.#phaseOf, detector, reference: this.#reference.copy() });
   }
 }
 
@@ -76,6 +79,7 @@ function firstWindow([{ window }]) {
 function runClean(table, windows, faults, copyAt, { detect, space }) {
   const stream = new Stream({
     options: metricOptions(table, new FieldNames()),
+    phaseOf: table.secondPhaseOf,
     detector: createDetector({ season: table.season, warmup: "auto", windowMs: table.sizeMs, ...detect }),
     reference: new ReferenceWindows(),
   });
@@ -88,17 +92,17 @@ function runClean(table, windows, faults, copyAt, { detect, space }) {
     if (at < FIRST_WHOLE) continue;
     if (copyAt.has(at)) result.copies.set(at, stream.copy());
     for (const fault of byWindow.get(at) ?? []) {
-      const verdict = stream.judge(window.index, fault);
-      const faulted = space?.vectorOf(verdict.metrics, at);
+      const verdict = stream.judge(window, fault);
+      const faulted = space?.vectorOf(verdict.input.metrics, at);
       result.faults.push(faultResult(fault, verdict, scoresOf(baselines, window.index, faulted)));
     }
-    const verdict = stream.judge(window.index, window);
-    const vector = space?.vectorOf(verdict.metrics, at);
+    const verdict = stream.judge(window, window);
+    const vector = space?.vectorOf(verdict.input.metrics, at);
     const told = cleanResult(at, window, verdict, baselines, vector);
-    const learned = stream.learn(window.index, window, verdict);
+    const learned = stream.learn(window, verdict);
     const opened = incidents.update(tickOf(table, window, verdict, learned))?.state === "opened";
     if (at >= table.judgedFrom) result.clean.push({ ...told, opened });
-    space?.learn(verdict.metrics, at);
+    space?.learn(verdict.input.metrics, at);
     for (const baseline of baselines) baseline.learnOne(window.index, vector);
     result.vectors[at] = vector;
   }
@@ -121,11 +125,11 @@ function runLeftIn(table, windows, faults, { clean, copies, vectors }, space) {
     }
     const fault = byWindow.get(at);
     const seen = fault ?? window;
-    const verdict = stream.judge(window.index, seen);
-    const vector = space?.vectorOf(verdict.metrics, at);
+    const verdict = stream.judge(window, seen);
+    const vector = space?.vectorOf(verdict.input.metrics, at);
     if (fault !== undefined) result.faults.push(faultResult(fault, verdict, scoresOf(baselines, window.index, vector)));
     else result.clean.push(cleanResult(at, window, verdict, baselines, vector));
-    stream.learn(window.index, seen, verdict);
+    stream.learn(seen, verdict);
     for (const baseline of baselines) baseline.learnOne(window.index, vector);
   }
   return result;
