@@ -82,7 +82,9 @@ function table(name, { sizeMs, days = DAYS, origin, carrier }) {
     days,
     season: isDaily ? 7 : 24,
     // As the judge does in the zone of a dataset's windows.
-    ...(!isDaily && { secondPhaseOf: (timeMs) => CLOCKS.hourOfWeek(timeMs) }),
+    ...(!isDaily && {
+      placeOf: (timeMs) => ({ ahead: CLOCKS.windowsAhead(timeMs, sizeMs), secondPhase: CLOCKS.hourOfWeek(timeMs) }),
+    }),
     ...(isDaily ? DAYS_BUDGET : HOURS_BUDGET),
     pairs: dataset.pairs,
     policyOf: (path) => dataset.fields.get(path)?.values ?? dataset.valuesDefault,

@@ -22,13 +22,13 @@ const FIRST_WHOLE = 1;
 
 class Stream {
   #options;
-  #phaseOf;
+  #placeOf;
   #detector;
   #reference;
 
-  constructor({ options, phaseOf, detector, reference }) {
+  constructor({ options, placeOf, detector, reference }) {
     this.#options = options;
-    this.#phaseOf = phaseOf;
+    this.#placeOf = placeOf;
     this.#detector = detector;
     this.#reference = reference;
   }
@@ -36,7 +36,7 @@ class Stream {
   /** Learns nothing. */
   judge({ index, startMs }, { own, contents }) {
     const metrics = [...own, ...this.#reference.metrics(contents, this.#options)];
-    const input = { index, secondPhase: this.#phaseOf?.(startMs), metrics };
+    const input = { index, ...this.#placeOf?.(startMs), metrics };
     return { input, score: this.#detector.scoreOne(input) };
   }
 
@@ -48,7 +48,7 @@ class Stream {
 
   copy() {
     const detector = restoreDetector(this.#detector.snapshot());
-    return new Stream({ options: this.#options, phaseOf: this.#phaseOf, detector, reference: this.#reference.copy() });
+    return new Stream({ options: this.#options, placeOf: this.#placeOf, detector, reference: this.#reference.copy() });
   }
 }
 
@@ -79,7 +79,7 @@ function firstWindow([{ window }]) {
 function runClean(table, windows, faults, copyAt, { detect, space }) {
   const stream = new Stream({
     options: metricOptions(table, new FieldNames()),
-    phaseOf: table.secondPhaseOf,
+    placeOf: table.placeOf,
     detector: createDetector({ season: table.season, warmup: "auto", windowMs: table.sizeMs, ...detect }),
     reference: new ReferenceWindows(),
   });

@@ -227,9 +227,10 @@ class FusedDetector implements Detector {
     }
     this.#lastIndex = input.index;
     const core = this.#core;
+    const placed = byClock(input);
     if (core === undefined) {
       this.#learned++;
-      this.#pending.push(input);
+      this.#pending.push(placed);
       if (this.#pending.length < this.#decisionWindows()) return NOTHING_LEARNED;
       this.#core = build(seasonOfData(this.#pending), this.#options);
       for (const [held, pending] of this.#pending.entries()) {
@@ -250,12 +251,14 @@ class FusedDetector implements Detector {
     // What lasts longer than a season is the new normal; without this a lasting change would never enter the history.
     const isProtected = failed && this.#alarmRun <= Math.min(ALARM_RUN_MAX, Math.max(7, core.season));
     const isJudged = score.outcome !== "unknown";
-    return learnInto(core, input, raw, { isAlarm: failed, failed: isProtected, isJudged, called });
+    return learnInto(core, placed, raw, { isAlarm: failed, failed: isProtected, isJudged, called });
   }
 
   /** Told twice of each window, by scoring and by learning it. */
   #rawOf(core: Core, input: DetectorInput): RawScores {
-    if (this.#raw?.input !== input) this.#raw = { input, scores: rawOf(core, input, this.#learned < core.warmup) };
+    if (this.#raw?.input !== input) {
+      this.#raw = { input, scores: rawOf(core, byClock(input), this.#learned < core.warmup) };
+    }
     return this.#raw.scores;
   }
 
@@ -424,6 +427,15 @@ function outcomeOf(score: number): Outcome {
 
 function unknownScore(): DetectorScore {
   return { outcome: "unknown", score: null, pValue: null, severity: null, causes: [], lanes: [], expected: new Map() };
+}
+
+/**
+ * With the index that the clocks of its zone give it: one is left out, or comes twice, where they change. Forecasters take either for a
+ * step of one window.
+ */
+function byClock(input: DetectorInput): DetectorInput {
+  const { ahead = 0 } = input;
+  return ahead === 0 ? input : { ...input, index: input.index + ahead, ahead: 0 };
 }
 
 /** JSON has no `undefined`: a metric without a value is left out, which means the same to the detector. */

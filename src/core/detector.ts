@@ -11,6 +11,11 @@ export interface DetectorInput {
    */
   readonly index: number;
   /**
+   * By how many windows the clocks of its zone are ahead of those by which `index` counts, where the season is a day: so it is one of their
+   * hours, and keeps its phase where they change. @default 0
+   */
+  readonly ahead?: number;
+  /**
    * Phase of the second season in which the window begins: the hour of the week, 0 to 167, above a season of a day, that of the day, 0 to 23,
    * above one of an hour. Which hour is 0 does not matter. @default as if the first window began a phase
    */

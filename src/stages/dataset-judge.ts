@@ -32,6 +32,7 @@ import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
+import { DAY_MS } from "../windows/calendar-days.ts";
 import { EventCalendar } from "../windows/event-calendar.ts";
 import { createPaneClock } from "../windows/panes.ts";
 import { SeasonPhases } from "../windows/season-phase.ts";
@@ -425,6 +426,7 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
+      aheadOf: ({ startMs }) => this.#ahead(sizeMs, startMs),
       secondPhaseOf: ({ startMs }) => this.#secondPhase(sizeMs, startMs),
       markOf: ({ startMs, endMs }) => this.#calendar.markOf(startMs, endMs),
       severityOf: (score) => severityOf(score, this.#severity),
@@ -433,6 +435,13 @@ export class DatasetJudge {
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
+  }
+
+  /** Only where a season is a day, which has the hours of the clocks. */
+  #ahead(sizeMs: number, startMs: number): number {
+    const { season } = this.#options.dataset.detect;
+    const windows = season === "auto" ? seasonOfWindow(sizeMs) : season;
+    return windows > 1 && windows * sizeMs === DAY_MS ? this.#phases.windowsAhead(startMs, sizeMs) : 0;
   }
 
   #secondPhase(sizeMs: number, startMs: number): number | undefined {

@@ -82,6 +82,8 @@ export interface SeriesJudgeOptions {
   readonly reviseForMs: number;
   /** Chance of a false alarm that is tolerated in a window of this series. */
   readonly falseAlarms: () => number;
+  /** Windows by which the clocks are ahead of the index, see `DetectorInput`. @default 0 */
+  readonly aheadOf?: (window: WindowId) => number;
   /** Phase of a window in the second season. @default none is known */
   readonly secondPhaseOf?: (window: WindowId) => number | undefined;
   /** What the calendar says of a window. @default nothing */
@@ -477,12 +479,14 @@ function learn(
 
 function detectorInput(
   { input, falseAlarms, metrics }: Entry,
-  { markOf, secondPhaseOf }: SeriesJudgeOptions,
+  { markOf, aheadOf, secondPhaseOf }: SeriesJudgeOptions,
 ): DetectorInput {
   const widen = markOf?.(input.window)?.widen;
+  const ahead = aheadOf?.(input.window) ?? 0;
   const secondPhase = secondPhaseOf?.(input.window);
   return {
     index: input.index,
+    ...(ahead !== 0 && { ahead }),
     ...(secondPhase !== undefined && { secondPhase }),
     falseAlarms,
     ...(widen !== undefined && { widen }),

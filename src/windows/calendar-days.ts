@@ -47,31 +47,32 @@ export class CalendarDays {
 
   /** The instant of a local time, given as if it were UTC: the first one where it comes twice, as long after the leap where it is left out. */
   instantOf(localMs: number): number {
-    const before = this.#offset(localMs - DAY_MS);
-    const after = this.#offset(localMs + DAY_MS);
+    const before = this.offsetAt(localMs - DAY_MS);
+    const after = this.offsetAt(localMs + DAY_MS);
     // The larger offset is the earlier instant. Where neither is in use then, the clocks leap over that time.
     const offsets = before > after ? [before, after] : [after, before];
-    const found = offsets.find((offset) => this.#offset(localMs - offset) === offset);
+    const found = offsets.find((offset) => this.offsetAt(localMs - offset) === offset);
     return localMs - (found ?? before);
   }
 
-  #findStart(day: number): number {
-    const midnightUtc = day * DAY_MS;
-    const offsets = [midnightUtc - DAY_MS, midnightUtc, midnightUtc + DAY_MS].map((at) => this.#offset(at));
-    const earliest = midnightUtc - Math.max(...offsets);
-    const latest = midnightUtc - Math.min(...offsets);
-    if (earliest === latest) return earliest;
-    let start = earliest;
-    while (start < latest && start + this.#offset(start) < midnightUtc) start += OFFSET_STEP_MS;
-    return start;
-  }
-
-  #offset(timeMs: number): number {
+  /** What the clocks are ahead of UTC, milliseconds. */
+  offsetAt(timeMs: number): number {
     const clamped = Math.min(Math.max(timeMs, -MAX_DATE_MS), MAX_DATE_MS);
     const match = OFFSET_TEXT.exec(this.#format.format(clamped));
     const [, sign, hours = "0", minutes = "0", seconds = "0"] = match ?? [];
     const size = Number(hours) * 3_600_000 + Number(minutes) * 60_000 + Number(seconds) * 1000;
     const rounded = Math.round(size / OFFSET_STEP_MS) * OFFSET_STEP_MS;
     return sign === "-" ? -rounded : rounded;
+  }
+
+  #findStart(day: number): number {
+    const midnightUtc = day * DAY_MS;
+    const offsets = [midnightUtc - DAY_MS, midnightUtc, midnightUtc + DAY_MS].map((at) => this.offsetAt(at));
+    const earliest = midnightUtc - Math.max(...offsets);
+    const latest = midnightUtc - Math.min(...offsets);
+    if (earliest === latest) return earliest;
+    let start = earliest;
+    while (start < latest && start + this.offsetAt(start) < midnightUtc) start += OFFSET_STEP_MS;
+    return start;
   }
 }

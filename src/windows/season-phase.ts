@@ -1,7 +1,10 @@
-/** Where windows lie in a week and in a day of hours, by the clocks of their zone. */
-import { CalendarDays } from "./calendar-days.ts";
+/** Where windows lie in a week and in a day, by the clocks of their zone: where these change an hour is left out, or comes twice. */
+import { CalendarDays, DAY_MS } from "./calendar-days.ts";
 
 const HOUR_MS = 3_600_000;
+/** 1 January 1970 was a Thursday. */
+const MONDAY_MS = 3 * DAY_MS;
+const WEEK_MS = 7 * DAY_MS;
 
 export class SeasonPhases {
   readonly #days: CalendarDays;
@@ -10,15 +13,26 @@ export class SeasonPhases {
     this.#days = new CalendarDays(timezone);
   }
 
-  /** Hours since Monday began, with 24 for each day, however long it is. */
+  /** Since Monday, 0 to 167. */
   hourOfWeek(timeMs: number): number {
-    // 1 January 1970 was a Thursday.
-    const weekday = (((this.#days.dayOf(timeMs) + 3) % 7) + 7) % 7;
-    return 24 * weekday + this.hour(timeMs);
+    return hourIn(this.#clockMs(timeMs) + MONDAY_MS, WEEK_MS);
   }
 
-  /** Hours since the day began, at most 23: the last hour of a day of 25 counts as the one before. */
+  /** 0 to 23. */
   hour(timeMs: number): number {
-    return Math.min(23, Math.floor((timeMs - this.#days.startOf(this.#days.dayOf(timeMs))) / HOUR_MS));
+    return hourIn(this.#clockMs(timeMs), DAY_MS);
   }
+
+  /** How many windows the clocks are ahead of UTC. */
+  windowsAhead(timeMs: number, sizeMs: number): number {
+    return Math.floor(this.#days.offsetAt(timeMs) / sizeMs);
+  }
+
+  #clockMs(timeMs: number): number {
+    return timeMs + this.#days.offsetAt(timeMs);
+  }
+}
+
+function hourIn(timeMs: number, spanMs: number): number {
+  return Math.floor((((timeMs % spanMs) + spanMs) % spanMs) / HOUR_MS);
 }
