@@ -13,7 +13,7 @@ const BENCHMARKS = {
   "bench:detect":
     "plants faults of 14 kinds in the raw rows of a year of flights (here: `--tables flights --seed 20261129`) and says what the detector finds",
   "bench:detect -- --calm":
-    "counts alarms on streams in which nothing is planted, after 60 windows; holidays and storms of the flights are among them",
+    "counts incidents on streams in which nothing is planted, after 60 windows; holidays and storms of the flights are among them",
   "bench:sketches":
     "measures beside Apache DataSketches for Java on the same values (Java 17, `node scripts/setup-kafka.mjs datasketches`)",
   "bench:peers":

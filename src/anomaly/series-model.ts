@@ -24,8 +24,8 @@ const SETTINGS: readonly SmoothingConstants[] = [
   { alpha: 0.2, beta: 0.02, gamma: 0 },
 ];
 /**
- * One more with a second season and none of the first: its hours are those of the clocks, and need not move where these change. It speaks for a series where it has erred less in the last second season, a week of hours: a choice by the last 33
- * windows would change within the week.
+ * One more with a second season and none of the first, whose hours the second holds, too. It speaks for a series where it has erred less in the last
+ * second season, a week of hours: a choice by the last 33 windows would change within the week.
  */
 const SECOND_SETTING: SmoothingConstants = { alpha: 0.05, beta: 0, gamma: 0 };
 /** What the windows of a phase of the second season, an hour of the week, teach it together each time. */

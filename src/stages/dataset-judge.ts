@@ -439,16 +439,19 @@ export class DatasetJudge {
 
   /** Only where a season is a day, which has the hours of the clocks. */
   #ahead(sizeMs: number, startMs: number): number {
-    const { season } = this.#options.dataset.detect;
-    const windows = season === "auto" ? seasonOfWindow(sizeMs) : season;
-    return windows > 1 && windows * sizeMs === DAY_MS ? this.#phases.windowsAhead(startMs, sizeMs) : 0;
+    const season = this.#seasonOf(sizeMs);
+    return season > 1 && season * sizeMs === DAY_MS ? this.#phases.windowsAhead(startMs, sizeMs) : 0;
   }
 
   #secondPhase(sizeMs: number, startMs: number): number | undefined {
-    const { season } = this.#options.dataset.detect;
-    const second = secondSeasonOf(season === "auto" ? seasonOfWindow(sizeMs) : season, sizeMs);
+    const second = secondSeasonOf(this.#seasonOf(sizeMs), sizeMs);
     if (second === undefined) return undefined;
     return second.name === "week" ? this.#phases.hourOfWeek(startMs) : this.#phases.hour(startMs);
+  }
+
+  #seasonOf(sizeMs: number): number {
+    const { season } = this.#options.dataset.detect;
+    return season === "auto" ? seasonOfWindow(sizeMs) : season;
   }
 
   /**
