@@ -116,13 +116,9 @@ export class PooledCounts {
 
   /** Drops the vacant entries. */
   #compact(): void {
-    const { counts } = this.#table;
-    this.#table.retain(
-      (entry) => counts[entry]! > 0,
-      (from, to) => {
-        this.#labels[to] = this.#labels[from];
-      },
-    );
+    const kept = new Int32Array(this.#table.size);
+    this.#table.subtract(0, kept);
+    for (let entry = 0; entry < this.#table.size; entry++) this.#labels[entry] = this.#labels[kept[entry]!];
     this.#labels.length = this.#table.size;
     this.#vacant = 0;
   }

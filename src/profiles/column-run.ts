@@ -22,7 +22,6 @@ export class ColumnRun implements FieldRun, TextSource {
   #column: PreparedColumn | undefined;
   /** Index in the column of value i of the run; absent: i. */
   #order: Int32Array | undefined;
-  #index = 0;
 
   #numbers = new Float64Array(0);
   #sizes = new Float64Array(0);
@@ -157,13 +156,6 @@ export class ColumnRun implements FieldRun, TextSource {
     const isWhole = this.#order === undefined && this.from === 0 && this.to === column.count;
     return isWhole ? column.placed : undefined;
   }
-
-  lazyLabelAt(index: number): () => Label {
-    this.#index = index;
-    return this.#lazyLabel;
-  }
-
-  readonly #lazyLabel = (): Label => this.labelAt(this.#index);
 
   #indexOf(place: number): number {
     return this.#order === undefined ? place : this.#order[place]!;

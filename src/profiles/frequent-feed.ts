@@ -7,13 +7,12 @@
  * bounds hold as for any merge of frequent items.
  */
 import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
-import type { EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
+import { type EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import type { CountedHashes } from "./placed-column.ts";
 
-/** The label of a value, asked for only when it becomes an item. */
+/** Labels of values, each asked for only when its value becomes an item. */
 export interface LazyLabels {
-  /** The function is the same one every time: it speaks of the value that was last named. */
-  lazyLabelAt(index: number): () => ItemLabel;
+  labelAt(index: number): ItemLabel;
 }
 
 /** Counts the hashes `[from, to)` once each. `distinct`: the same at most 1024 hashes counted among themselves, if they are. */
@@ -32,12 +31,22 @@ export function feedFrequent(
   }
   for (let start = from; start < to; start += MOST_VALUES) {
     const end = Math.min(to, start + MOST_VALUES);
-    if (end - start < PURGED.totalWeight) {
-      for (let i = start; i < end; i++) items.updateHash(lo[i]!, hi[i]!, 1, source.lazyLabelAt(i));
-    } else {
-      feedCounted(items, lo, hi, start, end, source);
-    }
+    if (end - start < PURGED.totalWeight) feedEach(items, lo, hi, start, end, source);
+    else feedCounted(items, lo, hi, start, end, source);
   }
+}
+
+function feedEach(
+  items: FrequentItems,
+  lo: Int32Array,
+  hi: Int32Array,
+  from: number,
+  to: number,
+  source: LazyLabels,
+): void {
+  for (let i = from; i < to; i++) PLACES[i - from] = i;
+  WEIGHTS.fill(1, 0, to - from);
+  mergePlaces(items, lo, hi, to - from, (place) => source.labelAt(place));
 }
 
 function feedCounted(
@@ -69,11 +78,18 @@ function feedCounted(
   let singles = 0;
   for (let place = 0; place < to - from; place++) if (COUNTS[place] === 1) singles++;
   let purged = mergePurged(items, singles);
+  let count = 0;
   for (let i = from; i < to; i++) {
-    const count = COUNTS[i - from]!;
-    if (count === 1 && purged > 0) purged--;
-    else if (count > 0) items.updateHash(lo[i]!, hi[i]!, count, source.lazyLabelAt(i));
+    const weight = COUNTS[i - from]!;
+    if (weight === 0) continue;
+    if (weight === 1 && purged > 0) {
+      purged--;
+      continue;
+    }
+    PLACES[count] = i;
+    WEIGHTS[count++] = weight;
   }
+  mergePlaces(items, lo, hi, count, (place) => source.labelAt(place));
 }
 
 function feedDistinct(
@@ -84,24 +100,43 @@ function feedDistinct(
   source: LazyLabels,
 ): void {
   const { firsts, counts } = distinct;
-  for (const k of distinct.others(mergePurged(items, distinct.singles))) {
-    const first = firsts[k]!;
-    items.updateHash(lo[first]!, hi[first]!, counts[k]!, source.lazyLabelAt(first));
+  const others = distinct.others(mergePurged(items, distinct.singles));
+  const count = others.length;
+  for (let i = 0; i < count; i++) {
+    const k = others[i]!;
+    PLACES[i] = firsts[k]!;
+    WEIGHTS[i] = counts[k]!;
   }
+  mergePlaces(items, lo, hi, count, (place) => source.labelAt(place));
 }
 
 /** As `feedFrequent()`, of values that are counted already. */
 export function feedDictionary(items: FrequentItems, dictionary: ValueCounts, order: EntryOrder): void {
-  const { counts, size } = dictionary;
+  const { lo, hi, counts, size } = dictionary;
   let singles = 0;
   for (let entry = 0; entry < size; entry++) if (counts[entry] === 1) singles++;
   let purged = mergePurged(items, singles);
-  const { lo, hi } = dictionary;
+  let count = 0;
   for (const entry of dictionary.order(order)) {
-    const count = counts[entry]!;
-    if (count === 1 && purged > 0) purged--;
-    else items.updateHash(lo[entry]!, hi[entry]!, count, () => dictionary.labelOf(entry));
+    if (counts[entry] === 1 && purged > 0) {
+      purged--;
+      continue;
+    }
+    PLACES[count] = entry;
+    WEIGHTS[count++] = counts[entry]!;
   }
+  mergePlaces(items, lo, hi, count, (entry) => dictionary.labelOf(entry));
+}
+
+/** The first `count` of `PLACES` and `WEIGHTS`. */
+function mergePlaces(
+  items: FrequentItems,
+  lo: Int32Array,
+  hi: Int32Array,
+  count: number,
+  labelOf: (place: number) => ItemLabel,
+): void {
+  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count }, labelOf);
 }
 
 /** Returns for how many of the values that came once this stands. */
@@ -118,6 +153,9 @@ const SLOT_MASK = 4 * MOST_VALUES - 1;
 const SLOTS = new Uint16Array(SLOT_MASK + 1);
 /** How often a value comes, at the place of the first; 0 at the others. */
 const COUNTS = new Uint16Array(MOST_VALUES);
+/** Scratch: what is left of them, and how often each came. */
+const PLACES = new Int32Array(ValueCounts.LIMIT);
+const WEIGHTS = new Float64Array(ValueCounts.LIMIT);
 const PURGED = purgedOnce();
 
 /** What is left of as many different items as make one purge: no item, an error of 1. */

@@ -131,16 +131,7 @@ export class ValueStates {
       this.lengths ??= new Moments();
       this.lengths.updateCounted(measures, counts, size);
     }
-    for (let i = 0; i < size; i++) {
-      const measure = measures[i]!;
-      if (states.identity === "bytes") {
-        if (measure === 0) this.empty += counts[i]!;
-      } else if (this.#class === "number") {
-        if (measure === 0) this.zero += counts[i]!;
-        else if (measure < 0) this.negative += counts[i]!;
-        if (!Number.isInteger(measure)) this.nonInteger += counts[i]!;
-      }
-    }
+    this.#countSpecial(measures, counts, size, states);
     if (states.histogram) {
       this.histogram ??= new LogLinearHistogram();
       this.histogram.updateCounted(measures, counts, size);
@@ -148,6 +139,28 @@ export class ValueStates {
     if (!states.quantiles) return;
     this.quantiles ??= new KllSketch({ seed: this.#seed });
     updateQuantiles(this.quantiles, measures, counts, size, totalCount);
+  }
+
+  #countSpecial(measures: Float64Array, counts: Float64Array, size: number, { identity }: KindStates): void {
+    const isText = identity === "bytes";
+    if (!isText && this.#class !== "number") return;
+    let zero = 0;
+    let negative = 0;
+    let nonInteger = 0;
+    for (let i = 0; i < size; i++) {
+      const measure = measures[i]!;
+      const count = counts[i]!;
+      if (measure === 0) zero += count;
+      else if (measure < 0) negative += count;
+      if (Math.trunc(measure) !== measure) nonInteger += count;
+    }
+    if (isText) {
+      this.empty += zero;
+      return;
+    }
+    this.zero += zero;
+    this.negative += negative;
+    this.nonInteger += nonInteger;
   }
 
   /** Takes the values of a run from `from` on, of a kind with these states; `widest`: kind of the field. */

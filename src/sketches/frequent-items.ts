@@ -41,6 +41,20 @@ export interface FrequentItem {
   readonly upperBound: number;
 }
 
+export interface CountedItems {
+  readonly lo: Int32Array;
+  readonly hi: Int32Array;
+  readonly places: Int32Array;
+  readonly counts: Float64Array;
+  readonly count: number;
+}
+
+/** Scratch of `mergeCounted()`: where the entries that have no label yet came from. */
+const NEWS = new Int32Array(MOST_CAPACITY);
+/** Scratch of a purge: a merge may join as many counters as two sketches have. */
+const ASCENDING = new Float64Array(2 * MOST_CAPACITY);
+const KEPT = new Int32Array(2 * MOST_CAPACITY);
+
 export class FrequentItems {
   readonly capacity: number;
   readonly #mostItems: number;
@@ -99,6 +113,35 @@ export class FrequentItems {
     }
     this.#labels[this.#table.append(lo, hi, count)] = label();
     if (this.#table.size > this.#mostItems) this.#subtract(Math.floor(this.#table.size / 2));
+  }
+
+  /**
+   * Counts `count` items at once: the i-th, whose hash stands at `places[i]` of `lo` and `hi`, `counts[i]` times. All are joined before
+   * anything is subtracted, as in a merge, as far as the slots reach. `labelOf` is asked of the places of those that stay.
+   */
+  mergeCounted(counted: CountedItems, labelOf: (place: number) => ItemLabel): void {
+    const { lo, hi, places, counts, count } = counted;
+    const table = this.#table;
+    let known = table.size;
+    for (let i = 0; i < count; i++) {
+      const place = places[i]!;
+      const low = lo[place]!;
+      const high = hi[place]!;
+      const entry = table.find(low, high);
+      this.#totalWeight += counts[i]!;
+      if (entry >= 0) {
+        table.counts[entry]! += counts[i]!;
+        continue;
+      }
+      if (table.size === this.capacity) {
+        this.#subtract(table.size >>> 1, (from) => (from < known ? this.#labels[from] : labelOf(NEWS[from - known]!)));
+        known = table.size;
+      }
+      NEWS[table.append(low, high, counts[i]!) - known] = place;
+    }
+    const label = (from: number) => (from < known ? this.#labels[from] : labelOf(NEWS[from - known]!));
+    if (table.size > this.#mostItems) this.#subtract(this.#mostItems, label);
+    else for (let entry = known; entry < table.size; entry++) this.#labels[entry] = label(entry);
   }
 
   /** @throws {Error} when the other has another capacity. */
@@ -188,20 +231,16 @@ export class FrequentItems {
     return sketch;
   }
 
-  /** Takes the counter that has `larger` at or above it from all, and drops those that fall to 0. */
-  #subtract(larger: number): void {
+  /** Takes the counter that has `larger` at or above it from all, and drops those that fall to 0; `labelOf` an entry that stays. */
+  #subtract(larger: number, labelOf = (entry: number) => this.#labels[entry]): void {
     const table = this.#table;
-    const ascending = table.counts.slice(0, table.size);
+    const ascending = ASCENDING.subarray(0, table.size);
+    ascending.set(table.counts.subarray(0, table.size));
     sortRange(ascending, 0, ascending.length);
     const amount = ascending[table.size - 1 - larger]!;
+    table.subtract(amount, KEPT);
     const labels = this.#labels;
-    for (let entry = 0; entry < table.size; entry++) table.counts[entry]! -= amount;
-    table.retain(
-      (entry) => table.counts[entry]! > 0,
-      (from, to) => {
-        labels[to] = labels[from];
-      },
-    );
+    for (let entry = 0; entry < table.size; entry++) labels[entry] = labelOf(KEPT[entry]!);
     // Shortening the array would make it grow anew after each purge.
     labels.fill(undefined, table.size);
     this.#maximumError += amount;

@@ -134,7 +134,8 @@ export class HashSample {
   addCounted(lo: Int32Array, hi: Int32Array, counts: Float64Array, size: number): void {
     let limit = this.#limitHi;
     // Most will not stay: a bound is looked for that enough of them keep to.
-    if (this.#table.size === 0 && size > 2 * this.capacity) {
+    const isBounded = this.#table.size === 0 && size > 2 * this.capacity;
+    if (isBounded) {
       const below = BUCKETS.fill(0);
       for (let i = 0; i < size; i++) below[hi[i]! >>> BUCKET_SHIFT]!++;
       let bucket = 0;
@@ -148,7 +149,7 @@ export class HashSample {
       else this.#keep(lo[i]!, hi[i]!, count);
     }
     // What was left out is above the highest that stays.
-    this.#trim();
+    if (isBounded) this.#trim();
   }
 
   /** As new; keeps its arrays for what comes. */
@@ -174,7 +175,15 @@ export class HashSample {
     if (other.#dropped) this.#dropped = true;
     this.#totalCount += other.#totalCount;
     const [mine, theirs] = [this.#table, other.#table];
-    const [order, theirOrder] = [mine.order(), theirs.order()];
+    const theirOrder = theirs.order();
+    const lowest = theirOrder[0];
+    if (lowest === undefined) return;
+    // As of nearly all parts that are far smaller: none of theirs is among the lowest.
+    if (theirs.hi[lowest]! >>> 0 > this.#limitHi) {
+      this.#dropped = true;
+      return;
+    }
+    const order = mine.order();
     // Both are in order, as what was read or merged is already: the lowest of all are those that come first.
     let size = 0;
     let i = 0;

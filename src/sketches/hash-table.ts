@@ -149,13 +149,15 @@ export class HashTable {
       const slots = this.#slots ?? this.#makeIndex();
       const mask = slots.length - 1;
       const { lo: knownLo, hi: knownHi } = this;
+      // First all slots, then all entries: loads that do not wait for each other overlap, and most entries are where they are looked for.
+      for (let k = 0; k < distinct; k++) found[k] = slots[lo[firsts[k]!]! & mask]! - 1;
       for (let k = 0; k < distinct; k++) {
+        let entry = found[k]!;
         const first = firsts[k]!;
         const low = lo[first]!;
         const high = hi[first]!;
-        let slot = low & mask;
-        let entry = slots[slot]! - 1;
-        while (entry >= 0 && (knownLo[entry] !== low || knownHi[entry] !== high)) {
+        if (entry >= 0 && ((knownLo[entry]! ^ low) | (knownHi[entry]! ^ high)) === 0) continue;
+        for (let slot = low & mask; entry >= 0 && (knownLo[entry] !== low || knownHi[entry] !== high); ) {
           slot = (slot + 1) & mask;
           entry = slots[slot]! - 1;
         }
@@ -240,17 +242,21 @@ export class HashTable {
     }
   }
 
-  /** Keeps the entries that `keep` says; the rest close up in their order, `moved` is told of each kept one. */
-  retain(keep: (entry: number) => boolean, moved: (from: number, to: number) => void): void {
+  /**
+   * Takes `amount` from each counter and drops those that fall to 0 or below; the rest close up in their order. To `kept`, for each of
+   * them, which entry it was.
+   */
+  subtract(amount: number, kept: Int32Array): void {
+    const { lo, hi, counts } = this;
     let size = 0;
     this.#order = undefined;
     for (let entry = 0; entry < this.size; entry++) {
-      if (!keep(entry)) continue;
-      this.lo[size] = this.lo[entry]!;
-      this.hi[size] = this.hi[entry]!;
-      this.counts[size] = this.counts[entry]!;
-      moved(entry, size);
-      size++;
+      const count = counts[entry]! - amount;
+      if (count <= 0) continue;
+      lo[size] = lo[entry]!;
+      hi[size] = hi[entry]!;
+      counts[size] = count;
+      kept[size++] = entry;
     }
     this.size = size;
     if (this.#slots !== undefined) this.#indexAll(this.#slots.fill(0));
@@ -303,9 +309,11 @@ export class HashTable {
   #sorted(): Uint16Array {
     const { lo, hi, size } = this;
     if (this.#isAscending) return AS_THEY_LIE.subarray(0, size);
-    // Hashes are spread evenly: their top bits put nearly every entry in its place, insertion does the rest.
+    // Hashes are spread evenly up to the highest one: their top bits put nearly every entry in its place, insertion does the rest.
+    let all = 0;
+    for (let entry = 0; entry < size; entry++) all |= hi[entry]!;
     const bits = 32 - Math.clz32(Math.max(1, size - 1));
-    const shift = 32 - bits;
+    const shift = Math.max(0, 32 - Math.clz32(all) - bits);
     const starts = STARTS.fill(0, 0, (1 << bits) + 1);
     let most = 0;
     for (let entry = 0; entry < size; entry++) {

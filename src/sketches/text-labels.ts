@@ -19,6 +19,8 @@ export interface TextSource {
 
 export class TextLabels {
   #bytes = new Uint8Array(FIRST_BYTES);
+  /** The same bytes; made when a text is first asked for. */
+  #decoder: Buffer | undefined;
   #length = 0;
   /** By entry, where its text is, + 1; 0: there is none. */
   #places = new Int32Array(FIRST_ENTRIES);
@@ -67,7 +69,9 @@ export class TextLabels {
   textOf(entry: number): string | undefined {
     const place = this.#placeOf(entry);
     if (place < 0) return undefined;
-    return String.fromCharCode(...this.#bytes.subarray(place + 1, place + 1 + this.#bytes[place]!));
+    const { buffer } = this.#bytes;
+    if (this.#decoder?.buffer !== buffer) this.#decoder = Buffer.from(buffer);
+    return this.#decoder.toString("latin1", place + 1, place + 1 + this.#bytes[place]!);
   }
 
   /** As new; keeps its arrays for what comes. */

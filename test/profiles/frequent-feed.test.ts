@@ -20,7 +20,7 @@ test("feedFrequent() keeps the bounds, misses nothing above the error, and makes
     let texts = 0;
     const items = new FrequentItems();
     const source = {
-      lazyLabelAt: (index: number) => () => {
+      labelAt: (index: number) => {
         texts++;
         return String(values[index]);
       },

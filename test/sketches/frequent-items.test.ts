@@ -13,7 +13,7 @@ describe("FrequentItems", () => {
       const parts = Array.from({ length: 8 }, (_, part) => sketchOf(items.filter((_, i) => i % 8 === part)));
       const merged = new FrequentItems();
       for (const part of parts) merged.merge(part);
-      for (const sketch of [sketchOf(items), merged]) {
+      for (const sketch of [sketchOf(items), merged, counted(items, 50), counted(items, 3000)]) {
         expect(sketch.totalWeight).toBe(items.length);
         expect(sketch.maximumError).toBeGreaterThan(0);
         expect(sketch.maximumError).toBeLessThanOrEqual(items.length / 96.5);
@@ -49,6 +49,29 @@ describe("FrequentItems", () => {
     for (let i = 0; i < 10; i++) sketch.updateHash(3, 4, 2, label);
     expect(asked).toBe(1);
     expect(sketch.top(5)).toEqual([{ label: "x", lo: 3, hi: 4, estimate: 20, lowerBound: 20, upperBound: 20 }]);
+  });
+
+  test("mergeCounted() asks for the labels of those alone that stay", () => {
+    const sketch = new FrequentItems();
+    const size = 250;
+    const numbers = Int32Array.from({ length: size }, (_, i) => i);
+    const asked: number[] = [];
+    sketch.mergeCounted(
+      {
+        lo: numbers,
+        hi: numbers,
+        places: numbers,
+        counts: Float64Array.from(numbers, (i) => (i < 9 ? 3 : 1)),
+        count: size,
+      },
+      (place) => {
+        asked.push(place);
+        return place;
+      },
+    );
+    expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(sketch.top(10).map(({ label, lo }) => [label, lo])).toEqual(asked.map((place) => [`${place}`, place]));
+    expect([sketch.maximumError, sketch.totalWeight]).toEqual([1, size + 2 * 9]);
   });
 
   test("labels stay with their items through purges", () => {
@@ -95,6 +118,26 @@ function sketchOf(items: readonly string[]): FrequentItems {
   for (const item of items) {
     const { lo, hi } = hashText(item);
     sketch.updateHash(lo, hi, 1, () => item);
+  }
+  return sketch;
+}
+
+/** `runLength` items at a time, counted among themselves. */
+function counted(items: readonly string[], runLength: number): FrequentItems {
+  const sketch = new FrequentItems();
+  for (let from = 0; from < items.length; from += runLength) {
+    const run = [...countsOf(items.slice(from, from + runLength))];
+    const hashes = run.map(([text]) => hashText(text));
+    sketch.mergeCounted(
+      {
+        lo: Int32Array.from(hashes, ({ lo }) => lo),
+        hi: Int32Array.from(hashes, ({ hi }) => hi),
+        places: Int32Array.from(run, (_, i) => i),
+        counts: Float64Array.from(run, ([, count]) => count),
+        count: run.length,
+      },
+      (place) => run[place]![0],
+    );
   }
   return sketch;
 }

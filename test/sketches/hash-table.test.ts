@@ -119,23 +119,25 @@ describe("HashTable", () => {
     expect(() => table.appendAscending(6, 6, 1)).toThrow("it has other entries");
   });
 
-  test("retain() keeps what it is told to, whether anything was looked for before or not", () => {
+  test("subtract() drops what falls to 0 and says what stayed, whether anything was looked for before or not", () => {
     fc.assert(
       fc.property(entries, fc.boolean(), (all, isRead) => {
         const table = new HashTable();
-        for (const { lo, hi, count } of [...all].sort(byHash)) {
+        const inOrder = [...all].sort(byHash);
+        for (const { lo, hi, count } of inOrder) {
           if (isRead) table.appendAscending(lo, hi, count);
           else table.append(lo, hi, count);
         }
-        table.retain(
-          (entry) => table.counts[entry]! > 4,
-          () => {},
-        );
+        const kept = new Int32Array(all.length);
+        table.subtract(4, kept);
         expectHolds(
           table,
-          all.filter(({ count }) => count > 4),
+          all.filter(({ count }) => count > 4).map((entry) => ({ ...entry, count: entry.count - 4 })),
           all.filter(({ count }) => count <= 4),
         );
+        expect([...kept.subarray(0, table.size)].map((entry) => inOrder[entry]!.lo)).toEqual([
+          ...table.lo.subarray(0, table.size),
+        ]);
       }),
     );
   });
