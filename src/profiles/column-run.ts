@@ -1,6 +1,6 @@
 /** Runs of a prepared column: all of it as it stands, or its values gathered in the order of their groups. */
 
-import type { TextSource } from "../sketches/text-labels.ts";
+import type { TextLabels, TextSource } from "../sketches/text-labels.ts";
 import { textMeasure } from "../sketches/text-shape.ts";
 import { type Label, longLabel, numberLabel, textLabel } from "./labels.ts";
 import type { PlacedColumn } from "./placed-column.ts";
@@ -133,6 +133,11 @@ export class ColumnRun implements FieldRun, TextSource {
   get texts(): TextSource | undefined {
     const { policy, states } = this.#column!;
     return policy === "show" && states.class === "text" ? this : undefined;
+  }
+
+  giveText(place: number, entry: number, into: TextLabels): boolean {
+    const { texts } = this;
+    return texts !== undefined && into.take(entry, texts.textBytes, texts.findText(place), texts.textLength);
   }
 
   get textBytes(): Uint8Array {

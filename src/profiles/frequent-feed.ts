@@ -6,14 +6,9 @@
  * Error: those are the items of a sketch of their own, which saw nothing else, purged all of them, and is merged. So the
  * bounds hold as for any merge of frequent items.
  */
-import { FrequentItems, type ItemLabel } from "../sketches/frequent-items.ts";
+import { FrequentItems, type ItemLabels } from "../sketches/frequent-items.ts";
 import { type EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import type { CountedHashes } from "./placed-column.ts";
-
-/** Labels of values, each asked for only when its value becomes an item. */
-export interface LazyLabels {
-  labelAt(index: number): ItemLabel;
-}
 
 /** Counts the hashes `[from, to)` once each. `distinct`: the same at most 1024 hashes counted among themselves, if they are. */
 export function feedFrequent(
@@ -22,17 +17,17 @@ export function feedFrequent(
   hi: Int32Array,
   from: number,
   to: number,
-  source: LazyLabels,
+  labels: ItemLabels,
   distinct?: CountedHashes,
 ): void {
   if (distinct !== undefined && to - from >= PURGED.totalWeight) {
-    feedDistinct(items, lo, hi, distinct, source);
+    feedDistinct(items, lo, hi, distinct, labels);
     return;
   }
   for (let start = from; start < to; start += MOST_VALUES) {
     const end = Math.min(to, start + MOST_VALUES);
-    if (end - start < PURGED.totalWeight) feedEach(items, lo, hi, start, end, source);
-    else feedCounted(items, lo, hi, start, end, source);
+    if (end - start < PURGED.totalWeight) feedEach(items, lo, hi, start, end, labels);
+    else feedCounted(items, lo, hi, start, end, labels);
   }
 }
 
@@ -42,11 +37,11 @@ function feedEach(
   hi: Int32Array,
   from: number,
   to: number,
-  source: LazyLabels,
+  labels: ItemLabels,
 ): void {
   for (let i = from; i < to; i++) PLACES[i - from] = i;
   WEIGHTS.fill(1, 0, to - from);
-  mergePlaces(items, lo, hi, to - from, (place) => source.labelAt(place));
+  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count: to - from }, labels);
 }
 
 function feedCounted(
@@ -55,7 +50,7 @@ function feedCounted(
   hi: Int32Array,
   from: number,
   to: number,
-  source: LazyLabels,
+  labels: ItemLabels,
 ): void {
   SLOTS.fill(0);
   for (let i = from; i < to; i++) {
@@ -89,7 +84,7 @@ function feedCounted(
     PLACES[count] = i;
     WEIGHTS[count++] = weight;
   }
-  mergePlaces(items, lo, hi, count, (place) => source.labelAt(place));
+  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count }, labels);
 }
 
 function feedDistinct(
@@ -97,7 +92,7 @@ function feedDistinct(
   lo: Int32Array,
   hi: Int32Array,
   distinct: CountedHashes,
-  source: LazyLabels,
+  labels: ItemLabels,
 ): void {
   const { firsts, counts } = distinct;
   const others = distinct.others(mergePurged(items, distinct.singles));
@@ -107,7 +102,7 @@ function feedDistinct(
     PLACES[i] = firsts[k]!;
     WEIGHTS[i] = counts[k]!;
   }
-  mergePlaces(items, lo, hi, count, (place) => source.labelAt(place));
+  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count }, labels);
 }
 
 /** As `feedFrequent()`, of values that are counted already. */
@@ -125,18 +120,7 @@ export function feedDictionary(items: FrequentItems, dictionary: ValueCounts, or
     PLACES[count] = entry;
     WEIGHTS[count++] = counts[entry]!;
   }
-  mergePlaces(items, lo, hi, count, (entry) => dictionary.labelOf(entry));
-}
-
-/** The first `count` of `PLACES` and `WEIGHTS`. */
-function mergePlaces(
-  items: FrequentItems,
-  lo: Int32Array,
-  hi: Int32Array,
-  count: number,
-  labelOf: (place: number) => ItemLabel,
-): void {
-  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count }, labelOf);
+  items.mergeCounted({ lo, hi, places: PLACES, counts: WEIGHTS, count }, dictionary);
 }
 
 /** Returns for how many of the values that came once this stands. */

@@ -2,7 +2,9 @@
  * What is kept of the values of a field besides range and distinct values: how many are zero, negative, empty, no integers; moments,
  * quantiles, histogram, shapes of texts. From values as they come, or read off values that are counted. Nothing is made before it is needed.
  */
+
 import type { FieldKind } from "../core/column-batch.ts";
+import type { ItemLabels } from "../sketches/frequent-items.ts";
 import { KllSketch } from "../sketches/kll-sketch.ts";
 import { LogLinearHistogram } from "../sketches/log-linear-histogram.ts";
 import { Moments } from "../sketches/moments.ts";
@@ -11,7 +13,6 @@ import { TextShapes } from "../sketches/text-shapes.ts";
 import type { EntryOrder, ValueCounts } from "../sketches/value-counts.ts";
 import { updateQuantiles } from "./counted-quantiles.ts";
 import { type FieldClass, KIND_STATES, type KindStates } from "./field-kinds.ts";
-import type { LazyLabels } from "./frequent-feed.ts";
 import type { Label } from "./labels.ts";
 import type { BinnedFigures, PlacedColumn } from "./placed-column.ts";
 
@@ -19,7 +20,7 @@ import type { BinnedFigures, PlacedColumn } from "./placed-column.ts";
  * Values `[from, to)` of one field, as the batch profiler hands them over: NaN and ±∞ taken out, −0 turned into 0.
  * Which arrays are filled depends on the kind's identity and states (`KIND_STATES`).
  */
-export interface FieldRun extends LazyLabels {
+export interface FieldRun extends ItemLabels {
   readonly from: number;
   readonly to: number;
   /** Of their writer schema, of which they come in the order of their rows. */

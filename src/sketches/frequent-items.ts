@@ -18,6 +18,7 @@
 import { type ByteReader, type ByteWriter, corrupt } from "./bytes.ts";
 import { compareHashes, HashTable } from "./hash-table.ts";
 import { sortRange } from "./sort.ts";
+import { TextLabels } from "./text-labels.ts";
 
 const VERSION = 1;
 /** 1.04 % error in 3 KB and the labels. */
@@ -41,6 +42,13 @@ export interface FrequentItem {
   readonly upperBound: number;
 }
 
+/** What items are shown as; asked only about those that are newly kept. */
+export interface ItemLabels {
+  labelAt(place: number): ItemLabel;
+  /** Gives a text to an entry of `into`; false: `labelAt()` has something else, or a text that is none of those. */
+  giveText(place: number, entry: number, into: TextLabels): boolean;
+}
+
 export interface CountedItems {
   readonly lo: Int32Array;
   readonly hi: Int32Array;
@@ -49,8 +57,8 @@ export interface CountedItems {
   readonly count: number;
 }
 
-/** Scratch of `mergeCounted()`: where the entries that have no label yet came from. */
-const NEWS = new Int32Array(MOST_CAPACITY);
+/** Scratch of `mergeCounted()`: where an entry that has no label yet came from. */
+const PLACES = new Int32Array(MOST_CAPACITY);
 /** Scratch of a purge: a merge may join as many counters as two sketches have. */
 const ASCENDING = new Float64Array(2 * MOST_CAPACITY);
 const KEPT = new Int32Array(2 * MOST_CAPACITY);
@@ -59,7 +67,10 @@ export class FrequentItems {
   readonly capacity: number;
   readonly #mostItems: number;
   readonly #table = new HashTable();
+  /** Of each entry that has no text in `#texts`. */
   readonly #labels: ItemLabel[] = [];
+  /** In the order of the entries. */
+  readonly #texts = new TextLabels();
   #maximumError = 0;
   #totalWeight = 0;
 
@@ -119,8 +130,7 @@ export class FrequentItems {
    * Counts `count` items at once: the i-th, whose hash stands at `places[i]` of `lo` and `hi`, `counts[i]` times. All are joined before
    * anything is subtracted, as in a merge, as far as the slots reach. `labelOf` is asked of the places of those that stay.
    */
-  mergeCounted(counted: CountedItems, labelOf: (place: number) => ItemLabel): void {
-    const { lo, hi, places, counts, count } = counted;
+  mergeCounted({ lo, hi, places, counts, count }: CountedItems, labels: ItemLabels): void {
     const table = this.#table;
     let known = table.size;
     for (let i = 0; i < count; i++) {
@@ -134,14 +144,22 @@ export class FrequentItems {
         continue;
       }
       if (table.size === this.capacity) {
-        this.#subtract(table.size >>> 1, (from) => (from < known ? this.#labels[from] : labelOf(NEWS[from - known]!)));
+        this.#label(this.#subtract(table.size >>> 1, known), labels);
         known = table.size;
       }
-      NEWS[table.append(low, high, counts[i]!) - known] = place;
+      const fresh = table.append(low, high, counts[i]!);
+      PLACES[fresh] = place;
     }
-    const label = (from: number) => (from < known ? this.#labels[from] : labelOf(NEWS[from - known]!));
-    if (table.size > this.#mostItems) this.#subtract(this.#mostItems, label);
-    else for (let entry = known; entry < table.size; entry++) this.#labels[entry] = label(entry);
+    if (table.size > this.#mostItems) known = this.#subtract(this.#mostItems, known);
+    this.#label(known, labels);
+  }
+
+  /** The entries from `from` on, which come from `PLACES`. */
+  #label(from: number, labels: ItemLabels): void {
+    for (let entry = from; entry < this.#table.size; entry++) {
+      const place = PLACES[entry]!;
+      this.#labels[entry] = labels.giveText(place, entry, this.#texts) ? undefined : labels.labelAt(place);
+    }
   }
 
   /** @throws {Error} when the other has another capacity. */
@@ -155,8 +173,13 @@ export class FrequentItems {
       const hi = other.#table.hi[i]!;
       const count = other.#table.counts[i]!;
       const entry = table.find(lo, hi);
-      if (entry >= 0) table.counts[entry]! += count;
-      else this.#labels[table.append(lo, hi, count)] = other.#labels[i];
+      if (entry >= 0) {
+        table.counts[entry]! += count;
+        continue;
+      }
+      const fresh = table.append(lo, hi, count);
+      this.#labels[fresh] = other.#labels[i];
+      this.#texts.takeFrom(fresh, other.#texts, i);
     }
     this.#totalWeight += other.#totalWeight;
     this.#maximumError += other.#maximumError;
@@ -169,7 +192,7 @@ export class FrequentItems {
     // The sort is stable: equal counts stay in the order of their hashes.
     const order = Array.from(this.#table.order()).sort((a, b) => counts[b]! - counts[a]!);
     return order.slice(0, limit).map((entry) => ({
-      label: textOf(this.#labels[entry]),
+      label: this.#texts.textOf(entry) ?? textOf(this.#labels[entry]),
       lo: lo[entry]!,
       hi: hi[entry]!,
       estimate: counts[entry]! + this.#maximumError,
@@ -192,6 +215,11 @@ export class FrequentItems {
       w.i32(this.#table.lo[entry]!);
       w.i32(this.#table.hi[entry]!);
       w.varint(this.#table.counts[entry]!);
+      if (this.#texts.has(entry)) {
+        w.u8(1);
+        this.#texts.write(entry, w);
+        continue;
+      }
       const label = textOf(this.#labels[entry]);
       w.u8(label === undefined ? 0 : 1);
       if (label !== undefined) w.string(label);
@@ -216,11 +244,11 @@ export class FrequentItems {
       const count = r.varint();
       const tag = r.u8();
       if (tag > 1 || count === 0) throw corrupt(`FrequentItems with label tag ${tag} and count ${count}`);
-      const label = tag === 1 ? r.string() : undefined;
       if (i > 0 && compareHashes(hi, lo, sketch.#table.hi[i - 1]!, sketch.#table.lo[i - 1]!) <= 0) {
         throw corrupt("FrequentItems with items out of order");
       }
-      sketch.#labels[sketch.#table.appendAscending(lo, hi, count)] = label;
+      const entry = sketch.#table.appendAscending(lo, hi, count);
+      sketch.#labels[entry] = tag === 1 ? sketch.#readText(entry, r) : undefined;
       weight += count;
     }
     if (weight + sketch.#maximumError > sketch.#totalWeight) {
@@ -231,8 +259,17 @@ export class FrequentItems {
     return sketch;
   }
 
-  /** Takes the counter that has `larger` at or above it from all, and drops those that fall to 0; `labelOf` an entry that stays. */
-  #subtract(larger: number, labelOf = (entry: number) => this.#labels[entry]): void {
+  /** A text for an entry, if it is none for `#texts`. */
+  #readText(entry: number, r: ByteReader): string | undefined {
+    const length = r.count(1);
+    return this.#texts.read(entry, r, length) ? undefined : r.text(length);
+  }
+
+  /**
+   * Takes the counter that has `larger` at or above it from all, and drops those that fall to 0. Of the entries that stay, those that
+   * were below `labelled` keep their labels; returns how many they are. `PLACES` says of the others where they came from, then and now.
+   */
+  #subtract(larger: number, labelled = this.#table.size): number {
     const table = this.#table;
     const ascending = ASCENDING.subarray(0, table.size);
     ascending.set(table.counts.subarray(0, table.size));
@@ -240,10 +277,14 @@ export class FrequentItems {
     const amount = ascending[table.size - 1 - larger]!;
     table.subtract(amount, KEPT);
     const labels = this.#labels;
-    for (let entry = 0; entry < table.size; entry++) labels[entry] = labelOf(KEPT[entry]!);
+    let size = 0;
+    for (; size < table.size && KEPT[size]! < labelled; size++) labels[size] = labels[KEPT[size]!];
+    this.#texts.retain(KEPT, size);
+    for (let entry = size; entry < table.size; entry++) PLACES[entry] = PLACES[KEPT[entry]!]!;
     // Shortening the array would make it grow anew after each purge.
-    labels.fill(undefined, table.size);
+    labels.fill(undefined, size);
     this.#maximumError += amount;
+    return size;
   }
 }
 

@@ -8,6 +8,8 @@ import type { ByteReader, ByteWriter } from "./bytes.ts";
 const MOST_BYTES = 127;
 const FIRST_BYTES = 256;
 const FIRST_ENTRIES = 8;
+const NO_BYTES = new Uint8Array(0);
+const NO_PLACES = new Int32Array(0);
 
 /** Texts of values, as bytes. */
 export interface TextSource {
@@ -18,12 +20,12 @@ export interface TextSource {
 }
 
 export class TextLabels {
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes: Uint8Array = NO_BYTES;
   /** The same bytes; made when a text is first asked for. */
   #decoder: Buffer | undefined;
   #length = 0;
   /** By entry, where its text is, + 1; 0: there is none. */
-  #places = new Int32Array(FIRST_ENTRIES);
+  #places: Int32Array = NO_PLACES;
 
   /** Takes a text for an entry that has none; false: it is none of these texts. */
   take(entry: number, bytes: Uint8Array, start: number, length: number): boolean {
@@ -74,6 +76,26 @@ export class TextLabels {
     return this.#decoder.toString("latin1", place + 1, place + 1 + this.#bytes[place]!);
   }
 
+  /** Keeps the texts of the first `size` entries in `kept`, ascending, which become 0, 1 and so on; each was taken before those of later entries. */
+  retain(kept: Int32Array, size: number): void {
+    const bytes = this.#bytes;
+    const places = this.#places;
+    let length = 0;
+    for (let entry = 0; entry < size; entry++) {
+      const place = this.#placeOf(kept[entry]!);
+      if (place < 0) {
+        if (entry < places.length) places[entry] = 0;
+        continue;
+      }
+      const end = place + 1 + bytes[place]!;
+      bytes.copyWithin(length, place, end);
+      places[entry] = length + 1;
+      length += end - place;
+    }
+    places.fill(0, size);
+    this.#length = length;
+  }
+
   /** As new; keeps its arrays for what comes. */
   clear(): void {
     this.#length = 0;
@@ -88,12 +110,12 @@ export class TextLabels {
   #reserve(entry: number, length: number): number {
     const end = this.#length + 1 + length;
     if (end > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      const bytes = new Uint8Array(Math.max(end, FIRST_BYTES, 2 * this.#bytes.length));
       bytes.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = bytes;
     }
     if (entry >= this.#places.length) {
-      const places = new Int32Array(Math.max(entry + 1, 2 * this.#places.length));
+      const places = new Int32Array(Math.max(entry + 1, FIRST_ENTRIES, 2 * this.#places.length));
       places.set(this.#places);
       this.#places = places;
     }

@@ -182,9 +182,13 @@ export class ValueCounts {
   }
 
   /** Of the value at this place in that order. */
-  labelOf(entry: number): ValueLabel {
+  labelAt(entry: number): ValueLabel {
     if (this.#measuresAreLabels) return this.#measures[entry];
     return this.#texts?.textOf(entry) ?? this.#labels[entry];
+  }
+
+  giveText(place: number, entry: number, into: TextLabels): boolean {
+    return this.#texts !== undefined && into.takeFrom(entry, this.#texts, place);
   }
 
   /** As new; keeps its arrays for what comes. */
@@ -239,7 +243,7 @@ export class ValueCounts {
   /** As `entries()`, without an object for each. */
   forEach(visit: (lo: number, hi: number, count: number, label: ValueLabel) => void): void {
     const { lo, hi, counts } = this.#table;
-    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.labelOf(entry));
+    for (const entry of this.#table.order()) visit(lo[entry]!, hi[entry]!, counts[entry]!, this.labelAt(entry));
   }
 
   /** The `limit` most counted values; ties: numbers ascending, then text by code unit, then hidden ones by hash. */
@@ -321,14 +325,14 @@ export class ValueCounts {
 
   #entry(entry: number): CountedValue {
     const { lo, hi, counts } = this.#table;
-    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.labelOf(entry) };
+    return { lo: lo[entry]!, hi: hi[entry]!, count: counts[entry]!, label: this.labelAt(entry) };
   }
 
   /** The fewest decimal places that hold every value; `undefined` where none do, or hash or label say something else. */
   #places(): number | undefined {
     const { size } = this;
     for (let entry = 0; entry < size; entry++) {
-      const label = this.labelOf(entry);
+      const label = this.labelAt(entry);
       if (typeof label !== "number") return undefined;
       VALUES[entry] = label;
     }
@@ -395,7 +399,7 @@ export class ValueCounts {
       this.#texts ??= new TextLabels();
       if (this.#texts.takeFrom(entry, other.#texts, from)) return;
     }
-    this.#labels[entry] = other.labelOf(from);
+    this.#labels[entry] = other.labelAt(from);
   }
 
   /** Returns what is no text. */
@@ -405,7 +409,7 @@ export class ValueCounts {
       this.#texts.write(entry, w);
       return undefined;
     }
-    const label = this.labelOf(entry);
+    const label = this.labelAt(entry);
     writeLabel(w, label);
     return label;
   }

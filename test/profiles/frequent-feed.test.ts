@@ -24,6 +24,7 @@ test("feedFrequent() keeps the bounds, misses nothing above the error, and makes
         texts++;
         return String(values[index]);
       },
+      giveText: () => false,
     };
     for (let from = 0; from < values.length; from += 1_500) {
       feedFrequent(items, lo, hi, from, Math.min(values.length, from + 1_500), source);

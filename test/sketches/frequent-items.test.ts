@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SeededRandom } from "../../src/core/random.ts";
+import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { FrequentItems } from "../../src/sketches/frequent-items.ts";
 import { hashText } from "../../src/sketches/hash.ts";
 
@@ -13,7 +14,10 @@ describe("FrequentItems", () => {
       const parts = Array.from({ length: 8 }, (_, part) => sketchOf(items.filter((_, i) => i % 8 === part)));
       const merged = new FrequentItems();
       for (const part of parts) merged.merge(part);
-      for (const sketch of [sketchOf(items), merged, counted(items, 50), counted(items, 3000)]) {
+      const inRuns = counted(items, 50);
+      const rejoined = readBack(counted(items.slice(0, 9000), 3000));
+      rejoined.merge(readBack(counted(items.slice(9000), 700)));
+      for (const sketch of [sketchOf(items), merged, inRuns, readBack(inRuns), rejoined]) {
         expect(sketch.totalWeight).toBe(items.length);
         expect(sketch.maximumError).toBeGreaterThan(0);
         expect(sketch.maximumError).toBeLessThanOrEqual(items.length / 96.5);
@@ -64,9 +68,12 @@ describe("FrequentItems", () => {
         counts: Float64Array.from(numbers, (i) => (i < 9 ? 3 : 1)),
         count: size,
       },
-      (place) => {
-        asked.push(place);
-        return place;
+      {
+        labelAt: (place) => place,
+        giveText(place) {
+          asked.push(place);
+          return false;
+        },
       },
     );
     expect(asked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
@@ -136,10 +143,27 @@ function counted(items: readonly string[], runLength: number): FrequentItems {
         counts: Float64Array.from(run, ([, count]) => count),
         count: run.length,
       },
-      (place) => run[place]![0],
+      {
+        labelAt: (place) => run[place]![0],
+        // Some texts as bytes, others as strings.
+        giveText(place, entry, into) {
+          const bytes = Buffer.from(run[place]![0]);
+          return bytes.length % 2 === 0 && into.take(entry, bytes, 0, bytes.length);
+        },
+      },
     );
   }
   return sketch;
+}
+
+function readBack(sketch: FrequentItems): FrequentItems {
+  const writer = new ByteWriter();
+  sketch.write(writer);
+  const read = FrequentItems.read(new ByteReader(writer.finish()));
+  const again = new ByteWriter();
+  read.write(again);
+  expect(again.finish()).toEqual(writer.finish());
+  return read;
 }
 
 function countsOf(items: readonly string[]): Map<string, number> {
