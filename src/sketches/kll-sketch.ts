@@ -35,6 +35,8 @@ const DEFAULT_K = 200;
 const LEAST_K = 8;
 const MOST_K = 65_535;
 const LEAST_LEVEL_CAPACITY = 8;
+/** Below, a view takes longer to make than the values to copy. */
+const LEAST_COPIED = 64;
 /** Weights up to 2^52 keep the count a safe integer. */
 const MOST_LEVELS = 53;
 const DEFAULT_SEED = 0x5ee_d11;
@@ -47,6 +49,7 @@ export class KllSketch {
   #max = Number.NEGATIVE_INFINITY;
   /** Level 0 is in order of arrival and grows up to k. */
   readonly #levels: Level[];
+  readonly #capacities: Capacities;
   #view: SortedView | undefined;
 
   /** `k`: capacity of the top level, 8 to 65535, @default 200 · `seed` of the coins. */
@@ -56,6 +59,7 @@ export class KllSketch {
       throw new RangeError(`Cannot create KllSketch: k is ${this.k}, expected ${LEAST_K} to ${MOST_K}`);
     }
     this.#random = new SeededRandom(options.seed ?? DEFAULT_SEED);
+    this.#capacities = capacitiesOf(this.k);
     this.#levels = [new Level()];
   }
 
@@ -88,7 +92,7 @@ export class KllSketch {
       const index = values.subarray(from, to).findIndex(Number.isNaN);
       throw new RangeError(`Cannot update KllSketch: value ${index} is NaN`);
     }
-    this.#take(values, from, to, min, max);
+    this.#take(values, from, to, min, max, min > 0 || max < 0);
   }
 
   /** As `updateMany()`, of values none of which is NaN or -0, and whose bounds somebody knows. */
@@ -98,7 +102,7 @@ export class KllSketch {
     to: number,
     bounds: { readonly min: number; readonly max: number },
   ): void {
-    if (to > from) this.#take(values, from, to, bounds.min, bounds.max);
+    if (to > from) this.#take(values, from, to, bounds.min, bounds.max, true);
   }
 
   /** As new with this seed; keeps the arrays of level 0 for what comes. */
@@ -155,7 +159,7 @@ export class KllSketch {
       const level = other.#levels[h]!;
       this.#level(h).mergeEvery(1, level.values, 0, level.size);
     }
-    this.#fillBase(other.#levels[0]!.values, 0, other.#levels[0]!.size);
+    this.#fillBase(other.#levels[0]!.values, 0, other.#levels[0]!.size, false);
     this.#compress();
   }
 
@@ -264,13 +268,12 @@ export class KllSketch {
     return sketch;
   }
 
-  #take(values: Float64Array, from: number, to: number, min: number, max: number): void {
-    // Adding 0 turns -0 into 0.
+  #take(values: Float64Array, from: number, to: number, min: number, max: number, isClean: boolean): void {
     if (min < this.#min) this.#min = min + 0;
     if (max > this.#max) this.#max = max + 0;
     this.#count += to - from;
     this.#view = undefined;
-    this.#fillBase(values, from, to);
+    this.#fillBase(values, from, to, isClean);
   }
 
   #level(h: number): Level {
@@ -278,7 +281,8 @@ export class KllSketch {
     return this.#levels[h]!;
   }
 
-  #fillBase(values: Float64Array, from: number, to: number): void {
+  /** `isClean`: without -0, which adding 0 turns into 0. */
+  #fillBase(values: Float64Array, from: number, to: number, isClean: boolean): void {
     const base = this.#levels[0]!;
     let next = from;
     while (next < to) {
@@ -288,9 +292,8 @@ export class KllSketch {
       }
       const taken = Math.min(to - next, this.k - base.size);
       base.reserve(base.size + taken, this.k);
-      const target = base.values;
-      const start = base.size;
-      for (let i = 0; i < taken; i++) target[start + i] = values[next + i]! + 0;
+      if (isClean && taken >= LEAST_COPIED) base.values.set(values.subarray(next, next + taken), base.size);
+      else for (let i = 0; i < taken; i++) base.values[base.size + i] = values[next + i]! + 0;
       base.size += taken;
       next += taken;
     }
@@ -304,8 +307,8 @@ export class KllSketch {
     const base = this.#levels[0]!;
     const top = this.#levels.length - 1;
     let h = 1;
-    while (h < top && 2 ** (h + 1) <= base.size && capacityOf(this.k, top - h) === LEAST_LEVEL_CAPACITY) h++;
-    const stride = 2 ** h;
+    while (h < top && 2 << h <= base.size && this.#capacities.each[top - h] === LEAST_LEVEL_CAPACITY) h++;
+    const stride = 1 << h;
     const rest = base.size % stride;
     const ascending = sorted(base.values, base.size);
     this.#level(h).mergeEvery(stride, ascending, rest + this.#random.below(stride), (base.size - rest) / stride);
@@ -324,18 +327,15 @@ export class KllSketch {
 
   /** Restores invariant 4. */
   #compress(): void {
+    const levels = this.#levels;
+    const { each, upTo } = this.#capacities;
     for (;;) {
-      const height = this.#levels.length;
+      const top = levels.length - 1;
       let size = 0;
-      let capacity = 0;
-      let full = 0;
-      for (let h = height - 1; h >= 1; h--) {
-        const levelCapacity = capacityOf(this.k, height - 1 - h);
-        size += this.#levels[h]!.size;
-        capacity += levelCapacity;
-        if (this.#levels[h]!.size >= levelCapacity) full = h;
-      }
-      if (size <= capacity) return;
+      for (let h = 1; h <= top; h++) size += levels[h]!.size;
+      if (size <= upTo[top]!) return;
+      let full = 1;
+      while (levels[full]!.size < each[top - full]!) full++;
       this.#compact(full);
     }
   }
@@ -419,6 +419,26 @@ function writeDecimals(w: ByteWriter, values: Float64Array, factor: number): voi
   }
 }
 
+/** Of the levels above 0, by how far a level is below the top one. */
+interface Capacities {
+  readonly each: Int32Array;
+  /** Of so many levels together. */
+  readonly upTo: Float64Array;
+}
+
+function capacitiesOf(k: number): Capacities {
+  let capacities = CAPACITIES.get(k);
+  if (capacities === undefined) {
+    const each = Int32Array.from(SHRINK, (_, depth) => capacityOf(k, depth));
+    const upTo = new Float64Array(each.length + 1);
+    for (let depth = 0; depth < each.length; depth++) upTo[depth + 1] = upTo[depth]! + each[depth]!;
+    capacities = { each, upTo };
+    if (CAPACITIES.size === MOST_CAPACITIES) CAPACITIES.clear();
+    CAPACITIES.set(k, capacities);
+  }
+  return capacities;
+}
+
 function capacityOf(k: number, depth: number): number {
   return Math.max(LEAST_LEVEL_CAPACITY, Math.ceil(k * SHRINK[depth]!));
 }
@@ -476,5 +496,8 @@ function firstAbove(ascending: Float64Array, target: number): number {
 }
 
 const ONE = new Float64Array(1);
+/** By k, of which sketches that others wrote may have many. */
+const MOST_CAPACITIES = 64;
+const CAPACITIES = new Map<number, Capacities>();
 /** (2/3)^depth: KLL's proof wants capacities that shrink geometrically, and 2/3 is near the best ratio. */
 const SHRINK = Float64Array.from({ length: MOST_LEVELS + 1 }, (_, depth) => (2 / 3) ** depth);
