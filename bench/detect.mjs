@@ -152,10 +152,12 @@ function claim({ tables: { flights, hourly }, cost, calm, fleet }) {
   if (calm !== undefined) {
     const interval = ({ streams, low, high }) =>
       `(${streams} ${streams === 1 ? "stream" : "streams"}, 95 %: ${low.toFixed(2)}–${high.toFixed(2)})`;
-    const { pooled, tables } = calm;
+    const { pooled, tables, sliced } = calm;
     results.add(`incidents ÷ budget, pooled ${interval(pooled)}`, pooled.ratio, "", 1.3);
     results.add("… at least", pooled.ratio, "", 0.7, "at least");
     for (const table of tables) results.add(`… ${table.name} ${interval(table)}`, table.ratio, "");
+    for (const table of sliced)
+      results.add(`as slices of one data set: ${table.name} ${interval(table)}`, table.ratio, "");
   }
   if (fleet !== undefined) {
     const { ratio, ratioSe } = fleet.afterSettled;

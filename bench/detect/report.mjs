@@ -75,12 +75,16 @@ export function printFleet({ datasets, all, afterSettled, quiet, most }) {
   line(`from window ${afterSettled.fromWindow} on`, afterSettled);
 }
 
-export function printCalm({ settled, tables, pooled }) {
+export function printCalm({ settled, tables, sliced, pooled }) {
   console.log();
   console.log(
     `== calm: streams in which nothing is planted, after ${settled} windows, against the budget; 95 % Poisson intervals`,
   );
-  for (const { name, streams, windows, alarms, incidents, budget, ratio, low, high } of [...tables, pooled]) {
+  for (const { name, streams, windows, alarms, incidents, budget, ratio, low, high } of [
+    ...tables,
+    pooled,
+    ...sliced,
+  ]) {
     const counts = `${incidents} incidents (${alarms} alarms) in ${windows} windows, ${fixed(budget, 1)} allowed`;
     console.log(
       `   ${name.padEnd(42)} ${String(streams).padStart(3)} streams, ${counts}: ` +

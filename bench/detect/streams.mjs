@@ -34,9 +34,9 @@ class Stream {
   }
 
   /** Learns nothing. */
-  judge({ index, startMs }, { own, contents }) {
+  judge({ index, startMs }, { own, contents }, falseAlarms) {
     const metrics = [...own, ...this.#reference.metrics(contents, this.#options)];
-    const input = { index, ...this.#placeOf?.(startMs), metrics };
+    const input = { index, ...this.#placeOf?.(startMs), ...(falseAlarms !== undefined && { falseAlarms }), metrics };
     return { input, score: this.#detector.scoreOne(input) };
   }
 
@@ -77,12 +77,7 @@ function firstWindow([{ window }]) {
 
 /** The clean stream, faults beside it; of its state copies before the windows of `copyAt`. */
 function runClean(table, windows, faults, copyAt, { detect, space }) {
-  const stream = new Stream({
-    options: metricOptions(table, new FieldNames()),
-    placeOf: table.placeOf,
-    detector: createDetector({ season: table.season, warmup: "auto", windowMs: table.sizeMs, ...detect }),
-    reference: new ReferenceWindows(),
-  });
+  const stream = newStream(table, detect);
   const baselines = space === undefined ? [] : createBaselines(table);
   // With the default of `alerts.resolveAfter`.
   const incidents = new IncidentTracker({ dataset: table.name, resolveAfter: 1 });
@@ -107,6 +102,38 @@ function runClean(table, windows, faults, copyAt, { detect, space }) {
     result.vectors[at] = vector;
   }
   return result;
+}
+
+function newStream(table, detect) {
+  return new Stream({
+    options: metricOptions(table, new FieldNames()),
+    placeOf: table.placeOf,
+    detector: createDetector({ season: table.season, warmup: "auto", windowMs: table.sizeMs, ...detect }),
+    reference: new ReferenceWindows(),
+  });
+}
+
+/**
+ * The clean windows of tables as slices of one data set, those of the same time together, as the judge's ticks. `falseAlarmsOf` a window
+ * is asked before each; `tell` is given each tick.
+ */
+export function runTogether(tables, { detect, falseAlarmsOf, tell }) {
+  const byStart = new Map();
+  for (const { table, windows } of tables) {
+    const stream = newStream(table, detect);
+    for (const window of windows.slice(FIRST_WHOLE)) {
+      byStart.set(window.startMs, [...(byStart.get(window.startMs) ?? []), { table, stream, window }]);
+    }
+  }
+  for (const [startMs, slices] of [...byStart].sort(([a], [b]) => a - b)) {
+    const falseAlarms = falseAlarmsOf(slices.length);
+    const ticks = slices.map(({ table, stream, window }) => {
+      const verdict = stream.judge(window, window, falseAlarms);
+      return { slice: table.name, tick: tickOf(table, window, verdict, stream.learn(window, verdict)) };
+    });
+    const verdicts = ticks.flatMap(({ slice, tick }) => tick.verdicts.map((verdict) => ({ ...verdict, slice })));
+    tell({ ...ticks[0].tick, startMs, verdicts });
+  }
 }
 
 /** From the state that the clean stream had before the first fault, up to which the two are one. */

@@ -43,6 +43,7 @@ import {
   WindowTracker,
   type WindowTrackerOptions,
 } from "../windows/window-tracker.ts";
+import { budgetShare } from "./budget-share.ts";
 import {
   ALARMS_KEY,
   CONTENTS_KEY,
@@ -454,16 +455,13 @@ export class DatasetJudge {
     return season === "auto" ? seasonOfWindow(sizeMs) : season;
   }
 
-  /**
-   * The series of a dataset share its budget. They see the same events and alarm together, so that to give each its part of the
-   * number would leave most of it unused: it is the root of their number.
-   */
   #falseAlarmsOf(sizeMs: number): number {
     const { windows } = this.#options.dataset;
     const { count, perMs } = falseAlarmsOf(this.#options.dataset);
     let series = 0;
     for (const one of this.#series.values()) if (one.sizeMs === sizeMs) series++;
-    return (count * sizeMs) / perMs / Math.sqrt(windows.sizesMs.length * Math.max(1, series));
+    const together = windows.sizesMs.length * Math.max(1, series);
+    return ((count * sizeMs) / perMs) * budgetShare(together, this.#alarms.figures());
   }
 
   #incident(tick: readonly Judged[], context: OutputContext): OutputRecord[] {
