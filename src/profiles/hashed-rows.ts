@@ -37,7 +37,9 @@ export class HashedRows {
     const { rowCount } = batch;
     const rowBytes = hashBytesOf(rowCount);
     let bytes = rowBytes + SCRATCH_BYTES;
-    for (let i = 0; i < columns.length; i++) bytes += hashBytesOf(batch.columns[i]!.count);
+    // As much for columns with nulls as for others: in the next batch they lie where they lie now.
+    const capacityOf = (i: number) => Math.max(rowCount, batch.columns[i]!.count);
+    for (let i = 0; i < columns.length; i++) bytes += hashBytesOf(capacityOf(i));
     // Before the columns are looked at: it may move them.
     const rowLoAt = room.scratch(bytes);
     const rowHiAt = rowLoAt + rowBytes / 2;
@@ -49,8 +51,9 @@ export class HashedRows {
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
       column.prepare(batch.columns[i]!, batch.arena);
-      column.hashInPlace(kernels, buffer, at, scratchAt);
-      at += hashBytesOf(column.count);
+      const capacity = capacityOf(i);
+      column.hashInPlace(kernels, buffer, at, capacity, scratchAt);
+      at += hashBytesOf(capacity);
       if (column.ignored) continue;
       // Elements have factors of their own.
       if (column.field.level >= 0) column.addToRowHashes(this.rowLo, this.rowHi, rowCount);

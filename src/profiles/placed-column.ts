@@ -32,12 +32,53 @@ export interface BinnedFigures extends NumberFigures {
   readonly lowestBin: number;
 }
 
-/** Hashes that were counted among themselves. */
-export interface CountedHashes extends DistinctHashes {
-  /** Those that came once. */
-  readonly singles: number;
+/** Hashes that were counted among themselves. A class, as an object with a getter of its own would have a hidden class of its own, each time. */
+export class CountedHashes implements DistinctHashes {
+  readonly size: number;
+  readonly firsts: Int32Array;
+  readonly counts: Int32Array;
+  readonly #kernels: ColumnKernels;
+  readonly #scratch: number;
+
+  /** `scratch`: where those of the kernels lie. */
+  constructor(kernels: ColumnKernels, scratch: number, size: number, { firsts, counts }: ScratchViews) {
+    this.size = size;
+    this.firsts = firsts;
+    this.counts = counts;
+    this.#kernels = kernels;
+    this.#scratch = scratch;
+  }
+
+  /** Those that came once. Most dictionaries never ask. */
+  get singles(): number {
+    return this.#kernels.countOnes(this.#scratch + COUNTS, this.size);
+  }
+
   /** Places of all but the first `skipped` that came once. */
-  others(skipped: number): Int32Array;
+  others(skipped: number): Int32Array {
+    const scratch = this.#scratch;
+    const size = this.#kernels.findOthers(scratch + COUNTS, this.size, skipped, scratch + PLACES);
+    return new Int32Array(this.counts.buffer, scratch + PLACES, size);
+  }
+}
+
+/** Of the scratch of a batch. */
+interface ScratchViews {
+  readonly buffer: ArrayBuffer;
+  readonly at: number;
+  readonly firsts: Int32Array;
+  readonly counts: Int32Array;
+}
+
+let views: ScratchViews | undefined;
+
+/** The same ones as before for the same scratch: made anew for each column they would be most of what the garbage collector finds. */
+function scratchViews(buffer: ArrayBuffer, at: number): ScratchViews {
+  if (views === undefined || views.buffer !== buffer || views.at !== at) {
+    const firsts = new Int32Array(buffer, at + FIRSTS, MOST_COUNTED_VALUES);
+    views = { buffer, at, firsts, counts: new Int32Array(buffer, at + COUNTS, MOST_COUNTED_VALUES) };
+  }
+  return views;
 }
 
 /** Addresses of a column, of which those are right that its kind has. */
@@ -76,17 +117,9 @@ export class PlacedColumn implements HashFinder {
     const kernels = this.#kernels;
     const { count, hashLo, hashHi } = this.#at;
     const scratch = this.#scratchAt;
-    const counters = scratch + COUNTS;
-    const size = kernels.countDistinct(hashLo, hashHi, count, scratch + SLOTS, scratch + FIRSTS, counters);
-    return {
-      firsts: new Int32Array(this.#buffer, scratch + FIRSTS, size),
-      counts: new Int32Array(this.#buffer, counters, size),
-      // Most dictionaries never ask.
-      get singles() {
-        return kernels.countOnes(counters, size);
-      },
-      others: (skipped) => this.#places(kernels.findOthers(counters, size, skipped, scratch + PLACES)),
-    };
+    const [slots, firsts, counts] = [scratch + SLOTS, scratch + FIRSTS, scratch + COUNTS];
+    const size = kernels.countDistinct(hashLo, hashHi, count, slots, firsts, counts);
+    return new CountedHashes(kernels, scratch, size, scratchViews(this.#buffer, scratch));
   }
 
   /** Of numbers, all of them finite and none -0. `withBins`: else nothing is in them. */

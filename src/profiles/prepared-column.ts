@@ -50,6 +50,7 @@ export class PreparedColumn {
   readonly #pathLo: number;
   readonly #pathHi: number;
   #hashAt = 0;
+  #hashHiAt = 0;
   /** NaN, ±∞ or -0 may be among the values. */
   #isUnclean = false;
   #ownLo = new Int32Array(0);
@@ -109,10 +110,13 @@ export class PreparedColumn {
     if (this.states.identity === "long") this.#hashUnsafe(count);
   }
 
-  /** As `hash()`, of arrays that lie in `buffer`; the hashes go to `at`, `hashBytesOf(count)` bytes; `scratchAt`: for `placed`. */
-  hashInPlace(kernels: ColumnKernels, buffer: ArrayBuffer, at: number, scratchAt: number): void {
+  /**
+   * As `hash()`, of arrays that lie in `buffer`; the hashes go to `at`, with room for `capacity` of them; `scratchAt`: for
+   * `placed`.
+   */
+  hashInPlace(kernels: ColumnKernels, buffer: ArrayBuffer, at: number, capacity: number, scratchAt: number): void {
     const { numbers, starts, lengths, count } = this;
-    const hiAt = at + hashBytesOf(count) / 2;
+    const hiAt = at + hashBytesOf(capacity) / 2;
     this.placed = PlacedColumn.of(kernels, buffer, scratchAt, {
       count,
       hashLo: at,
@@ -123,9 +127,14 @@ export class PreparedColumn {
       arena: this.arena.byteOffset,
     });
     this.#hashAt = at;
+    this.#hashHiAt = hiAt;
     this.#isUnclean = false;
-    this.hashLo = new Int32Array(buffer, at, count);
-    this.hashHi = new Int32Array(buffer, hiAt, count);
+    const { buffer: before, byteOffset, length } = this.hashLo;
+    // Those of the batch before, where its columns had as much room.
+    if (before !== buffer || byteOffset !== at || length !== capacity) {
+      this.hashLo = new Int32Array(buffer, at, capacity);
+      this.hashHi = new Int32Array(buffer, hiAt, capacity);
+    }
     if (count === 0) return;
     if (this.states.identity === "bytes") {
       kernels.hashBytes(this.arena.byteOffset, starts.byteOffset, lengths.byteOffset, count, at, hiAt);
@@ -139,8 +148,7 @@ export class PreparedColumn {
   /** As `addToRowHashes()`, of words at these addresses, after `hashInPlace()`. */
   addToRowHashesInPlace(kernels: ColumnKernels, rowLoAt: number, rowHiAt: number, rowCount: number): void {
     const { count, rows } = this;
-    const lo = this.#hashAt;
-    const hi = lo + hashBytesOf(count) / 2;
+    const [lo, hi] = [this.#hashAt, this.#hashHiAt];
     if (count === rowCount) kernels.addToRows(lo, hi, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
     else kernels.addToRowsAt(lo, hi, rows.byteOffset, count, rowLoAt, rowHiAt, this.#pathLo, this.#pathHi);
   }

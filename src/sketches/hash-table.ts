@@ -30,7 +30,8 @@ const SMALL = 32;
 
 /** Hashes that were counted among themselves, in the order of their first coming. */
 export interface DistinctHashes {
-  /** Where each came first. */
+  readonly size: number;
+  /** Where each came first; longer than `size`, as the counts. */
   readonly firsts: Int32Array;
   /** How often it came. */
   readonly counts: Int32Array;
@@ -133,11 +134,10 @@ export class HashTable {
   countDistinct(
     lo: Int32Array,
     hi: Int32Array,
-    { firsts, counts }: DistinctHashes,
+    { size: distinct, firsts, counts }: DistinctHashes,
     limit: number,
     newFirsts: Int32Array,
   ): boolean {
-    const distinct = firsts.length;
     if (FOUND.length < distinct) FOUND = new Int32Array(2 * distinct);
     const found = FOUND;
     let fresh = 0;
