@@ -4,8 +4,8 @@
  * Misra, Gries 1982, with the purge of Anderson et al. 2017, "A high-performance algorithm for identifying frequent items
  * in data streams" (what Apache DataSketches' ItemsSketch does): when all counters are taken, the median counter is
  * subtracted from all and those at or below 0 are dropped; the sum of what was subtracted is the error. Departures: the
- * median is exact, not sampled; a merge joins all counters first and subtracts once, as little as makes them fit
- * (Agarwal et al. 2012, "Mergeable summaries").
+ * median is exact, not sampled; a merge, and what is counted at once, joins all counters first and subtracts once, as little as makes
+ * them fit (Agarwal et al. 2012, "Mergeable summaries").
  *
  * Error: lowerBound <= true count <= upperBound always; upperBound - lowerBound = maximumError for every item. A purge takes
  * the median from at least half of the counters + 1, so maximumError <= totalWeight / ((counters + 1) / 2): 1/96.5 = 1.04 % for
@@ -128,7 +128,7 @@ export class FrequentItems {
 
   /**
    * Counts `count` items at once: the i-th, whose hash stands at `places[i]` of `lo` and `hi`, `counts[i]` times. All are joined before
-   * anything is subtracted, as in a merge, as far as the slots reach. `labelOf` is asked of the places of those that stay.
+   * anything is subtracted, as in a merge, as far as the slots reach. `labels` is asked about the places of those that stay.
    */
   mergeCounted({ lo, hi, places, counts, count }: CountedItems, labels: ItemLabels): void {
     const table = this.#table;
