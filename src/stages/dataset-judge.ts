@@ -4,9 +4,8 @@
  */
 import { AlarmHistory, type CalledIncident, type CallPlace } from "../alerts/alarm-history.ts";
 import { feedbackOnPast, feedbackSentence } from "../alerts/feedback-alert.ts";
-import { IncidentTracker, type SliceVerdict, type Tick } from "../alerts/incident-tracker.ts";
+import { IncidentTracker, type Tick } from "../alerts/incident-tracker.ts";
 import { LedgerIncidents, type LedgerNews } from "../alerts/ledger-incidents.ts";
-import { seasonOfWindow, secondSeasonOf } from "../anomaly/season.ts";
 import { type DatasetConfig, FALSE_ALARMS_DEFAULT, type FalseAlarms } from "../core/config.ts";
 import { StreamgaugeError } from "../core/errors.ts";
 import type { Feedback } from "../core/feedback.ts";
@@ -32,11 +31,8 @@ import type { Profile } from "../profiles/profile.ts";
 import { windowSummary } from "../profiles/window-summary.ts";
 import { PackedBytes } from "../state/packed-bytes.ts";
 import type { StateEntry } from "../state/state-records.ts";
-import { DAY_MS } from "../windows/calendar-days.ts";
 import { EventCalendar } from "../windows/event-calendar.ts";
 import { createPaneClock } from "../windows/panes.ts";
-import { SeasonPhases } from "../windows/season-phase.ts";
-import { compareSlices } from "../windows/window-store.ts";
 import {
   type ClosedWindow,
   type TrackerEvent,
@@ -63,12 +59,14 @@ import {
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
+import { byWindow, sliceVerdict, ticksOf } from "./judged-ticks.ts";
 import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
 import { OriginJudge } from "./origin-judge.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
-import { seasonWindows } from "./season.ts";
+import { DatasetSeasons, silenceSeason } from "./season.ts";
 import { type Judged, SeriesJudge, type SeriesJudgeOptions } from "./series-judge.ts";
 import { type Steps, Stints } from "./stints.ts";
+import { logTrackerEvent } from "./tracker-log.ts";
 import { Training, type TrainingProgress, type TrainingSnapshot } from "./training.ts";
 
 export interface DatasetJudgeOptions {
@@ -97,7 +95,7 @@ export class DatasetJudge {
   /** Absent: everything counts. */
   #training: Training | undefined;
   #storedTraining = "";
-  readonly #phases: SeasonPhases;
+  readonly #seasons: DatasetSeasons;
   /** Series that were judged since the last checkpoint. */
   readonly #changedSeries = new Set<string>();
   /** Profiles in the last checkpoint, and the tracker's count of changes at the time of it. */
@@ -113,7 +111,7 @@ export class DatasetJudge {
     this.#tracker = new WindowTracker(trackerOptions(options.dataset));
     const { topic, windows } = options.dataset;
     this.#calendar = new EventCalendar(options.dataset.detect.calendar ?? [], windows.timezone);
-    this.#phases = new SeasonPhases(windows.timezone);
+    this.#seasons = new DatasetSeasons(options.dataset);
     const { resolveAfter } = options;
     const severity = severityPolicy(options);
     this.#severity = severity;
@@ -267,7 +265,7 @@ export class DatasetJudge {
     for (const event of events) {
       this.telemetry.event(event);
       if (event.kind !== "closed") {
-        this.#log(event);
+        logTrackerEvent(this.#options.logger, this.#options.dataset.topic, event);
         continue;
       }
       const series = this.#seriesFor(event);
@@ -427,8 +425,8 @@ export class DatasetJudge {
       sizeMs,
       reviseForMs: reviseForMs(dataset, sizeMs),
       falseAlarms: () => this.#falseAlarmsOf(sizeMs),
-      aheadOf: ({ startMs }) => this.#ahead(sizeMs, startMs),
-      secondPhaseOf: ({ startMs }) => this.#secondPhase(sizeMs, startMs),
+      aheadOf: ({ startMs }) => this.#seasons.aheadOf(sizeMs, startMs),
+      secondPhaseOf: ({ startMs }) => this.#seasons.secondPhaseOf(sizeMs, startMs),
       markOf: ({ startMs, endMs }) => this.#calendar.markOf(startMs, endMs),
       severityOf: (score) => severityOf(score, this.#severity),
       calledNow: (window) => this.#alarms.calledNow(this.#incidents.openId, window, this.#options.resolveAfter),
@@ -436,23 +434,6 @@ export class DatasetJudge {
       referenceMetricsOf: (reference, contents) => reference.metrics(contents, metricOptions),
       summaryOf: (profile) => windowSummary(profile, metricOptions),
     };
-  }
-
-  /** Only where a season is a day, which has the hours of the clocks. */
-  #ahead(sizeMs: number, startMs: number): number {
-    const season = this.#seasonOf(sizeMs);
-    return season > 1 && season * sizeMs === DAY_MS ? this.#phases.windowsAhead(startMs, sizeMs) : 0;
-  }
-
-  #secondPhase(sizeMs: number, startMs: number): number | undefined {
-    const second = secondSeasonOf(this.#seasonOf(sizeMs), sizeMs);
-    if (second === undefined) return undefined;
-    return second.name === "week" ? this.#phases.hourOfWeek(startMs) : this.#phases.hour(startMs);
-  }
-
-  #seasonOf(sizeMs: number): number {
-    const { season } = this.#options.dataset.detect;
-    return season === "auto" ? seasonOfWindow(sizeMs) : season;
   }
 
   #falseAlarmsOf(sizeMs: number): number {
@@ -484,32 +465,6 @@ export class DatasetJudge {
     const { sizesMs } = this.#options.dataset.windows;
     return sizesMs.reduce((best, size) => (Math.abs(size - lengthMs) < Math.abs(best - lengthMs) ? size : best));
   }
-
-  #log(event: Exclude<TrackerEvent<KeptProfile>, ClosedWindow<KeptProfile>>): void {
-    const fields = { dataset: this.#options.dataset.topic, ...event };
-    switch (event.kind) {
-      case "offset-gap":
-      case "offset-overlap":
-      case "offset-reset":
-        this.#options.logger.error(fields, "offset ranges do not join: the windows touched are partial");
-        break;
-      case "unheard":
-      case "gap":
-        this.#options.logger.warn(
-          fields,
-          event.kind === "gap" ? "windows without events skipped" : "partition unheard",
-        );
-        break;
-      case "replayed":
-      case "heard":
-      case "slice-admitted":
-      case "slice-retired":
-        this.#options.logger.info(fields, event.kind);
-        break;
-      default:
-        event satisfies never;
-    }
-  }
 }
 
 /** Windows of a dataset as configured, over profiles. */
@@ -519,7 +474,7 @@ export function trackerOptions(dataset: DatasetConfig): WindowTrackerOptions<Kep
     clock: createPaneClock(dataset.windows),
     time: dataset.time,
     slices: dataset.slices,
-    seasonWindows: (sizeMs) => (dataset.detect.season === "auto" ? seasonWindows(sizeMs) : dataset.detect.season),
+    seasonWindows: (sizeMs) => silenceSeason(dataset.detect.season, sizeMs),
     ops: KEPT_PROFILE_OPS,
   };
 }
@@ -532,23 +487,6 @@ function severityPolicy({ dataset, severity }: DatasetJudgeOptions): SeverityPol
 
 function falseAlarmsOf({ detect }: DatasetConfig): FalseAlarms {
   return detect.falseAlarms ?? FALSE_ALARMS_DEFAULT;
-}
-
-/** All slices of a window make one tick of the incident, wherever they stand. */
-function ticksOf(told: readonly Judged[]): Iterable<readonly Judged[]> {
-  const ticks = new Map<string, Judged[]>();
-  for (const judged of told) {
-    const key = `${judged.window.startMs}|${judged.window.endMs}`;
-    const tick = ticks.get(key);
-    if (tick === undefined) ticks.set(key, [judged]);
-    else tick.push(judged);
-  }
-  return ticks.values();
-}
-
-/** By end, then size, then slice, `all` first. */
-function byWindow({ window: a }: Judged, { window: b }: Judged): number {
-  return a.endMs - b.endMs || b.startMs - a.startMs || compareSlices(a.slice, b.slice);
 }
 
 /** One day or ten windows, whichever is less, unless configured. */
@@ -573,20 +511,4 @@ function profileKey(sizeMs: number, { startMs, slice }: WindowId): string {
 
 function positionsOf(topic: string, positions: ReadonlyMap<number, number>): LogPosition[] {
   return [...positions].map(([partition, offset]) => ({ topic, partition, offset }));
-}
-
-function sliceVerdict({ window, score, kind, sinceMs, learned, traced }: Judged): SliceVerdict {
-  return {
-    slice: window.slice,
-    alarm: score.outcome === "fail",
-    judged: score.outcome !== "unknown",
-    score: score.score,
-    ...(score.relativeP !== undefined && { relativeP: score.relativeP }),
-    severity: score.severity,
-    kind,
-    ...(sinceMs === undefined ? {} : { sinceMs }),
-    causes: score.causes,
-    ...traced,
-    ...learned,
-  };
 }

@@ -33,7 +33,7 @@ import { ByteWriter } from "../sketches/bytes.ts";
 import type { KeptProfile } from "./kept-profile.ts";
 import { lateShareOf, withLateness } from "./late-verdict.ts";
 import type { Traced } from "./origin-judge.ts";
-import { seasonWindows } from "./season.ts";
+import { silenceSeason } from "./season.ts";
 import type { Steps } from "./stints.ts";
 
 /** A closed or revised window as the tracker hands it over. */
@@ -183,7 +183,7 @@ export class SeriesJudge {
       series.#settled = {
         detector: restoreDetector(state.detector),
         reference,
-        silence: new Silence(seasonOf(options), state.silence),
+        silence: new Silence(silenceSeason(options.season, options.sizeMs), state.silence),
       };
       series.#lateness = new Lateness(state.lateness);
       series.#newest = undefined;
@@ -348,7 +348,7 @@ export class SeriesJudge {
     return {
       detector: createDetector({ season, warmup, windowMs: sizeMs }),
       reference: new ReferenceWindows(),
-      silence: new Silence(seasonOf(this.#options)),
+      silence: new Silence(silenceSeason(this.#options.season, this.#options.sizeMs)),
     };
   }
 
@@ -500,10 +500,6 @@ function copyOf({ detector, reference, silence }: Models): Models {
 
 function silentWindow({ kind, input }: Entry): SilentWindow {
   return { kind, startMs: input.window.startMs, isEmpty: input.empty };
-}
-
-function seasonOf({ season, sizeMs }: SeriesJudgeOptions): number {
-  return season === "auto" ? seasonWindows(sizeMs) : season;
 }
 
 function rowsOf({ valid, invalid }: LedgerCounts): number {
