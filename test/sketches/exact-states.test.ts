@@ -4,7 +4,8 @@ import { ByteReader, ByteWriter } from "../../src/sketches/bytes.ts";
 import { hashText, hashWords } from "../../src/sketches/hash.ts";
 import { HashSample } from "../../src/sketches/hash-sample.ts";
 import { LongRange } from "../../src/sketches/long-range.ts";
-import { ValueCounts, type ValueLabel } from "../../src/sketches/value-counts.ts";
+import { ValueCounts } from "../../src/sketches/value-counts.ts";
+import type { ValueLabel } from "../../src/sketches/value-labels.ts";
 
 const COUNT_RUNS = { seed: 12, numRuns: 100 };
 
