@@ -128,7 +128,7 @@ datasets:
     windows: { sizes: [1d] }
     slices: [{ by: route.origin, name: origin }]
     fields: { route.origin: { values: show } }
-    detect: { warmup: 10 }
+    detect: { warmup: 10, falseAlarms: 4 per 30d }
     flushEvery: 1s
 `;
 }
