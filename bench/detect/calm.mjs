@@ -6,7 +6,6 @@
 // Their holidays and storms count as false alarms. The sales: a chain of shops per seed.
 //
 // The same once more as slices of a data set, which share its budget as they do in the judge: whatever alarms in a window is one incident.
-import { AlarmHistory } from "../../dist/alerts/alarm-history.js";
 import { IncidentTracker } from "../../dist/alerts/incident-tracker.js";
 import { budgetShare } from "../../dist/stages/budget-share.js";
 import { poissonInterval } from "./figures.mjs";
@@ -83,17 +82,15 @@ async function runSliced(series, { detect, onTime }) {
   const tables = [];
   for (const table of series) tables.push({ table, windows: (await dataOf(table, onTime)).windows });
   const perWindow = perWindowOf(whole, detect);
-  const history = new AlarmHistory(whole.sizeMs / perWindow);
   const incidents = new IncidentTracker({ dataset: whole.name, resolveAfter: 1 });
   const result = { name: whole.name, windows: 0, alarms: 0, incidents: 0, budget: 0 };
   // The first window is left out of all streams.
   let at = 1;
   runTogether(tables, {
     detect,
-    falseAlarmsOf: (slices) => perWindow * budgetShare(slices, history.figures()),
+    falseAlarmsOf: (slices) => perWindow * budgetShare(slices),
     tell(tick) {
       const alert = incidents.update(tick);
-      history.update(tick, incidents.openId, alert);
       if (at++ < SETTLED) return;
       result.windows++;
       result.alarms += tick.verdicts.some(({ alarm }) => alarm) ? 1 : 0;

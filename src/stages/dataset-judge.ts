@@ -59,7 +59,7 @@ import {
   writeTracker,
 } from "./dataset-state.ts";
 import { JudgeTelemetry } from "./judge-telemetry.ts";
-import { byWindow, isSameTick, sliceVerdict, ticksOf } from "./judged-ticks.ts";
+import { byWindow, sliceVerdict, ticksOf } from "./judged-ticks.ts";
 import { KEPT_PROFILE_OPS, KeptProfile, keptPanes } from "./kept-profile.ts";
 import { OriginJudge } from "./origin-judge.ts";
 import { alertOutput, type OutputContext, windowOutputs } from "./output-records.ts";
@@ -258,12 +258,6 @@ export class DatasetJudge {
     const touched = new Set<SeriesJudge>();
     const late = new Map<SeriesJudge, ClosedWindow<KeptProfile>[]>();
     const closed: Judged[] = [];
-    const alerts: OutputRecord[] = [];
-    let tick: Judged[] = [];
-    const tellTick = () => {
-      alerts.push(...this.#incident(tick, context));
-      tick = [];
-    };
     this.#training?.hear(entry);
     const events = this.#tracker.apply(entry, keptPanes(panes, entry.partition));
     if (panes.length > 0) this.#training?.follow(this.#tracker.watermarkMs);
@@ -278,26 +272,18 @@ export class DatasetJudge {
       if (series === undefined) continue;
       touched.add(series);
       const origins = event.profile.takeOrigins();
-      if (!series.isNew(event)) {
-        late.set(series, [...(late.get(series) ?? []), event]);
-        continue;
-      }
-      // What came of a window decides how the next one is judged, also where both close in one flush: how flushes are cut must not matter.
-      if (tick.length > 0 && !isSameTick(tick[0]!, event)) tellTick();
-      const judged = this.#placed(this.#withOrigins(series.close(event), event.sizeMs, origins));
-      tick.push(judged);
-      closed.push(judged);
+      if (series.isNew(event)) closed.push(this.#withOrigins(series.close(event), event.sizeMs, origins));
+      else late.set(series, [...(late.get(series) ?? []), event]);
     }
-    tellTick();
     const revised: Judged[] = [];
     for (const [series, inputs] of late) revised.push(...(yield* series.revise(inputs)));
     const positions = positionsOf(entry.topic, this.#tracker.positions);
-    for (const judged of closed) outputs.push(...windowOutputs(judged, positions, context));
-    outputs.push(...alerts);
     // A window that closed and is revised in the same flush is told of twice, one after the other.
-    const told = revised.sort(byWindow).map((judged) => this.#placed(judged));
-    for (const judged of told) outputs.push(...windowOutputs(judged, positions, context));
-    for (const changed of ticksOf(told)) outputs.push(...this.#incident(changed, context));
+    for (const said of [closed, revised.sort(byWindow)]) {
+      const told = said.map((judged) => this.#placed(judged));
+      for (const judged of told) outputs.push(...windowOutputs(judged, positions, context));
+      for (const tick of ticksOf(told)) outputs.push(...this.#incident(tick, context));
+    }
     for (const series of touched) series.settle();
     this.#tellOfTraining();
     return outputs;
@@ -456,7 +442,7 @@ export class DatasetJudge {
     let series = 0;
     for (const one of this.#series.values()) if (one.sizeMs === sizeMs) series++;
     const together = windows.sizesMs.length * Math.max(1, series);
-    return ((count * sizeMs) / perMs) * budgetShare(together, this.#alarms.figures());
+    return ((count * sizeMs) / perMs) * budgetShare(together);
   }
 
   #incident(tick: readonly Judged[], context: OutputContext): OutputRecord[] {

@@ -1,13 +1,7 @@
 /** Judged windows as incidents want them. */
 import type { SliceVerdict } from "../alerts/incident-tracker.ts";
-import type { WindowId } from "../core/window.ts";
 import { compareSlices } from "../windows/window-store.ts";
 import type { Judged } from "./series-judge.ts";
-
-/** Whether another window is that of a judged one, maybe of another slice. */
-export function isSameTick({ window: a }: Judged, { window: b }: { readonly window: WindowId }): boolean {
-  return a.startMs === b.startMs && a.endMs === b.endMs;
-}
 
 /** All slices of a window make one tick of the incident, wherever they stand. */
 export function ticksOf(told: readonly Judged[]): Iterable<readonly Judged[]> {

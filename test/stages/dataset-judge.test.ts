@@ -92,55 +92,6 @@ test("DatasetJudge tells Prometheus how many incidents there were, and how many 
   expect(samples()).toEqual([2, tolerated, 2 / tolerated]);
 });
 
-test.each([2, 7, 60])(
-  "DatasetJudge.apply() says the same of windows that close one after the other and %i in one flush",
-  (days) => {
-    const oneByOne = slicedVerdicts(1);
-    expect(oneByOne.filter(({ alarm }) => alarm).length).toBeGreaterThan(10);
-    expect(slicedVerdicts(days)).toEqual(oneByOne);
-  },
-);
-
-/** Of a whole and its slices, which share a budget that is soon spent; `days` in each flush. */
-function slicedVerdicts(days: number): VerdictRecord[] {
-  const random = new SeededRandom(3);
-  const silent = { info() {}, warn() {}, error() {} };
-  const slices = ["shop=a", "shop=b", "shop=c"];
-  const dataset = { ...DATASET, slices: [{ by: "shop", name: "shop", limit: 9 }] };
-  const judge = new DatasetJudge({ dataset, resolveAfter: 1, logger: silent });
-  const midnightMs = Date.parse("2026-05-01T00:00:00+02:00");
-  const panes = Array.from({ length: 120 }, (_, day) => {
-    const paneStartMs = midnightMs + day * DAY;
-    // Each is a fifth lower now and then, and a little at random always.
-    const rows = slices.map(() => 1000 - random.below(40) - (day > 40 && random.below(9) === 0 ? 200 : 0));
-    const total = rows.reduce((sum, one) => sum + one, 0);
-    return [
-      { slice: "all", paneStartMs, profile: profileOf(total) },
-      ...slices.map((slice, i) => ({ slice, paneStartMs, profile: profileOf(rows[i]!) })),
-    ];
-  });
-  const verdicts: VerdictRecord[] = [];
-  for (let day = 0; day < panes.length; day += days) {
-    const flushed = panes.slice(day, day + days);
-    const endMs = midnightMs + (day + flushed.length) * DAY;
-    const counts = flushed.map(([whole]) => whole!.profile.counts());
-    const entry = {
-      ...{ dataset: "trips", topic: "trips", partition: 0, partitionCount: 1, caughtUp: false, ended: false },
-      fromOffset: day * 10_000,
-      toOffset: (day + flushed.length) * 10_000,
-      wallTimeMs: endMs,
-      maxEventTimeMs: endMs - 1,
-      counts: { ...counts[0]!, valid: counts.reduce((sum, { valid }) => sum + valid, 0) },
-    };
-    const context = { topics: TOPICS, deployment: "test", timestampMs: endMs };
-    const outputs = atOnce(judge.apply(entry, flushed.flat(), context));
-    for (const { topic, value } of outputs) {
-      if (topic === TOPICS.verdicts) verdicts.push(JSON.parse(textOf(value!)) as VerdictRecord);
-    }
-  }
-  return verdicts;
-}
-
 test("DatasetJudge.apply() has severities of what the dataset is worth and how long it lasts, in verdicts those of one window", () => {
   const random = new SeededRandom(7);
   const rowCounts = Array.from({ length: 45 }, () => 1000 + random.below(20));
