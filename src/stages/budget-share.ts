@@ -5,8 +5,8 @@
  */
 
 /**
- * Measured on slices (`npm run bench:detect -- --calm`): for nine series, an airport and its airlines, the root is far too much; a country and its three regions
- * would bear it.
+ * Measured on slices (`npm run bench:detect -- --calm`): for nine series, an airport and its airlines, the root is far too much; all flights and three
+ * airports would bear it.
  */
 const POWER = 0.8;
 
