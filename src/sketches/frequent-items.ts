@@ -4,8 +4,8 @@
  * Misra, Gries 1982, with the purge of Anderson et al. 2017, "A high-performance algorithm for identifying frequent items
  * in data streams" (what Apache DataSketches' ItemsSketch does): when all counters are taken, the median counter is
  * subtracted from all and those at or below 0 are dropped; the sum of what was subtracted is the error. Departures: the
- * median is exact, not sampled; a merge, and what is counted at once, joins all counters first and subtracts once, as little as makes
- * them fit (Agarwal et al. 2012, "Mergeable summaries").
+ * median is exact, not sampled; a merge joins all counters first and subtracts once, as little as makes them fit (Agarwal et al.
+ * 2012, "Mergeable summaries"), and so does `mergeCounted()`, but for a median whenever the slots are full before.
  *
  * Error: lowerBound <= true count <= upperBound always; upperBound - lowerBound = maximumError for every item. A purge takes
  * the median from at least half of the counters + 1, so maximumError <= totalWeight / ((counters + 1) / 2): 1/96.5 = 1.04 % for
