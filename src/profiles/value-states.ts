@@ -2,7 +2,6 @@
  * What is kept of the values of a field besides range and distinct values: how many are zero, negative, empty, no integers; moments,
  * quantiles, histogram, shapes of texts. From values as they come, or read off values that are counted. Nothing is made before it is needed.
  */
-
 import type { FieldKind } from "../core/column-batch.ts";
 import type { ItemLabels } from "../sketches/frequent-items.ts";
 import { KllSketch } from "../sketches/kll-sketch.ts";
