@@ -110,6 +110,16 @@ describe("checkReading()", () => {
       expect(checkReading(overlapping, mayRepeat)).toMatchObject({ findings: [], figures: { overlaps: 1 } });
     });
 
+    test("asks of no window that was closed for good when an overlap came that it is partial", () => {
+      const overlapping = reading();
+      overlapping.profiles.splice(12, 2, ...flush(overlapping, 0, 5, 40));
+      overlapping.alerts.push(alert("c", "offset-overlap"));
+      const isChanged = ({ windowStart }: MetricsRecord) =>
+        ["01.000Z", "02.000Z"].some((at) => windowStart.endsWith(at));
+      overlapping.metrics = overlapping.metrics.map((line) => ({ ...line, partial: isChanged(line) }));
+      expect(checkReading(overlapping, mayRepeat)).toMatchObject({ findings: [], figures: { overlaps: 1, late: 3 } });
+    });
+
     test("still finds a gap", () => {
       const damaged = reading();
       damaged.profiles.splice(4, 2);
