@@ -1,11 +1,12 @@
 /** The command line as a process: exit codes, what goes to which stream, signals and readers that leave. */
-import { execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VERSION } from "../../src/config/version.ts";
 import { EXIT_CODES } from "../../src/core/errors.ts";
+import { buildCommand } from "./built-command.ts";
 import { CommandFolder } from "./cli-kit.ts";
 import { asCsv, makeTrips, TRIP_SCHEMA } from "./trips.ts";
 
@@ -18,15 +19,7 @@ let folder: CommandFolder;
 let main = "";
 beforeAll(() => {
   folder = new CommandFolder();
-  // Node of the oldest version supported runs no TypeScript: what is published is built, beside what it needs.
-  const built = folder.folder("package");
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  const target = ["--outDir", join(built, "dist"), "--tsBuildInfoFile", join(built, "info")];
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--declaration", "false", ...target], {
-    cwd: ROOT,
-  });
-  for (const name of ["node_modules", "data", "package.json"]) symlinkSync(join(ROOT, name), join(built, name));
-  main = join(built, "dist/cli/main.js");
+  main = buildCommand(folder.folder("package"));
   folder.write("good.yaml", GOOD);
   folder.write("trips.csv", asCsv(TRIPS));
   folder.write(

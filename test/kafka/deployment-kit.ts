@@ -2,9 +2,9 @@
  * What a deployment needs around it, all of it real: a broker, a registry, topics, a producer that knows nothing of
  * streamgauge, `streamgauge` as a process of its own, and Kafka's Java client to read what it wrote.
  */
-import { type ChildProcess, execFileSync, type Serializable, type StdioOptions, spawn } from "node:child_process";
+import { type ChildProcess, type Serializable, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,22 +14,12 @@ import { SchemaRegistry, SchemaType } from "@kafkajs/confluent-schema-registry";
 import { type Admin, CompressionTypes, Kafka, logLevel, type Producer } from "kafkajs";
 import { openInput } from "../../src/consumers/file-input.ts";
 import type { OutputRecord } from "../../src/core/log.ts";
+import { buildCommand } from "../cli/built-command.ts";
 import { TestRegistryServer } from "./apicurio.ts";
 import { type BrokerOptions, javaCache, TestBroker } from "./broker.ts";
 import { ROOT } from "./repository.ts";
 
 export const FLIGHTS = join(ROOT, "data/flights.avro");
-
-/** The command line as it is published: built, because Node 20 runs no TypeScript. Returns the path of its main file. */
-export function buildCommand(folder: string): string {
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  const target = ["--outDir", join(folder, "dist"), "--tsBuildInfoFile", join(folder, "info")];
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--declaration", "false", ...target], {
-    cwd: ROOT,
-  });
-  for (const name of ["node_modules", "data", "package.json"]) symlinkSync(join(ROOT, name), join(folder, name));
-  return join(folder, "dist/cli/main.js");
-}
 
 /** Runs the command until it ends by itself. */
 export async function runToEnd(

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildCommand, runToEnd } from "./deployment-kit.ts";
+import { buildCommand } from "../cli/built-command.ts";
+import { runToEnd } from "./deployment-kit.ts";
 
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 const CONFIG = `
