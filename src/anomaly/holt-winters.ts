@@ -48,6 +48,9 @@ export interface HoltWintersState {
 
 /** More make no difference to any δ. */
 const VISITS_MOST = 1000;
+/** Of all models without a second season: a detector has thousands. */
+const NO_SECOND = new Float64Array(0);
+const NO_VISITS = new Uint16Array(0);
 
 export class HoltWinters {
   readonly constants: SmoothingConstants;
@@ -55,8 +58,8 @@ export class HoltWinters {
   #trend: number;
   #index: number;
   readonly #seasonal: Float64Array;
-  /** Values so far, by phase. */
-  readonly #few: Map<number, number>;
+  /** Values so far, by phase; undefined: none is without. */
+  #few: Map<number, number> | undefined;
   readonly #second: Float64Array;
   readonly #visits: Uint16Array;
 
@@ -67,14 +70,16 @@ export class HoltWinters {
     this.#trend = start.trend;
     this.#index = start.index;
     this.#seasonal = Float64Array.from(start.seasonal);
-    this.#few = new Map(Object.entries(start.few ?? {}).map(([phase, count]) => [Number(phase), count]));
-    this.#second = Float64Array.from(start.second ?? []);
-    this.#visits = Uint16Array.from(start.visits ?? start.second?.map(() => 0) ?? []);
+    const few = Object.entries(start.few ?? {});
+    this.#few = few.length === 0 ? undefined : new Map(few.map(([phase, count]) => [Number(phase), count]));
+    const { second, visits } = start;
+    this.#second = second === undefined ? NO_SECOND : Float64Array.from(second);
+    this.#visits = second === undefined ? NO_VISITS : Uint16Array.from(visits ?? second.map(() => 0));
   }
 
   /** The phase had no value yet: what is forecast of it is a guess. */
   isUnseen(index: number): boolean {
-    return this.#few.get(this.#phase(index)) === 0;
+    return this.#few !== undefined && this.#few.get(this.#phase(index)) === 0;
   }
 
   /** What is expected at this index, which lies after the last one taken in. `phase`: in the second season, where there is one. */
@@ -92,8 +97,8 @@ export class HoltWinters {
     const { delta = 0 } = this.constants;
     const second = this.#second.length === 0 ? 0 : this.#second[secondPhase]!;
     const error = value - (base + seasonal + second);
-    const few = this.#few.get(phase);
-    if (few !== undefined) {
+    const few = this.#few?.get(phase);
+    if (this.#few !== undefined && few !== undefined) {
       this.#few.set(phase, few + 1);
       if (1 / (few + 2) < gamma || gamma === 0) this.#few.delete(phase);
       if (gamma > 0) {
@@ -159,7 +164,7 @@ export class HoltWinters {
       seasonal: Array.from(this.#seasonal),
       ...(this.#second.length > 0 && { second: Array.from(this.#second), visits: Array.from(this.#visits) }),
       index: this.#index,
-      ...(this.#few.size > 0 && { few: Object.fromEntries(this.#few) }),
+      ...(this.#few !== undefined && this.#few.size > 0 && { few: Object.fromEntries(this.#few) }),
     };
   }
 

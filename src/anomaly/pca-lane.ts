@@ -86,10 +86,11 @@ export class PcaLane {
       worst = Math.max(worst, score);
       const weight = blameOf(score);
       const sign = Math.sign(innovation);
+      const size = Math.max(Math.abs(innovation), 1e-9);
       // Back through the loadings: the part of the component's surprise that came in through this metric.
       for (let column = 0; column < blame.length; column++) {
-        const part = sign * loading[column]! * surprise[column]!;
-        if (part > 0) blame[column]! += (weight * part) / Math.max(Math.abs(innovation), 1e-9);
+        const part = Math.max(0, sign * loading[column]! * surprise[column]!);
+        blame[column]! += (weight * part) / size;
       }
     }
     return {

@@ -47,6 +47,8 @@ export class ResidualLane {
   readonly #tails: RingTails;
   #fit: Fit | undefined;
   #sinceFit = 0;
+  /** Of the window that was looked at last: it is scored, and then learned. */
+  #last: { readonly of: readonly Observation[]; readonly fit: Fit; readonly residuals: Float64Array } | undefined;
 
   constructor(table: MetricTable, snapshot?: ResidualLaneSnapshot) {
     this.#table = table;
@@ -113,24 +115,32 @@ export class ResidualLane {
   }
 
   #residualsOf(observations: readonly Observation[]): Float64Array | undefined {
-    if (this.#fit === undefined) return undefined;
-    const { columnOf, loadings } = this.#fit;
-    const width = loadings[0]?.length ?? 0;
-    const scaled = new Float64Array(width);
-    for (const { slot, innovation, scale } of observations) {
-      const column = slot < columnOf.length ? columnOf[slot]! : -1;
-      if (column >= 0) scaled[column] = scale > 0 ? innovation / scale : 0;
+    const fit = this.#fit;
+    if (fit === undefined) return undefined;
+    if (this.#last?.of !== observations || this.#last.fit !== fit) {
+      this.#last = { of: observations, fit, residuals: residualsOf(observations, fit) };
     }
-    const residual = Float64Array.from(scaled);
-    for (const loading of loadings) {
-      const t = dot(loading, scaled);
-      for (let column = 0; column < width; column++) residual[column]! -= t * loading[column]!;
-    }
-    return Float64Array.from(observations, ({ slot }) => {
-      const column = slot < columnOf.length ? columnOf[slot]! : -1;
-      return column >= 0 ? residual[column]! : Number.NaN;
-    });
+    return this.#last.residuals;
   }
+}
+
+/** Aligned with the observations; NaN: the metric is not in the fit. */
+function residualsOf(observations: readonly Observation[], { columnOf, loadings }: Fit): Float64Array {
+  const width = loadings[0]?.length ?? 0;
+  const scaled = new Float64Array(width);
+  for (const { slot, innovation, scale } of observations) {
+    const column = slot < columnOf.length ? columnOf[slot]! : -1;
+    if (column >= 0) scaled[column] = scale > 0 ? innovation / scale : 0;
+  }
+  const residual = Float64Array.from(scaled);
+  for (const loading of loadings) {
+    const t = dot(loading, scaled);
+    for (let column = 0; column < width; column++) residual[column]! -= t * loading[column]!;
+  }
+  return Float64Array.from(observations, ({ slot }) => {
+    const column = slot < columnOf.length ? columnOf[slot]! : -1;
+    return column >= 0 ? residual[column]! : Number.NaN;
+  });
 }
 
 /** Fits on the rows before `end`. */
