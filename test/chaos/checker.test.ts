@@ -99,6 +99,14 @@ describe("checkReading()", () => {
       expect(checkReading(repeated, mayRepeat)).toMatchObject({ findings: [], figures: { repeats: 1, overlaps: 0 } });
     });
 
+    test("takes refused records twice where nothing else is: a marker may be lost in one topic alone", () => {
+      const repeated = reading();
+      repeated.quarantine.push(repeated.quarantine[0]!);
+      expect(checkReading(repeated, mayRepeat).findings).toEqual([]);
+      repeated.quarantine.push(refused(1, 4));
+      expect(checkReading(repeated, mayRepeat).findings.join("\n")).toMatch(/quarantine: 1\/4 is no refused/);
+    });
+
     test("takes an overlap when its windows are partial, and an alert tells of it", () => {
       const overlapping = reading();
       overlapping.profiles.splice(4, 2, ...flush(overlapping, 0, 0, 20));

@@ -6,7 +6,7 @@
  * 2. Each ledger entry counts the records of its range by kind, and stands behind as many pane records as it says.
  * 3. Every (window, slice, revision) is once in metrics, in windows, and in verdicts by the detector.
  * 4. Counts and figures of the newest revision of each window are those of the input's events (`window-check.ts`).
- * 5. Every undecodable or invalid record is in quarantine, and nothing else is; twice only where something was repeated.
+ * 5. Every undecodable or invalid record is in quarantine, and nothing else is; twice only where a broker may have lost a marker.
  * 6. The ids of alerts are distinct, and one tells of gaps and overlaps if and only if there are some.
  */
 
@@ -27,7 +27,6 @@ export function checkReading(reading: ChaosReading, options: CheckOptions): Chec
   const findings: string[] = [];
   const check = new WindowCheck(reading.inputTopic, options);
   const ledger = checkLedger(reading, options, check, findings);
-  const { repeats, overlaps } = ledger;
   checkOnce("metrics", reading.metrics, findings);
   checkOnce("windows", reading.windows, findings);
   const detected = reading.verdicts.filter(({ by }) => by === "detector");
@@ -42,8 +41,8 @@ export function checkReading(reading: ChaosReading, options: CheckOptions): Chec
     }
   }
   const windows = check.finish(reading, findings);
-  checkQuarantine(reading, repeats + overlaps > 0, findings);
-  checkAlerts(reading, overlaps > 0, findings);
+  checkQuarantine(reading, options, findings);
+  checkAlerts(reading, ledger.overlaps > 0, findings);
   return { findings, figures: { events: reading.input.length, ...ledger, ...windows } };
 }
 
@@ -154,7 +153,7 @@ function keyOf({ dataset, slice, windowStart, windowEnd, revision }: Line): stri
   return [dataset, slice, windowStart, windowEnd, revision].join("|");
 }
 
-function checkQuarantine({ input, quarantine }: ChaosReading, isRepeated: boolean, findings: string[]): void {
+function checkQuarantine({ input, quarantine }: ChaosReading, { mayRepeat }: CheckOptions, findings: string[]): void {
   const held = new Map<string, number>();
   for (const { headers } of quarantine) {
     const origin = `${headers.get("sg_partition")}/${headers.get("sg_offset")}`;
@@ -166,7 +165,7 @@ function checkQuarantine({ input, quarantine }: ChaosReading, isRepeated: boolea
     const times = held.get(origin) ?? 0;
     held.delete(origin);
     if (times === 0) findings.push(`quarantine: ${origin} is missing`);
-    if (times > 1 && !isRepeated) findings.push(`quarantine: ${origin} stands ${times} times`);
+    if (times > 1 && !mayRepeat) findings.push(`quarantine: ${origin} stands ${times} times`);
   }
   for (const origin of held.keys()) findings.push(`quarantine: ${origin} is no refused record of the input`);
 }

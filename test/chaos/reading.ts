@@ -52,8 +52,8 @@ export interface CheckOptions {
   /** Fields whose figures are compared. */
   readonly fields: readonly string[];
   /**
-   * A broker was killed with all its replicas: it may have lost the last marker of a commit (ARCHITECTURE.md, "Known
-   * limits"), and what was between two positions may stand in the ledger twice.
+   * A broker was killed with all its replicas: it may have lost the last marker of a transaction (ARCHITECTURE.md, "Known
+   * limits"), and what was between two positions may stand in the ledger twice, or in quarantine, or in both.
    */
   readonly mayRepeat: boolean;
 }
