@@ -12,13 +12,13 @@ import { ColumnRun } from "../dist/profiles/column-run.js";
 import { KIND_STATES } from "../dist/profiles/field-kinds.js";
 import { FieldProfile } from "../dist/profiles/field-profile.js";
 import { feedFrequent } from "../dist/profiles/frequent-feed.js";
+import { HashedRows } from "../dist/profiles/hashed-rows.js";
 import { NullPatterns, PATTERNS_MAX } from "../dist/profiles/null-patterns.js";
 import { NumberPairs, PairPlan } from "../dist/profiles/number-pairs.js";
 import { PreparedColumn } from "../dist/profiles/prepared-column.js";
 import { createAvroReader } from "../dist/schemas/avro-reader.js";
 import { WIRE_HEADER_BYTES } from "../dist/schemas/wire-format.js";
 import { FrequentItems } from "../dist/sketches/frequent-items.js";
-import { hashByteColumns } from "../dist/sketches/hash.js";
 import { HashSample } from "../dist/sketches/hash-sample.js";
 import { HllSketch } from "../dist/sketches/hll-sketch.js";
 import { KllSketch } from "../dist/sketches/kll-sketch.js";
@@ -55,7 +55,10 @@ const STATES = {
     ({ states }) => states.moments === "value",
     () => {
       const moments = new Moments();
-      return ({ numbers, count }) => moments.updateMany(numbers, 0, count);
+      return ({ numbers, count, placed }) => {
+        if (placed === undefined) moments.updateMany(numbers, 0, count);
+        else moments.updateDescribed(placed.describe(false));
+      };
     },
   ),
   range: ofColumns(
@@ -72,8 +75,8 @@ const STATES = {
       let isFull = false;
       return (column) => {
         if (isFull) return;
-        const { hashLo, hashHi, count } = column;
-        isFull = counts.addMany(hashLo, hashHi, 0, count, whole(column)) < count;
+        const { hashLo, hashHi, count, placed } = column;
+        isFull = counts.addMany(hashLo, hashHi, 0, count, whole(column), placed?.distinct()) < count;
       };
     },
   ),
@@ -88,42 +91,53 @@ const STATES = {
     ({ states }) => states.quantiles,
     () => {
       const sketch = new KllSketch({ seed: 1 });
-      return ({ numbers, count }) => sketch.updateMany(numbers, 0, count);
+      return ({ numbers, count, bounds }) => {
+        if (bounds === undefined) sketch.updateMany(numbers, 0, count);
+        else sketch.updateWithin(numbers, 0, count, bounds);
+      };
     },
   ),
   frequentItems: ofColumns(
     ({ states }) => states.frequent,
     () => {
       const items = new FrequentItems();
-      return (column) => feedFrequent(items, column.hashLo, column.hashHi, 0, column.count, whole(column));
+      return (column) => {
+        const { hashLo, hashHi, count, placed } = column;
+        feedFrequent(items, hashLo, hashHi, 0, count, whole(column), placed?.distinct());
+      };
     },
   ),
+  // Bins are counted beside the moments, too.
   histogram: ofColumns(
     ({ states }) => states.histogram,
     () => {
       const histogram = new LogLinearHistogram();
-      return ({ numbers, count }) => histogram.updateMany(numbers, 0, count);
+      return ({ numbers, count, placed }) => {
+        if (placed === undefined) return histogram.updateMany(numbers, 0, count);
+        const { bins, lowestBin } = placed.describe(true);
+        return histogram.updateBins(bins, lowestBin);
+      };
     },
   ),
   valueSample: ofColumns(
     ({ states }) => states.frequent,
     () => {
       const sample = new HashSample({ capacity: VALUES_SAMPLED });
-      return ({ hashLo, hashHi, count }) => sample.addMany(hashLo, hashHi, 0, count);
+      return ({ hashLo, hashHi, count, placed }) => sample.addMany(hashLo, hashHi, 0, count, placed);
     },
   ),
   shapes: ofColumns(
     ({ field }) => field.kind === "string",
     () => {
       const shapes = new TextShapes();
-      return (column) => shapes.updateMany(whole(column).sizes(), 0, column.count);
+      return (column) => shapes.updateMany(column.placed?.measures() ?? whole(column).sizes(), 0, column.count);
     },
   ),
   repeats: ofColumns(
     ({ states, level }) => states.dictionary && level === undefined,
     () => {
       const repeats = new Repeats();
-      return ({ hashLo, count }) => repeats.update(1, hashLo, 0, count);
+      return ({ hashLo, count, placed }) => repeats.update(1, hashLo, 0, count, placed?.changes());
     },
   ),
   rowSample: () => {
@@ -221,10 +235,11 @@ function preparedBatches(events) {
     }
     const fields = batch.columns.map(({ field }) => field);
     const columns = fields.map((field) => new PreparedColumn(field, fields, "show", false));
-    for (const [i, column] of columns.entries()) column.prepare(batch.columns[i], batch.arena);
-    const ofBytes = columns.filter(({ states }) => states.identity === "bytes");
-    hashByteColumns(batch.arena, batch.arenaLength, ofBytes);
-    for (const column of columns) column.separateNonFinite();
+    new HashedRows().hash(batch, columns);
+    for (const column of columns) {
+      column.separateNonFinite();
+      if (column.states.moments === "value") column.bounds = column.placed?.describe(false);
+    }
     batches.push({ columns, plan: new PairPlan(columns, fields, undefined) });
   }
   return batches;
