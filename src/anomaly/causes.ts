@@ -23,11 +23,14 @@ export function causesOf(
   for (const value of blame) total += value;
   if (!(total > 0)) return [];
   const groups = new Map<string, { total: number; members: number[] }>();
+  const isAbsenceOut = observations.map(
+    (observation, i) =>
+      observation.metric.isPresence === true && isPresenceOut(observation, expectation(observation, i)),
+  );
   const absent = new Set<string>();
-  for (const [i, observation] of observations.entries()) {
-    if (observation.metric.isPresence !== true || !(blame[i]! > 0)) continue;
-    if (!isPresenceOut(observation, expectation(observation, i))) continue;
-    for (const field of observation.metric.fields) absent.add(field);
+  for (let i = 0; i < observations.length; i++) {
+    if (!isAbsenceOut[i] || !(blame[i]! > 0)) continue;
+    for (const field of observations[i]!.metric.fields) absent.add(field);
   }
   for (let i = 0; i < observations.length; i++) {
     const { fields } = observations[i]!.metric;
@@ -45,16 +48,17 @@ export function causesOf(
     .sort((a, b) => b.total - a.total)
     .filter((group, rank) => group.total > 0 || rank < FIELDS_MIN)
     .slice(0, CAUSES_MAX);
-  const first: number[] = [];
-  const rest: number[] = [];
-  for (const { members } of ranked) {
-    members.sort(strongestFirst);
-    const speaker =
-      members.find((i) => isPresenceOut(observations[i]!, expectation(observations[i]!, i))) ?? members[0]!;
-    first.push(speaker);
-    rest.push(...members.filter((i) => i !== speaker && blame[i]! > 0));
+  const chosen = ranked.map(
+    ({ members }) =>
+      strongestOf(
+        members.filter((i) => isAbsenceOut[i]),
+        blame,
+      ) ?? strongestOf(members, blame)!,
+  );
+  if (chosen.length < CAUSES_MAX) {
+    const rest = ranked.flatMap(({ members }) => members.filter((i) => blame[i]! > 0 && !chosen.includes(i)));
+    chosen.push(...rest.sort(strongestFirst).slice(0, CAUSES_MAX - chosen.length));
   }
-  const chosen = [...first, ...rest.sort(strongestFirst)].slice(0, CAUSES_MAX);
   return chosen.map((i) => {
     const observation = observations[i]!;
     const [low, mid, high] = intervalOf(observation.metric, expectation(observation, i));
@@ -70,8 +74,15 @@ export function causesOf(
   });
 }
 
-function isPresenceOut({ metric, value }: Observation, { mid, width }: Expectation): boolean {
-  return metric.isPresence === true && Math.abs(value - mid) > width;
+/** The first of those with the most blame, which stand in their order. */
+function strongestOf(members: readonly number[], blame: Float64Array): number | undefined {
+  let strongest: number | undefined;
+  for (const i of members) if (strongest === undefined || blame[i]! > blame[strongest]!) strongest = i;
+  return strongest;
+}
+
+function isPresenceOut({ value }: Observation, { mid, width }: Expectation): boolean {
+  return Math.abs(value - mid) > width;
 }
 
 /** What the metric was expected to be, in its own unit. */
