@@ -107,7 +107,7 @@ const STATES = {
       };
     },
   ),
-  // Bins are counted beside the moments, too.
+  // Bins, too, are counted in the pass that gives the moments.
   histogram: ofColumns(
     ({ states }) => states.histogram,
     () => {

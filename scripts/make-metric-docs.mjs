@@ -108,7 +108,7 @@ ${ofReference.map((metric) => row(metric, metric.argument ?? "f")).join("\n")}
 
 What a profile holds for one field of one open window, unless it says otherwise, and what it costs: nanoseconds of CPU for a trip event
 of 27 columns, with the number of columns that keep the state, and the ratio to decoding the event with avsc. Each state is measured by
-itself; a field of up to 4,096 values pays for its dictionary and its repeats alone, and what follows from that is read off once a flush. References
+itself, counters and histogram with the moments, which the same pass gives; a field of up to 4,096 values pays for its dictionary and its repeats alone, and what follows from that is read off once a flush. References
 belong to the judge and cost nothing per event. The figures are those of \`node bench/states.mjs --write\` (Node ${node.slice(1)}, ${cpu}),
 which anyone can run: nanoseconds differ from machine to machine, ratios little.
 

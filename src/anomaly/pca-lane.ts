@@ -89,8 +89,8 @@ export class PcaLane {
       const size = Math.max(Math.abs(innovation), 1e-9);
       // Back through the loadings: the part of the component's surprise that came in through this metric.
       for (let column = 0; column < blame.length; column++) {
-        const part = Math.max(0, sign * loading[column]! * surprise[column]!);
-        blame[column]! += (weight * part) / size;
+        const part = sign * loading[column]! * surprise[column]!;
+        if (part > 0) blame[column]! += (weight * part) / size;
       }
     }
     return {

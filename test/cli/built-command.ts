@@ -21,7 +21,6 @@ import { ROOT } from "../kafka/repository.ts";
 const CACHE = join(ROOT, "node_modules/.cache/streamgauge-test-build");
 /** Beside the sources, what the result depends on. */
 const SETTINGS = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
-
 const REMOVED = { recursive: true, force: true };
 
 /** Puts it into `folder` with what it needs beside it; returns the path of its main file. */
@@ -40,15 +39,14 @@ function builtOnce(): string {
   const own = mkdtempSync(`${CACHE}-`);
   const target = ["--outDir", own, "--tsBuildInfoFile", join(own, ".tsbuildinfo")];
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--declaration", "false", ...target], {
-    cwd: ROOT,
-  });
-  for (const name of readdirSync(CACHE)) if (join(CACHE, name) !== built) rmSync(join(CACHE, name), REMOVED);
+  const args = [tsc, "-p", "tsconfig.build.json", "--declaration", "false", ...target];
   try {
+    execFileSync(process.execPath, args, { cwd: ROOT });
+    for (const name of readdirSync(CACHE)) if (join(CACHE, name) !== built) rmSync(join(CACHE, name), REMOVED);
     renameSync(own, built);
   } catch (error) {
-    if (!existsSync(built)) throw error;
     rmSync(own, REMOVED);
+    if (!existsSync(built)) throw error;
   }
   return built;
 }
